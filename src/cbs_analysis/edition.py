@@ -1,0 +1,137 @@
+"""An edition: one data cut, one geography and one set of choices for one prospectus year, checked before anything runs.
+
+Read from `params/editions/<name>.yml`, with the indicator definitions of `params/indicators.yml` and an area's own
+priorities from `params/areas/<code>.yml`.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cbs_analysis.errors import UserError, nearest
+
+Month = Annotated[str, Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]
+FinancialYear = Annotated[str, Field(pattern=r"^\d{4}/\d{2}$")]
+Polarity = Literal["high is good", "low is good", "none"]
+Function = Literal["strategic planning", "care pathway management", "provider management", "monitoring"]
+
+
+class Params(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RecordingBreak(Params):
+    """A step in a series that is recording and not care, as the publisher's figures show it."""
+
+    area_code: str
+    measure: str
+    first_month: Month
+    last_month: Month
+    note: str
+
+
+class Edition(Params):
+    """What one run of the batch is asked to make. `name` is the file's own name."""
+
+    name: str
+    title: str
+    prospectus_year: FinancialYear
+    geography: str
+    chapters: tuple[str, ...] = Field(min_length=1)
+    first_month: Month
+    last_month: Month
+    activity_year: FinancialYear
+    population_year: int
+    emergency_year: FinancialYear
+    recording_breaks: tuple[RecordingBreak, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Measure(Params):
+    """How a value is read and judged. `decimals` is for reading; numbers in findings are never rounded."""
+
+    name: str
+    unit: str
+    per: int = 1
+    decimals: int = Field(ge=0, le=6)
+    polarity: Polarity = "none"
+    interval: Literal["estimate", "complete count", "not published"] = "estimate"
+
+
+class Indicator(Measure):
+    """A measure with a definition and an id, one row of every pack's indicator table."""
+
+    id: str
+    short_name: str
+    numerator: str
+    denominator: str
+    method: str
+    sources: tuple[str, ...]
+    period: str
+    definition: str
+
+
+class LocalCommentary(Params):
+    """What an area says for itself; shown as its own words, never mixed with the evidence."""
+
+    priorities: tuple[str, ...] = ()
+    commentary: str = ""
+    findings: dict[str, str] = {}
+
+
+Model = TypeVar("Model", bound=Params)
+
+
+def edition_names(params: Path) -> list[str]:
+    return sorted(path.stem for path in (params / "editions").glob("*.yml"))
+
+
+def load_edition(name: str, params: Path) -> Edition:
+    """The edition of this name. Raises UserError naming the file, the key and the nearest valid value."""
+    if name not in (names := edition_names(params)):
+        raise UserError(f"edition: {name!r} is not in params/editions; {nearest(name, names)}")
+    values = _mapping(params / "editions" / f"{name}.yml")
+    return _validated(Edition, {"name": name, **values}, f"params/editions/{name}.yml")
+
+
+def load_indicators(params: Path) -> dict[str, Indicator]:
+    """Every indicator by id, in the order of the file."""
+    values = _mapping(params / "indicators.yml")
+    return {
+        key: _validated(Indicator, {"id": key, **(value or {})}, f"params/indicators.yml, {key}")
+        for key, value in values.items()
+    }
+
+
+def load_commentary(code: str, params: Path) -> LocalCommentary:
+    """An area's own priorities and commentary; empty where it has no file."""
+    path = params / "areas" / f"{code}.yml"
+    return _validated(LocalCommentary, _mapping(path), f"params/areas/{code}.yml") if path.exists() else LocalCommentary()
+
+
+def _mapping(path: Path) -> dict[str, Any]:
+    shown = f"params/{path.relative_to(path.parents[1])}" if path.parent.name != "params" else f"params/{path.name}"
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{shown} is missing") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{shown}: not readable as YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{shown}: must be keys with values, not {type(values).__name__}")
+    return values
+
+
+def _validated(model: type[Model], values: dict[str, Any], shown: str) -> Model:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        first, *rest = error.errors()
+        key = ".".join(str(part) for part in first["loc"])
+        more = f" (and {len(rest)} more)" if rest else ""
+        if first["type"] == "extra_forbidden":
+            raise UserError(f"{shown}: unknown key {key!r}; {nearest(key, model.model_fields)}{more}") from None
+        given = f", not {first['input']!r}" if first["type"] != "missing" else ""
+        raise UserError(f"{shown}: {key}: {first['msg'].lower()}{given}{more}") from None

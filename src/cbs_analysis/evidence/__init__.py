@@ -1,0 +1,1 @@
+"""How evidence looks: findings, comparisons, tables, charts and wording."""

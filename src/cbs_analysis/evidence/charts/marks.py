@@ -1,0 +1,229 @@
+"""The building blocks of every chart: checked frames, inline data, texts, keys and the finished drawing.
+
+Names and titles reach the drawing as data or as literal titles only. None becomes a column name, a tooltip's title or
+part of an expression, because Vega-Lite would compile those as code. Positions of texts and keys are in chart units,
+with the plot's top left corner at 0, 0.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from cbs_analysis.evidence import theme
+from cbs_analysis.evidence.charts.layout import Linear, text_width, wrap
+
+Layer = alt.Chart
+# Characters that no XML document may hold, and surrogates that no text should.
+_UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+HALF_MONTH = pd.Timedelta(days=15)
+
+
+def require(frame: pd.DataFrame, *columns: str) -> None:
+    """Raise ValueError unless the frame has these columns and a row."""
+    missing = [column for column in columns if column not in frame.columns]
+    if missing:
+        raise ValueError(f"the chart's frame lacks {', '.join(missing)}; it has {', '.join(map(str, frame.columns))}")
+    if frame.empty:
+        raise ValueError("the chart's frame has no rows")
+
+
+def plain(text: object) -> str:
+    """Text on one line, without characters that a page cannot hold."""
+    return " ".join(_UNWRITABLE.sub("", str(text)).split())
+
+
+def inline(name: str, rows: Iterable[Mapping[str, Any]]) -> alt.InlineData:
+    """Rows as data inside the chart, under a name of ours (an unnamed set would be moved away and hashed).
+
+    Numbers that are not finite become null: a gap.
+    """
+    return alt.InlineData(name=name, values=[{k: _plain_value(v) for k, v in row.items()} for row in rows])
+
+
+def _plain_value(value: Any) -> Any:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool) or value is None:
+        return value
+    number = float(value)
+    if not math.isfinite(number):
+        return None
+    return int(number) if number.is_integer() else float(f"{number:.10g}")
+
+
+def months(values: Iterable[Any]) -> pd.PeriodIndex:
+    """Months given as `2008-04`, dates, timestamps or periods."""
+    return pd.PeriodIndex([v if isinstance(v, pd.Period) else pd.Period(str(v)[:7], freq="M") for v in values], freq="M")
+
+
+def iso(month: pd.Period, shift: pd.Timedelta = pd.Timedelta(0)) -> str:
+    """First day of a month, shifted, as an ISO date: a date without a time is UTC in every browser."""
+    return str((month.to_timestamp() + shift).date())
+
+
+def milliseconds(month: pd.Period, shift: pd.Timedelta = pd.Timedelta(0)) -> int:
+    """First day of a month, shifted, in milliseconds since 1970 (UTC)."""
+    return int((month.to_timestamp() + shift).value // 1_000_000)
+
+
+def month_axis(first: pd.Period, last: pd.Period) -> alt.X:
+    """A time axis from half a month before the first to half a month after the last, with few labels.
+
+    Labels stand at Aprils, where the financial year starts, or every three months when the span is short.
+    """
+    span = pd.period_range(first, last, freq="M")
+    every = 3 if len(span) <= 15 else 12 * math.ceil(len(span) / 72)
+    marked = [m for m in span if (m.month - 4) % min(every, 12) == 0]
+    if every > 12:
+        marked = marked[:: every // 12]
+    return alt.X(
+        "month:T",
+        scale=alt.Scale(
+            type="utc", nice=False, domain=[milliseconds(first, -HALF_MONTH), milliseconds(last, HALF_MONTH)]
+        ),
+        axis=alt.Axis(
+            values=[milliseconds(m) for m in marked], format="%b %Y", title=None, grid=False, labelFlush=False
+        ),
+    )
+
+
+def value_y(scale: Linear, field: str = "value") -> alt.Y:
+    """Upward axis on a scale of ours: light grid, no axis line; its title is written above the plot."""
+    axis = alt.Axis(
+        values=list(scale.ticks), format=scale.format, title=None, domain=False, ticks=False, grid=True
+    )
+    return alt.Y(f"{field}:Q", scale=alt.Scale(domain=[scale.lower, scale.upper], nice=False, zero=False), axis=axis)
+
+
+def axis_room(scale: Linear) -> float:
+    """Width taken by the labels of an upward axis."""
+    return max(text_width(format(tick, scale.format)) for tick in scale.ticks) + 8
+
+
+@dataclass(frozen=True)
+class Note:
+    """A piece of text at a place on the drawing."""
+
+    x: float
+    y: float
+    text: str
+    colour: str = theme.MUTED
+    align: str = "left"
+    bold: bool = False
+    italic: bool = False
+    size: int = theme.TEXT_SIZE
+    limit: float = 0
+
+    def layer_key(self) -> tuple[str, bool, bool, int, float]:
+        """What has to be the same for two notes to be drawn together."""
+        return (self.align, self.bold, self.italic, self.size, self.limit)
+
+
+def notes(items: Sequence[Note]) -> list[Layer]:
+    """Texts as layers, those that look alike together. A line break in a text is kept."""
+    groups: dict[tuple[str, bool, bool, int, float], list[Note]] = {}
+    for item in items:
+        groups.setdefault(item.layer_key(), []).append(item)
+    return [_note_layer(f"notes_{i}", group) for i, group in enumerate(groups.values())]
+
+
+def _note_layer(name: str, group: list[Note]) -> Layer:
+    sample = group[0]
+    rows = [{"x": n.x, "y": n.y, "text": n.text, "colour": n.colour} for n in group]
+    return (
+        alt.Chart(inline(name, rows))
+        .mark_text(
+            align=sample.align,
+            baseline="middle",
+            lineBreak="\n",
+            lineHeight=theme.LINE_HEIGHT,
+            fontSize=sample.size,
+            fontWeight="bold" if sample.bold else "normal",
+            fontStyle="italic" if sample.italic else "normal",
+            limit=sample.limit,
+            tooltip=None,
+        )
+        .encode(
+            x=alt.X("x:Q", scale=None, axis=None),
+            y=alt.Y("y:Q", scale=None, axis=None),
+            text="text:N",
+            color=alt.Color("colour:N", scale=None),
+        )
+    )
+
+
+def point_layer(name: str, rows: Sequence[Mapping[str, Any]], x: Any, y: Any, **mark: Any) -> Layer:
+    """Markers whose rows carry `shape`, `fill`, `stroke`, `size`, and `tip`, the text shown on pointing at them."""
+    return (
+        alt.Chart(inline(name, rows))
+        .mark_point(opacity=1, **{"strokeWidth": 1.5, **mark})
+        .encode(
+            x=x,
+            y=y,
+            shape=alt.Shape("shape:N", scale=None),
+            fill=alt.Fill("fill:N", scale=None),
+            stroke=alt.Stroke("stroke:N", scale=None),
+            size=alt.Size("size:Q", scale=None),
+            **({"tooltip": alt.Tooltip("tip:N")} if rows and "tip" in rows[0] else {}),
+        )
+    )
+
+
+def marker(style: theme.Style) -> dict[str, Any]:
+    """The columns of a marker drawn in this style."""
+    return {"shape": style.shape, "fill": style.fill, "stroke": style.colour, "size": style.size}
+
+
+def swatch(colour: str, size: int = 190) -> dict[str, Any]:
+    """The columns of a filled square in a key."""
+    return {"shape": "square", "fill": colour, "stroke": colour, "size": size}
+
+
+def key(entries: Sequence[tuple[str, Mapping[str, Any]]], left: float, bottom: float) -> tuple[list[Layer], float]:
+    """A key over the plot: (label, marker columns) laid in rows that end at `bottom`. Gives layers and the height used."""
+    right = theme.WIDTH + left - 8
+    places: list[tuple[float, int]] = []
+    x, row = left, 0
+    for label, _ in entries:
+        needed = 22 + text_width(label) + 14
+        if places and x + needed - 14 > right:
+            x, row = left, row + 1
+        places.append((x, row))
+        x += needed
+    height = (row + 1) * 21
+    texts, symbols = [], []
+    for (label, mark), (x, line) in zip(entries, places, strict=True):
+        y = bottom - height + line * 21 + 10
+        symbols.append({"x": x + 8, "y": y, **mark})
+        texts.append(Note(x + 20, y, plain(label), theme.INK))
+    where_x, where_y = alt.X("x:Q", scale=None, axis=None), alt.Y("y:Q", scale=None, axis=None)
+    return [point_layer("key", symbols, where_x, where_y), *notes(texts)], height
+
+
+def finish(
+    layers: Sequence[Layer],
+    *,
+    title: str,
+    subtitle: str,
+    width: float,
+    height: float,
+    above: float = 0,
+    description: str = "",
+) -> alt.LayerChart:
+    """Layers as one chart in the house theme. `above` is the room that notes and keys need between title and plot."""
+    heading = wrap(plain(title), theme.WIDTH, theme.TITLE_SIZE, bold=True)
+    lines = wrap(plain(subtitle), theme.WIDTH)
+    chart = alt.layer(*layers).properties(
+        width=round(width),
+        height=round(height),
+        title=alt.TitleParams(text=heading, subtitle=lines or alt.Undefined, offset=round(above) + 10),
+        description=plain(description) or ". ".join(t for t in (plain(title), plain(subtitle)) if t),
+        config=theme.config(),
+    )
+    chart["$schema"] = theme.VEGA_LITE_SCHEMA
+    return chart

@@ -1,0 +1,141 @@
+"""A finding: one piece of evidence, and how it displays itself in any Jupyter front end.
+
+A finding is a sentence with its numbers, comparison, uncertainty, table, chart, source and caveats. Its MIME bundle
+carries HTML and plain text to read, the Vega-Lite chart, the table as a tabular data resource, and the whole
+finding as `application/vnd.cbs.finding+json`, from which the book, workbook and summary are made.
+"""
+
+import html
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import altair as alt
+
+from cbs_analysis.evidence import rendering
+from cbs_analysis.evidence.comparing import Comparison
+from cbs_analysis.evidence.tables import Table
+
+MIME = "application/vnd.cbs.finding+json"
+TABLE_MIME = "application/vnd.dataresource+json"
+CHART_MIME = "application/vnd.vegalite.v5+json"
+
+
+@dataclass(frozen=True)
+class Citation:
+    """Where figures come from: the table in the data catalogue, its publisher and its licence."""
+
+    table: str
+    title: str
+    publisher: str
+    licence: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart and what it shows, in words, for those who cannot see it."""
+
+    chart: alt.TopLevelMixin
+    description: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One piece of evidence about one area. Numbers are unrounded; None is missing.
+
+    `spread` is the standard deviation of the indicator over the PCTs compared; `people` how many people or events
+    lie between the area's value and its headline comparator's. Both serve to put messages in order of evidence.
+    """
+
+    id: str
+    title: str
+    area_code: str
+    area_name: str
+    level: str
+    chapter: str
+    function: str
+    statement: str
+    indicator: str | None
+    value: float | None
+    lower: float | None
+    upper: float | None
+    unit: str
+    period: str
+    numerator: float | None
+    denominator: float | None
+    comparisons: tuple[Comparison, ...]
+    headline: str
+    spread: float | None
+    people: float | None
+    flagged: bool
+    flag_reason: str
+    source: tuple[Citation, ...]
+    caveats: tuple[str, ...]
+    key_figures: Table | None
+    table: Table | None
+    members: Table | None
+    chart: Chart | None
+
+    @property
+    def anchor(self) -> str:
+        return self.id.rpartition(".")[2]
+
+    def to_json(self) -> dict[str, Any]:
+        """The whole finding as JSON types; tables as tabular data resources."""
+        plain = ("key_figures", "table", "members")
+        data = {
+            name: getattr(self, name) for name in self.__dataclass_fields__ if name not in (*plain, "chart", "source")
+        }
+        data["comparisons"] = [asdict(item) for item in self.comparisons]
+        data["source"] = [asdict(item) for item in self.source]
+        data["caveats"] = list(self.caveats)
+        data.update({name: table.to_resource() if (table := getattr(self, name)) else None for name in plain})
+        data["chart_description"] = self.chart.description if self.chart else ""
+        return data
+
+    def to_html(self) -> str:
+        """The finding as one block: sentence, key figures, chart, tables a click away, source and caveats."""
+        text = html.escape
+        flag = (
+            f'<p class="cbs-flag"><strong>Flagged.</strong> {text(self.flag_reason)}</p>' if self.flagged else ""
+        )
+        figure = ""
+        if self.chart:
+            drawn = rendering.svg(self.chart.chart, id_prefix=self.anchor, alt=self.chart.description)
+            figure = f'<figure class="cbs-chart">{drawn}</figure>'
+        tables = "".join(
+            f"<details><summary>{text(table.title)}</summary>{table.to_html()}</details>"
+            for table in (self.table, self.members)
+            if table
+        )
+        sources = "; ".join(f"{text(item.title)}, {text(item.publisher)}" for item in self.source)
+        caveats = "".join(f"<li>{text(caveat)}</li>" for caveat in self.caveats)
+        notes = f'<ul class="cbs-caveats">{caveats}</ul>' if caveats else ""
+        return (
+            f'<section class="cbs-finding" id="{text(self.anchor)}" aria-label="{text(self.title)}">'
+            f'<p class="cbs-statement">{text(self.statement)}</p>{flag}'
+            f"{self.key_figures.to_html() if self.key_figures else ''}{figure}{tables}"
+            f'<p class="cbs-source">Period: {text(self.period)}. Source: {sources}.</p>'
+            f"{notes}</section>"
+        )
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        bundle: dict[str, Any] = {
+            "text/plain": self.statement,
+            "text/html": self.to_html(),
+            MIME: self.to_json(),
+        }
+        if self.table:
+            bundle[TABLE_MIME] = self.table.to_resource()
+        if self.chart:
+            bundle[CHART_MIME] = rendering.vega_lite(self.chart.chart)
+        return bundle
+
+
+@dataclass(frozen=True)
+class Note:
+    """A cell's answer where there is no finding for this area: one sentence that says why."""
+
+    text: str
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return {"text/plain": self.text, "text/html": f'<p class="cbs-note">{html.escape(self.text)}</p>'}

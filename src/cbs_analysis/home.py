@@ -1,0 +1,44 @@
+"""Where the handbook's figures and parameters are read, and where what it makes is written.
+
+A home is a folder with `params/editions` and `data` in it: this checkout, or another health system's own.
+"""
+
+import os
+from pathlib import Path
+
+from cbs_analysis.errors import UserError
+
+MARK = Path("params", "editions")
+
+
+def home() -> Path:
+    """The folder of figures and parameters in use.
+
+    `CBS_HOME` where it is set; else the nearest folder at or above the working directory that holds
+    `params/editions`; else the checkout that the package was installed from.
+    Raises UserError where none of them is there.
+    """
+    if named := os.environ.get("CBS_HOME"):
+        folder = Path(named).expanduser().resolve()
+        if not (folder / MARK).is_dir():
+            raise UserError(f"CBS_HOME: {named} holds no params/editions folder; name a handbook's own folder")
+        return folder
+    here = Path.cwd().resolve()
+    for folder in (here, *here.parents, Path(__file__).resolve().parents[2]):
+        if (folder / MARK).is_dir():
+            return folder
+    raise UserError(f"no handbook at or above {here}: no params/editions folder; set CBS_HOME to one")
+
+
+def data_dir() -> Path:
+    return home() / "data"
+
+
+def params_dir() -> Path:
+    return home() / "params"
+
+
+def build_dir() -> Path:
+    """Where everything made is written: `CBS_BUILD`, else `build` in the home."""
+    named = os.environ.get("CBS_BUILD")
+    return Path(named).expanduser().resolve() if named else home() / "build"
