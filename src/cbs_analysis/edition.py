@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cbs_analysis.errors import UserError, nearest
 
-Month = Annotated[str, Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]
 FinancialYear = Annotated[str, Field(pattern=r"^\d{4}/\d{2}$")]
 Polarity = Literal["high is good", "low is good", "none"]
 Function = Literal["strategic planning", "care pathway management", "provider management", "monitoring"]
@@ -20,16 +19,6 @@ Function = Literal["strategic planning", "care pathway management", "provider ma
 
 class Params(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class RecordingBreak(Params):
-    """A step in a series that is recording and not care, as the publisher's figures show it."""
-
-    area_code: str
-    measure: str
-    first_month: Month
-    last_month: Month
-    note: str
 
 
 class Edition(Params):
@@ -40,12 +29,10 @@ class Edition(Params):
     prospectus_year: FinancialYear
     geography: str
     chapters: tuple[str, ...] = Field(min_length=1)
-    first_month: Month
-    last_month: Month
     activity_year: FinancialYear
     population_year: int
     emergency_year: FinancialYear
-    recording_breaks: tuple[RecordingBreak, ...] = ()
+    plausible_share: float = Field(gt=0, lt=1)
     notes: tuple[str, ...] = ()
 
 

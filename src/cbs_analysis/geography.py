@@ -93,15 +93,19 @@ class Geography:
         pairs = [(code, leaf) for code in self.areas for leaf in self.leaves(code)]
         return pd.DataFrame(pairs, columns=["area_code", "leaf_code"])
 
-    def roll_up(self, frame: pd.DataFrame, by: Sequence[str], counts: Sequence[str]) -> pd.DataFrame:
+    def roll_up(
+        self, frame: pd.DataFrame, by: Sequence[str], counts: Sequence[str], without: Iterable[str] = ()
+    ) -> pd.DataFrame:
         """Counts of leaves added to every area of the tree.
 
         `frame` has `area_code` (leaves), the columns `by` (a month, a year) and `counts`. Returns the same columns for
-        all areas. A total is NaN where any leaf's count is missing or its row is absent: a gap stays a gap.
+        all areas, less the leaves in `without`. A total is NaN where any leaf's count is missing or its row is absent: a
+        gap stays a gap.
         """
-        rows = self.membership.merge(frame.rename(columns={"area_code": "leaf_code"}), on="leaf_code")
+        membership = self.membership[~self.membership["leaf_code"].isin(list(without))]
+        rows = membership.merge(frame.rename(columns={"area_code": "leaf_code"}), on="leaf_code")
         grouped = rows.groupby(["area_code", *by], sort=True)[list(counts)]
-        size = self.membership.groupby("area_code").size()
+        size = membership.groupby("area_code").size()
         total, present = grouped.sum(min_count=1), grouped.count()
         expected = total.index.get_level_values("area_code").map(size).to_numpy()
         return total.where(present.eq(expected, axis=0)).reset_index()

@@ -20,7 +20,6 @@ from cbs_analysis.evidence.charts.layout import Linear, text_width, wrap
 Layer = alt.Chart
 # Characters that no XML document may hold, and surrogates that no text should.
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
-HALF_MONTH = pd.Timedelta(days=15)
 
 
 def require(frame: pd.DataFrame, *columns: str) -> None:
@@ -56,42 +55,6 @@ def _plain_value(value: Any) -> Any:
     return int(number) if number.is_integer() else float(f"{number:.10g}")
 
 
-def months(values: Iterable[Any]) -> pd.PeriodIndex:
-    """Months given as `2008-04`, dates, timestamps or periods."""
-    return pd.PeriodIndex([v if isinstance(v, pd.Period) else pd.Period(str(v)[:7], freq="M") for v in values], freq="M")
-
-
-def iso(month: pd.Period, shift: pd.Timedelta = pd.Timedelta(0)) -> str:
-    """First day of a month, shifted, as an ISO date: a date without a time is UTC in every browser."""
-    return str((month.to_timestamp() + shift).date())
-
-
-def milliseconds(month: pd.Period, shift: pd.Timedelta = pd.Timedelta(0)) -> int:
-    """First day of a month, shifted, in milliseconds since 1970 (UTC)."""
-    return int((month.to_timestamp() + shift).value // 1_000_000)
-
-
-def month_axis(first: pd.Period, last: pd.Period) -> alt.X:
-    """A time axis from half a month before the first to half a month after the last, with few labels.
-
-    Labels stand at Aprils, where the financial year starts, or every three months when the span is short.
-    """
-    span = pd.period_range(first, last, freq="M")
-    every = 3 if len(span) <= 15 else 12 * math.ceil(len(span) / 72)
-    marked = [m for m in span if (m.month - 4) % min(every, 12) == 0]
-    if every > 12:
-        marked = marked[:: every // 12]
-    return alt.X(
-        "month:T",
-        scale=alt.Scale(
-            type="utc", nice=False, domain=[milliseconds(first, -HALF_MONTH), milliseconds(last, HALF_MONTH)]
-        ),
-        axis=alt.Axis(
-            values=[milliseconds(m) for m in marked], format="%b %Y", title=None, grid=False, labelFlush=False
-        ),
-    )
-
-
 def value_y(scale: Linear, field: str = "value") -> alt.Y:
     """Upward axis on a scale of ours: light grid, no axis line; its title is written above the plot."""
     axis = alt.Axis(
@@ -124,12 +87,12 @@ class Note:
         return (self.align, self.bold, self.italic, self.size, self.limit)
 
 
-def notes(items: Sequence[Note]) -> list[Layer]:
-    """Texts as layers, those that look alike together. A line break in a text is kept."""
+def notes(items: Sequence[Note], name: str = "notes") -> list[Layer]:
+    """Texts as layers, those that look alike together. `name` differs between the calls for one chart."""
     groups: dict[tuple[str, bool, bool, int, float], list[Note]] = {}
     for item in items:
         groups.setdefault(item.layer_key(), []).append(item)
-    return [_note_layer(f"notes_{i}", group) for i, group in enumerate(groups.values())]
+    return [_note_layer(f"{name}_{i}", group) for i, group in enumerate(groups.values())]
 
 
 def _note_layer(name: str, group: list[Note]) -> Layer:
@@ -184,8 +147,8 @@ def swatch(colour: str, size: int = 190) -> dict[str, Any]:
     return {"shape": "square", "fill": colour, "stroke": colour, "size": size}
 
 
-def key(entries: Sequence[tuple[str, Mapping[str, Any]]], left: float, bottom: float) -> tuple[list[Layer], float]:
-    """A key over the plot: (label, marker columns) laid in rows that end at `bottom`. Gives layers and the height used."""
+def key(entries: Sequence[tuple[str, Mapping[str, Any]]], left: float, bottom: float) -> list[Layer]:
+    """A key over the plot: (label, marker columns) side by side, in rows of which the last ends at `bottom`."""
     right = theme.WIDTH + left - 8
     places: list[tuple[float, int]] = []
     x, row = left, 0
@@ -202,7 +165,7 @@ def key(entries: Sequence[tuple[str, Mapping[str, Any]]], left: float, bottom: f
         symbols.append({"x": x + 8, "y": y, **mark})
         texts.append(Note(x + 20, y, plain(label), theme.INK))
     where_x, where_y = alt.X("x:Q", scale=None, axis=None), alt.Y("y:Q", scale=None, axis=None)
-    return [point_layer("key", symbols, where_x, where_y), *notes(texts)], height
+    return [point_layer("key_marks", symbols, where_x, where_y), *notes(texts, "key")]
 
 
 def finish(
@@ -212,16 +175,16 @@ def finish(
     subtitle: str,
     width: float,
     height: float,
-    above: float = 0,
+    left: float,
     description: str = "",
 ) -> alt.LayerChart:
-    """Layers as one chart in the house theme. `above` is the room that notes and keys need between title and plot."""
+    """Layers as one chart in the house theme. `left` is the room left of the plot: titles start at its far side."""
     heading = wrap(plain(title), theme.WIDTH, theme.TITLE_SIZE, bold=True)
     lines = wrap(plain(subtitle), theme.WIDTH)
     chart = alt.layer(*layers).properties(
         width=round(width),
         height=round(height),
-        title=alt.TitleParams(text=heading, subtitle=lines or alt.Undefined, offset=round(above) + 10),
+        title=alt.TitleParams(text=heading, subtitle=lines or alt.Undefined, dx=-round(left), offset=12),
         description=plain(description) or ". ".join(t for t in (plain(title), plain(subtitle)) if t),
         config=theme.config(),
     )

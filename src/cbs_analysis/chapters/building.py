@@ -1,0 +1,253 @@
+"""How a chapter makes a finding: comparisons, side-by-side tables, key figures and citations put together one way."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from cbs_analysis.edition import Function, Indicator, Measure
+from cbs_analysis.evidence.comparing import Comparison, comparison, optional
+from cbs_analysis.evidence.finding import Chart, Citation, Finding
+from cbs_analysis.evidence.tables import Column, Table
+from cbs_analysis.evidence.wording import MISSING, against, interval, listed, measure
+from cbs_analysis.geography import Area
+from cbs_analysis.pack import Pack
+from cbs_analysis.sources.catalogue import source
+
+NOT_RANKED = "flagged, not ranked"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A measure for every area: `table` as found (see `comparing.estimates`), `held` as a comparator.
+
+    `held` is `table` without flagged leaves in any group; it is `table` itself where nothing is flagged.
+    `without` names the flagged areas that are left out of each group in `held`.
+    """
+
+    measured: Measure
+    table: pd.DataFrame
+    held: pd.DataFrame
+    without: dict[str, tuple[str, ...]]
+
+    def own(self, pack: Pack) -> pd.Series:
+        return self.table.loc[pack.area.code]
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A chapter's name and the commissioning function it belongs to."""
+
+    name: str
+    function: Function
+
+    def finding(
+        self,
+        pack: Pack,
+        name: str,
+        *,
+        title: str,
+        statement: str,
+        period: str,
+        sources: Sequence[str],
+        standing: Standing | None = None,
+        measured: Measure | None = None,
+        value: float | None = None,
+        lower: float | None = None,
+        upper: float | None = None,
+        comparisons: Sequence[Comparison] | None = None,
+        caveats: Sequence[str] = (),
+        flag_reason: str = "",
+        table: Table | None = None,
+        members: Table | None = None,
+        chart: Chart | None = None,
+        function: Function | None = None,
+    ) -> Finding:
+        """A finding of this chapter about the pack's area.
+
+        With a `standing`, the value, limits, comparisons, key figures and side-by-side table are made from it; without,
+        they are as given. `flag_reason` flags the finding.
+        """
+        numerator = denominator = spread = people = None
+        if standing:
+            measured, own = standing.measured, standing.own(pack)
+            value, lower, upper = own.value, own.lower, own.upper
+            numerator, denominator = optional(own.numerator), optional(own.denominator)
+            comparisons = compared(pack, standing) if comparisons is None else comparisons
+            members = members or side_by_side(pack, standing)
+            spread = optional(_peer_values(pack, standing).std())
+            people = _people_between(pack, standing)
+            caveats = [*caveats, *_left_out(pack, standing)]
+        comparisons = comparisons or ()
+        return Finding(
+            id=f"{self.name}.{name}",
+            title=title,
+            area_code=pack.area.code,
+            area_name=pack.area.name,
+            level=pack.area.level,
+            chapter=self.name,
+            function=function or self.function,
+            statement=statement,
+            indicator=measured.id if isinstance(measured, Indicator) else None,
+            value=optional(value),
+            lower=optional(lower),
+            upper=optional(upper),
+            unit=measured.unit if measured else "",
+            period=period,
+            numerator=numerator,
+            denominator=denominator,
+            comparisons=tuple(comparisons),
+            headline=pack.headline.code if pack.headline else "",
+            spread=spread,
+            people=people,
+            flagged=bool(flag_reason),
+            flag_reason=flag_reason,
+            source=tuple(cited(name) for name in sources),
+            caveats=tuple(dict.fromkeys(caveats)),
+            key_figures=key_figures(pack, measured, value, lower, upper, comparisons) if measured else None,
+            table=table,
+            members=members,
+            chart=chart,
+        )
+
+
+def cited(table: str) -> Citation:
+    """The data catalogue's entry for a table, as a citation."""
+    found = source(table)
+    return Citation(found.table, found.title, found.publisher, found.licence)
+
+
+def compared(pack: Pack, standing: Standing) -> list[Comparison]:
+    """The area against each of its comparators, nearest first."""
+    own = standing.table.loc[[pack.area.code]]
+    held = pd.concat([own, standing.held.drop(index=pack.area.code, errors="ignore")])
+    return [comparison(pack.area, other, held, standing.measured) for other in pack.comparators]
+
+
+def sentence(pack: Pack, standing: Standing) -> str:
+    """Where the area's value stands: 'higher than South East London (210.1) and London (205.0)'; may be empty."""
+    found = compared(pack, standing)
+    return against([(item.direction, item.comparator, measure(item.value, standing.measured)) for item in found])
+
+
+def stated(pack: Pack, standing: Standing) -> str:
+    """The area's value with its unit and interval: '212.4 per 1,000 (95% interval 210.6 to 214.2)'."""
+    own = standing.own(pack)
+    limits = interval(own.lower, own.upper, standing.measured.decimals)
+    return f"{measure(own.value, standing.measured)}{f' ({limits})' if limits else ''}"
+
+
+def key_figures(
+    pack: Pack, measured: Measure, value: float | None, lower: float | None, upper: float | None,
+    comparisons: Sequence[Comparison],
+) -> Table | None:  # fmt: skip
+    """The area and its comparators, a row each."""
+    if not comparisons:
+        return None
+    rows = [{"area": pack.area.name, "value": value, "lower": lower, "upper": upper, "compared": ""}]
+    rows += [
+        {"area": item.comparator, "value": item.value, "lower": item.lower, "upper": item.upper,
+         "compared": _in_words(item, pack.area)}
+        for item in comparisons
+    ]  # fmt: skip
+    frame = pd.DataFrame(rows)
+    columns = {"area": Column("Area"), "value": Column(_titled(measured), decimals=measured.decimals)}
+    if frame["lower"].notna().any():
+        columns |= {"lower": Column("95% lower limit", decimals=measured.decimals),
+                    "upper": Column("95% upper limit", decimals=measured.decimals)}  # fmt: skip
+    if frame["compared"].str.len().any():
+        columns["compared"] = Column(f"{pack.area.name} is")
+    return Table(measured.name, frame, columns, emphasis=pack.area.name)
+
+
+def side_by_side(pack: Pack, standing: Standing) -> Table:
+    """The areas beside the pack's own: peers of a PCT, members of a group, ranked from high to low, flagged ones last."""
+    codes = [area.code for area in pack.beside if area.code in standing.table.index]
+    frame = standing.table.loc[codes].copy()
+    order = {area.code: (len(pack.geography.leaves(area.code)) == 1) for area in pack.beside}
+    frame["leaf"] = [order[code] for code in codes]
+    frame["area"] = [pack.geography.area(code).name for code in codes]
+    frame["shown"] = frame["value"].where(~frame["flagged"].astype(bool))
+    frame["rank"] = frame.groupby("leaf")["shown"].rank(method="min", ascending=False)
+    frame["note"] = np.where(frame["flagged"].astype(bool), NOT_RANKED, "")
+    frame = frame.sort_values(["leaf", "flagged", "value", "area"], ascending=[True, True, False, True])
+    decimals = standing.measured.decimals
+    columns = {
+        "area": Column("Area"),
+        "rank": Column("Rank, highest first", decimals=0),
+        "value": Column(_titled(standing.measured), decimals=decimals),
+    }
+    if frame["lower"].notna().any():
+        columns |= {"lower": Column("95% lower limit", decimals=decimals),
+                    "upper": Column("95% upper limit", decimals=decimals)}  # fmt: skip
+    if frame["numerator"].notna().any():
+        columns["numerator"] = Column("Numerator", decimals=0)
+    if frame["denominator"].notna().any():
+        columns["denominator"] = Column("Denominator", decimals=0)
+    if frame["flagged"].any():
+        columns["note"] = Column("Note")
+    return Table(beside_title(pack), frame.reset_index(drop=True), columns, emphasis=pack.area.name)
+
+
+def beside_title(pack: Pack) -> str:
+    """What the side-by-side table shows, in the geography's own words."""
+    count = len(pack.beside)
+    if pack.area.is_leaf:
+        return f"All {count} areas of {pack.geography.whole.name} side by side"
+    return f"{pack.area.name}: {count} member areas side by side"
+
+
+def chart_roles(pack: Pack, standing: Standing) -> pd.DataFrame:
+    """The peers as a chart shows them: name, value, lower, upper and role; a group's own members are all emphasised."""
+    codes = [area.code for area in pack.peers if area.code in standing.table.index]
+    frame = standing.table.loc[codes, ["value", "lower", "upper", "flagged"]].astype({"flagged": bool})
+    own = set() if pack.area.is_whole else set(pack.geography.leaves(pack.area.code))
+    frame["name"] = [pack.geography.area(code).name for code in codes]
+    frame["role"] = ["flagged" if flagged else "area" if code in own else "peer"
+                     for code, flagged in frame["flagged"].items()]  # fmt: skip
+    held = standing.held
+    above = [
+        {"name": area.name, "role": "comparator", **held.loc[area.code, ["value", "lower", "upper"]].to_dict()}
+        for area in (*pack.comparators, *(() if pack.area.is_leaf else (pack.area,)))
+        if area.code in held.index
+    ]
+    columns = ["name", "value", "lower", "upper", "role"]
+    return pd.concat([frame[columns], pd.DataFrame(above, columns=columns)], ignore_index=True)
+
+
+def names(pack: Pack, codes: Sequence[str]) -> str:
+    return listed(pack.geography.area(code).name for code in codes)
+
+
+def _titled(measured: Measure) -> str:
+    return f"{measured.name} (%)" if measured.unit == "%" else measured.name
+
+
+def _in_words(item: Comparison, area: Area) -> str:
+    if item.value is None:
+        return MISSING
+    if item.status != "not compared":
+        return f"{item.status} ({item.direction})" if item.status != item.direction else item.status
+    return item.direction or item.status
+
+
+def _peer_values(pack: Pack, standing: Standing) -> pd.Series:
+    frame = standing.table.loc[[area.code for area in pack.peers if area.code in standing.table.index]]
+    return frame.loc[~frame["flagged"].astype(bool), "value"].astype(float)
+
+
+def _people_between(pack: Pack, standing: Standing) -> float | None:
+    """How many people or events lie between the area's value and its headline comparator's."""
+    if pack.headline is None or pack.headline.code not in standing.held.index:
+        return None
+    own, per = standing.own(pack), standing.measured.per
+    return optional(abs(own.value - standing.held.loc[pack.headline.code, "value"]) * own.denominator / per)
+
+
+def _left_out(pack: Pack, standing: Standing) -> list[str]:
+    shown = {code: standing.without[code] for code in standing.without if code in {a.code for a in pack.comparators}}
+    return [
+        f"{pack.geography.areas[code].name} as a comparator is without {names(pack, out)}, whose figures are flagged."
+        for code, out in shown.items()
+    ]

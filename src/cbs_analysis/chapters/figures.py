@@ -1,0 +1,187 @@
+"""Figures that several chapters read, for every area of a pack's geography: activity, population, standings, breaks."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from cbs_analysis.chapters.building import Standing
+from cbs_analysis.edition import Measure
+from cbs_analysis.evidence.comparing import estimates
+from cbs_analysis.geography import Area
+from cbs_analysis.pack import Pack
+from cbs_analysis.sources.activity import leaf_activity, measures, published_row
+from cbs_analysis.stats import intervals, rates, standardisation
+
+MATERIAL_SHARE = 0.05  # a flaw in a member matters to a group where the member holds at least this share
+
+Limits = tuple[np.ndarray, np.ndarray, np.ndarray]
+Method = Callable[[pd.Series, pd.Series, int], Limits]
+
+
+def as_rate(numerator: pd.Series, denominator: pd.Series, per: int) -> Limits:
+    """Events over people, with exact Poisson or Byar limits."""
+    found = rates.crude_rate(numerator.to_numpy(float), denominator.to_numpy(float), per=per)
+    return found["value"].to_numpy(), found["lower"].to_numpy(), found["upper"].to_numpy()
+
+
+def as_proportion(numerator: pd.Series, denominator: pd.Series, per: int) -> Limits:
+    """Part of a whole, with Wilson limits."""
+    events, trials = numerator.to_numpy(float), denominator.to_numpy(float)
+    lower, upper = intervals.proportion_interval(events, trials)
+    return per * events / np.where(trials > 0, trials, np.nan), per * lower, per * upper
+
+
+def as_indirect_ratio(numerator: pd.Series, denominator: pd.Series, per: int) -> Limits:
+    """Observed over expected, with Byar limits."""
+    found = standardisation.indirect_ratio(numerator.to_numpy(float), denominator.to_numpy(float), per=per)
+    return found["value"].to_numpy(), found["lower"].to_numpy(), found["upper"].to_numpy()
+
+
+def as_share(numerator: pd.Series, denominator: pd.Series, per: int) -> Limits:
+    """Part of a whole that is counted in full, so without limits."""
+    value = per * numerator.to_numpy(float) / denominator.to_numpy(float)
+    return value, np.full(len(value), np.nan), np.full(len(value), np.nan)
+
+
+def standing(
+    pack: Pack, counts: pd.DataFrame, measured: Measure, method: Method, flagged: Iterable[str] = ()
+) -> Standing:
+    """A measure for every area, from counts of the leaves.
+
+    `counts` has area_code, numerator and denominator, a row a leaf and, where it is published, a row for England, which
+    then stands as published. Groups add numerators and denominators, then divide. As a comparator a group is made of
+    its unflagged leaves; it is itself flagged where the flagged ones hold a twentieth or more of its denominator.
+    """
+    flagged = set(flagged)
+    columns = ["numerator", "denominator"]
+    national = counts[counts["area_code"] == pack.geography.national.code]
+    leaves = counts[counts["area_code"] != pack.geography.national.code]
+
+    def table(without: Iterable[str]) -> pd.DataFrame:
+        rolled = pack.geography.roll_up(leaves, [], columns, without)
+        if len(national):
+            rolled = rolled[rolled["area_code"] != pack.geography.national.code]
+        frame = pd.concat([rolled, national[["area_code", *columns]]], ignore_index=True)
+        frame["value"], frame["lower"], frame["upper"] = method(frame["numerator"], frame["denominator"], measured.per)
+        return estimates(frame)
+
+    found = table(())
+    tainted = {code for code in pack.geography.areas if flagged & set(pack.geography.leaves(code))}
+    size = found["denominator"]
+    weight = {code: size[[c for c in pack.geography.leaves(code) if c in flagged]].sum() / size[code] for code in tainted}
+    found["flagged"] = [weight.get(code, 0) >= MATERIAL_SHARE for code in found.index]
+    without = {
+        code: tuple(leaf for leaf in pack.geography.leaves(code) if leaf in flagged)
+        for code in tainted
+        if not pack.geography.area(code).is_leaf
+    }
+    return Standing(measured, found, table(flagged) if flagged else found, without)
+
+
+def activity(pack: Pack) -> pd.DataFrame:
+    """Monthly activity of every area and England: area_code, month and the return's measures.
+
+    A month that is missing in the return is a row of NaN, so that it is a gap and not a shorter year.
+    """
+    if "by area" not in pack.prepared:
+        published = pack.read("monthly_activity_return")
+        counted = measures(published)
+        rolled = pack.geography.roll_up(leaf_activity(published, pack.read("pct_successions")), ["month"], counted)
+        national = published_row(published, pack.geography.national.activity_code)
+        rolled = rolled[rolled["area_code"] != pack.geography.national.code]
+        national = national.assign(area_code=pack.geography.national.code)[["area_code", "month", *counted]]
+        frame = pd.concat([rolled, national], ignore_index=True)
+        months = pd.date_range(published["month"].min(), published["month"].max(), freq="MS")
+        full = pd.MultiIndex.from_product([frame["area_code"].unique(), months], names=["area_code", "month"])
+        pack.prepared["by area"] = frame.set_index(["area_code", "month"]).reindex(full).reset_index()
+    return pack.prepared["by area"]
+
+
+def area_months(pack: Pack, code: str, measure: str) -> pd.Series:
+    """One area's monthly counts of a measure, indexed by month."""
+    return by_month(pack, measure)[code].rename(measure)
+
+
+def by_month(pack: Pack, measure: str) -> pd.DataFrame:
+    """A measure by month and area: a row a month, a column an area."""
+    if measure not in pack.prepared:
+        pack.prepared[measure] = activity(pack).pivot(index="month", columns="area_code", values=measure)
+    return pack.prepared[measure]
+
+
+def year_months(financial_year: str) -> pd.DatetimeIndex:
+    """The months of a financial year: '2010/11' is April 2010 to March 2011."""
+    return pd.date_range(f"{financial_year[:4]}-04-01", periods=12, freq="MS")
+
+
+def earlier_year(financial_year: str, years: int = 1) -> str:
+    start = int(financial_year[:4]) - years
+    return f"{start}/{(start + 1) % 100:02d}"
+
+
+def year_totals(pack: Pack, financial_year: str, counted: Iterable[str]) -> pd.DataFrame:
+    """Totals of a financial year for every area, indexed by area_code; NaN where any month is missing."""
+    frame = activity(pack)
+    frame = frame[frame["month"].isin(year_months(financial_year))]
+    grouped = frame.groupby("area_code")[list(counted)]
+    return grouped.sum().where(grouped.count() == 12)
+
+
+def population(pack: Pack, year: int) -> pd.Series:
+    """Residents of every leaf area and England at mid-year, indexed by area_code; NaN where not in the tables."""
+    ages = pack.read("population_by_age")
+    totals = ages[ages["mid_year"] == year].groupby("area_code")["persons"].sum()
+    return by_leaf(pack, totals)
+
+
+def by_leaf(pack: Pack, boroughs: pd.Series) -> pd.Series:
+    """Borough figures added to PCTs, with England's own row; `boroughs` is indexed by ONS code."""
+    table = pack.read("boroughs").set_index("borough_code")["pct_code"]
+    grouped = boroughs.reindex(table.index).groupby(table)
+    found = grouped.sum().where(grouped.count() == grouped.size())
+    national = pack.geography.national
+    leaves = found.reindex([area.code for area in pack.peers])
+    return pd.concat([leaves, pd.Series({national.code: boroughs.get(national.ons_code, np.nan)})]).rename_axis("area_code")
+
+
+def leaf_counts(pack: Pack, numerator: pd.Series, denominator: pd.Series) -> pd.DataFrame:
+    """Numerator and denominator of the leaves and England, as `standing` takes them."""
+    codes = [*(area.code for area in pack.peers), pack.geography.national.code]
+    both = pd.DataFrame({"numerator": numerator.reindex(codes), "denominator": denominator.reindex(codes)})
+    return both.rename_axis("area_code").reset_index()
+
+
+@dataclass(frozen=True)
+class Break:
+    """Months in which a leaf's figures are recorded differently."""
+
+    area: Area
+    months: pd.DatetimeIndex
+    note: str
+
+
+def recording_breaks(pack: Pack, measure: str) -> list[Break]:
+    """Known recording breaks of a measure in the leaves of the pack's geography."""
+    table = pack.read("recording_breaks")
+    rows = table[(table["measure"] == measure) & table["area_code"].isin([area.code for area in pack.peers])]
+    return [
+        Break(
+            pack.geography.area(row.area_code),
+            pd.date_range(row.first_month, row.last_month, freq="MS"),
+            row.note,
+        )
+        for row in rows.itertuples()
+    ]
+
+
+def broken_in(pack: Pack, counted: Iterable[str], financial_year: str) -> set[str]:
+    """Leaves whose figures of a year are partly recorded differently, so not to be compared."""
+    year = year_months(financial_year)
+    return {
+        found.area.code
+        for measure in counted
+        for found in recording_breaks(pack, measure)
+        if 0 < len(found.months.intersection(year))
+    }

@@ -1,0 +1,330 @@
+"""Outlook: what each kind of activity may be next year if days, season and level carry on, and how far to trust that.
+
+For strategic planning. From the Monthly Activity Return; the season is borrowed from all the geography's areas, the
+level is the area's own. The method is tested on the last year already known and the result shown to the reader.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from cbs_analysis.chapters import figures
+from cbs_analysis.chapters.building import Chapter, beside_title
+from cbs_analysis.chapters.monthly import SHORT_BREAK_MONTHS, gap_caveats, plain_measure
+from cbs_analysis.evidence import charts
+from cbs_analysis.evidence.comparing import Comparison, optional
+from cbs_analysis.evidence.finding import Chart, Finding
+from cbs_analysis.evidence.tables import Column, Table
+from cbs_analysis.evidence.wording import interval, number, signed
+from cbs_analysis.geography import Area
+from cbs_analysis.pack import Pack
+from cbs_analysis.stats import forecasting
+from cbs_analysis.stats.calendar import calendar_days, working_days
+
+CHAPTER = Chapter("outlook", "strategic planning")
+MAR = "monthly_activity_return"
+HORIZON, TRAINED = 12, 24
+NOUNS = {
+    "elective_ordinary_admissions": "ordinary elective admissions",
+    "elective_daycase_admissions": "day case admissions",
+    "nonelective_admissions": "non-elective admissions",
+    "gp_referrals_made": "GP referrals",
+    "other_referrals_made": "other referrals",
+    "first_outpatient_attendances": "first outpatient attendances",
+}
+CARRY_ON = (
+    "A forecast of what happens if things carry on: working days, season and level are known to it, plans and policy "
+    "are not."
+)
+
+
+def elective_ordinary(pack: Pack) -> Finding:
+    """Ordinary elective admissions for the year ahead."""
+    return _outlook(pack, "elective_ordinary_admissions")
+
+
+def elective_daycase(pack: Pack) -> Finding:
+    """Day case admissions for the year ahead."""
+    return _outlook(pack, "elective_daycase_admissions")
+
+
+def nonelective(pack: Pack) -> Finding:
+    """Non-elective admissions for the year ahead."""
+    return _outlook(pack, "nonelective_admissions")
+
+
+def gp_referrals(pack: Pack) -> Finding:
+    """GP referrals for the year ahead."""
+    return _outlook(pack, "gp_referrals_made")
+
+
+def other_referrals(pack: Pack) -> Finding:
+    """Other referrals for the year ahead."""
+    return _outlook(pack, "other_referrals_made")
+
+
+def first_outpatients(pack: Pack) -> Finding:
+    """First outpatient attendances for the year ahead."""
+    return _outlook(pack, "first_outpatient_attendances")
+
+
+def _days(measure: str) -> Callable[..., np.ndarray]:
+    """Planned activity runs by working days, emergencies by calendar days."""
+    return calendar_days if measure == "nonelective_admissions" else working_days
+
+
+def _history(pack: Pack, code: str, measure: str) -> tuple[pd.Series, tuple[int, ...]]:
+    """An area's months for a forecast, short breaks taken out, and the positions where recording changes for long."""
+    series = figures.area_months(pack, code, measure).copy()
+    positions: set[int] = set()
+    leaves = pack.geography.leaves(code) if code in pack.geography.areas else ()
+    for found in figures.recording_breaks(pack, measure):
+        if found.area.code not in leaves:
+            continue
+        share = figures.area_months(pack, found.area.code, measure).sum() / series.sum()
+        if share < figures.MATERIAL_SHARE:
+            continue
+        within = np.flatnonzero(series.index.isin(found.months))
+        if len(within) <= SHORT_BREAK_MONTHS:
+            series.iloc[within] = np.nan
+        else:
+            positions |= {place for place in (within[0], within[-1] + 1) if 0 < place < len(series)}
+    return series, tuple(sorted(int(place) for place in positions))
+
+
+def _group(pack: Pack, measure: str) -> pd.DataFrame:
+    """Every leaf's months, from which season and growth are borrowed: months by area."""
+    return figures.by_month(pack, measure)[[area.code for area in pack.peers]]
+
+
+def year_ahead(pack: Pack, code: str, measure: str) -> forecasting.Forecast:
+    """The twelve months after the return ends."""
+    series, breaks = _history(pack, code, measure)
+    months = pd.date_range(series.index[0], periods=len(series) + HORIZON, freq="MS")
+    return forecasting.forecast(
+        series, HORIZON, exposure=_days(measure)(months), season=_group(pack, measure), breaks=breaks
+    )
+
+
+def backtested(pack: Pack, code: str, measure: str) -> forecasting.Backtest:
+    """The last year forecast from the two before it, beside the seasonal naive forecast."""
+    series, breaks = _history(pack, code, measure)
+    return forecasting.backtest(
+        series, HORIZON, TRAINED, exposure=_days(measure)(series.index), season=_group(pack, measure), breaks=breaks
+    )
+
+
+def _outlook(pack: Pack, measure: str) -> Finding:
+    noun, measured = NOUNS[measure], pack.indicators[f"forecast_{measure}"]
+    found = year_ahead(pack, pack.area.code, measure)
+    series = figures.area_months(pack, pack.area.code, measure)
+    ahead, last = pack.edition.prospectus_year, pack.edition.activity_year
+    total, outturn = found.total, _outturn(pack, pack.area.code, measure)
+    frame = found.frame.assign(month=pd.PeriodIndex(found.frame["month"]).to_timestamp())
+    if found.reason:
+        statement = f"No forecast of {pack.area.name}'s {noun} for {ahead}: {found.reason}."
+    else:
+        statement = (
+            f"{pack.area.name} can expect {number(total['value'])} {noun} in {ahead} "
+            f"({interval(total['lower_95'], total['upper_95'], 0)}){_change(total['value'], outturn, last)}."
+        )
+    caveats = [CARRY_ON, *found.warnings, *_break_notes(pack, measure), *gap_caveats(series.rename("value").reset_index())]
+    return CHAPTER.finding(
+        pack,
+        measured.id.removeprefix("forecast_"),
+        title=noun[0].upper() + noun[1:],
+        statement=statement,
+        measured=measured,
+        value=total["value"],
+        lower=total["lower_95"],
+        upper=total["upper_95"],
+        comparisons=[_comparator(pack, area, measure) for area in pack.comparators],
+        period=ahead,
+        sources=[MAR],
+        caveats=caveats,
+        table=_months_ahead(frame, noun, ahead),
+        members=_members(pack, measure),
+        chart=None if found.reason else _fan(pack, series, frame, noun, statement),
+    )
+
+
+def _outturn(pack: Pack, code: str, measure: str) -> float:
+    return float(figures.year_totals(pack, pack.edition.activity_year, [measure])[measure].get(code, np.nan))
+
+
+def _change(value: float, outturn: float, last: str) -> str:
+    if np.isnan(value) or np.isnan(outturn):
+        return ""
+    return f", {signed(100 * (value / outturn - 1), 1)}% on the {number(outturn)} of {last}"
+
+
+def _comparator(pack: Pack, area: Area, measure: str) -> Comparison:
+    total = year_ahead(pack, area.code, measure).total
+    return Comparison(
+        area.name,
+        area.code,
+        optional(total["value"]),
+        optional(total["lower_95"]),
+        optional(total["upper_95"]),
+        "not compared",
+        "",
+    )
+
+
+def _months_ahead(frame: pd.DataFrame, noun: str, ahead: str) -> Table:
+    shown = frame.assign(month=frame["month"].dt.strftime("%B %Y"))
+    columns = {
+        "month": Column("Month"),
+        "value": Column("Forecast", decimals=0),
+        "lower_80": Column("80% lower", decimals=0),
+        "upper_80": Column("80% upper", decimals=0),
+        "lower_95": Column("95% lower", decimals=0),
+        "upper_95": Column("95% upper", decimals=0),
+    }
+    return Table(f"Forecast of {noun} by month, {ahead}", shown, columns)
+
+
+def _members(pack: Pack, measure: str) -> Table | None:
+    """The year ahead of the areas beside the pack's own, with the change on the last year."""
+    if pack.area.is_leaf:
+        return None
+    rows = []
+    for area in pack.beside:
+        total, outturn = year_ahead(pack, area.code, measure).total, _outturn(pack, area.code, measure)
+        rows.append(
+            {
+                "area": area.name,
+                "outturn": outturn,
+                "value": total["value"],
+                "lower": total["lower_95"],
+                "upper": total["upper_95"],
+                "change": 100 * (total["value"] / outturn - 1),
+            }
+        )
+    columns = {
+        "area": Column("Area"),
+        "outturn": Column(pack.edition.activity_year, decimals=0),
+        "value": Column(f"Forecast {pack.edition.prospectus_year}", decimals=0),
+        "lower": Column("95% lower limit", decimals=0),
+        "upper": Column("95% upper limit", decimals=0),
+        "change": Column("Change", "%", 1),
+    }
+    return Table(beside_title(pack), pd.DataFrame(rows), columns, emphasis=pack.area.name)
+
+
+def _fan(pack: Pack, series: pd.Series, frame: pd.DataFrame, noun: str, statement: str) -> Chart:
+    drawn = charts.fan(
+        series.rename("value").reset_index(),
+        frame,
+        title=f"{noun[0].upper() + noun[1:]} by month, and what may come",
+        subtitle=f"{pack.area.name}, with 80% and 95% intervals",
+        value_title="A month",
+        description=statement,
+    )
+    return Chart(drawn, f"Fan chart of monthly {noun}. {statement}")
+
+
+def _break_notes(pack: Pack, measure: str) -> list[str]:
+    inside = pack.geography.leaves(pack.area.code)
+    return [
+        f"Recording, not care, in {found.area.name}: {found.note} It is not carried forward."
+        for found in figures.recording_breaks(pack, measure)
+        if found.area.code in inside
+    ]
+
+
+def backtest(pack: Pack) -> Finding:
+    """How the method would have done a year ago, for each measure, against the seasonal naive forecast."""
+    rows = []
+    for measure, noun in NOUNS.items():
+        found = backtested(pack, pack.area.code, measure)
+        total = found.total
+        rows.append(
+            {
+                "measure": noun[0].upper() + noun[1:],
+                "actual": total.get("actual", np.nan),
+                "forecast": total.get("value", np.nan),
+                "mae": found.mae,
+                "naive_mae": found.naive_mae,
+                "mase": found.mase,
+                "naive_mase": found.naive_mase,
+                "coverage_80": 100 * found.coverage_80,
+                "coverage_95": 100 * found.coverage_95,
+                "note": found.reason or "",
+            }
+        )
+    frame = pd.DataFrame(rows)
+    mean, naive, inside = frame["mase"].mean(), frame["naive_mase"].mean(), frame["coverage_95"].mean()
+    year = pack.edition.activity_year
+    columns = {
+        "measure": Column("Measure"),
+        "actual": Column(f"{year} as it was", decimals=0),
+        "forecast": Column("As forecast", decimals=0),
+        "mae": Column("Mean error a month", decimals=0),
+        "naive_mae": Column("Naive mean error", decimals=0),
+        "mase": Column("MASE", decimals=2),
+        "naive_mase": Column("Naive MASE", decimals=2),
+        "coverage_80": Column("Within 80%", "%", 0),
+        "coverage_95": Column("Within 95%", "%", 0),
+    }
+    if frame["note"].str.len().any():
+        columns["note"] = Column("Note")
+    statement = (
+        f"Fitted to the two years before, the method's error in {year} over {pack.area.name}'s six measures was "
+        f"{number(abs(100 * (mean / naive - 1)))}% {'smaller' if mean < naive else 'larger'} than repeating the year "
+        f"before; {number(inside)}% of months fell inside the 95% intervals."
+        if not np.isnan(mean)
+        else f"The method cannot be tested on {pack.area.name}'s figures: too many months are missing."
+    )
+    return CHAPTER.finding(
+        pack,
+        "backtest",
+        title="How far to trust the forecasts",
+        statement=statement,
+        measured=plain_measure("Mean absolute scaled error over six measures", "MASE", 2),
+        value=float(mean),
+        period=year,
+        sources=[MAR],
+        caveats=[
+            "MASE is the mean error over the mean change on the year in the two years before; below the naive one is "
+            "better than repeating last year's month.",
+            "One year is one test: twelve months that share one winter.",
+        ],
+        table=Table(f"Forecasts of {year} made from the years before", frame, columns),
+        members=_backtest_members(pack),
+    )
+
+
+def _backtest_members(pack: Pack) -> Table | None:
+    if pack.area.is_leaf:
+        return None
+    rows = []
+    for area in pack.beside:
+        found = [backtested(pack, area.code, measure) for measure in NOUNS]
+        rows.append(
+            {
+                "area": area.name,
+                "mase": float(np.nanmean([item.mase for item in found])),
+                "naive_mase": float(np.nanmean([item.naive_mase for item in found])),
+                "coverage_95": 100 * float(np.nanmean([item.coverage_95 for item in found])),
+            }
+        )
+    columns = {
+        "area": Column("Area"),
+        "mase": Column("Mean MASE", decimals=2),
+        "naive_mase": Column("Naive MASE", decimals=2),
+        "coverage_95": Column("Months within 95%", "%", 0),
+    }
+    return Table(beside_title(pack), pd.DataFrame(rows), columns, emphasis=pack.area.name)
+
+
+__all__ = [
+    "backtest",
+    "elective_daycase",
+    "elective_ordinary",
+    "first_outpatients",
+    "gp_referrals",
+    "nonelective",
+    "other_referrals",
+]

@@ -1,0 +1,330 @@
+"""Planned care: how many people are referred, seen and admitted as planned, against others and over the months.
+
+For commissioners of planned pathways and of the providers who treat their people. From the Monthly Activity Return
+by commissioner, with mid-year population for rates.
+"""
+
+import numpy as np
+import pandas as pd
+
+from cbs_analysis.chapters import figures
+from cbs_analysis.chapters.building import Chapter, Standing, chart_roles, compared, sentence, stated
+from cbs_analysis.chapters.monthly import Counted, gap_caveats, measure_finding, plain_measure
+from cbs_analysis.evidence.charts import ranked_intervals
+from cbs_analysis.evidence.finding import Chart, Finding
+from cbs_analysis.evidence.tables import Column, Table
+from cbs_analysis.evidence.wording import measure, number, ordinal, plural
+from cbs_analysis.pack import Pack
+from cbs_analysis.sources.activity import leaf_activity
+
+CHAPTER = Chapter("planned_care", "care pathway management")
+MAR = "monthly_activity_return"
+CASE_MIX = "Case mix is not adjusted: areas whose patients need more complex surgery will have fewer day cases."
+CRUDE = "A crude rate: older or sicker populations will have more, so it is not judged better or worse."
+ELECTIVE = ("elective_ordinary_admissions", "elective_daycase_admissions")
+PLANNED = ("planned_ordinary_admissions", "planned_daycase_admissions")
+REFERRALS = ("gp_referrals_made", "other_referrals_made")
+
+
+def gp_referrals(pack: Pack) -> Finding:
+    """GP referrals per 1,000 people in the year, and per working day by month."""
+    counted = Counted(("gp_referrals_made",), "GP referrals", "gp_referrals_per_1000", "working day")
+    return measure_finding(pack, CHAPTER, "gp_referrals", counted, title="GP referrals", caveats=[CRUDE])
+
+
+def other_referrals(pack: Pack) -> Finding:
+    """Referrals by others than GPs, per 1,000 people in the year and per working day by month."""
+    counted = Counted(("other_referrals_made",), "other referrals", "other_referrals_per_1000", "working day")
+    recorded = "How referrals by others are recorded differs between places more than any other measure here."
+    return measure_finding(
+        pack, CHAPTER, "other_referrals", counted, title="Other referrals", caveats=[CRUDE, recorded]
+    )
+
+
+def first_outpatients(pack: Pack) -> Finding:
+    """First outpatient attendances per 1,000 people in the year, and per working day by month."""
+    counted = Counted(
+        ("first_outpatient_attendances",), "first outpatient attendances", "first_outpatients_per_1000", "working day"
+    )
+    return measure_finding(
+        pack, CHAPTER, "first_outpatients", counted, title="First outpatient attendances", caveats=[CRUDE]
+    )
+
+
+def elective_admissions(pack: Pack) -> Finding:
+    """Ordinary and day case elective admissions per 1,000 people in the year, and per working day by month."""
+    counted = Counted(ELECTIVE, "elective admissions", "elective_per_1000", "working day")
+    added = "Ordinary plus day case admissions; in a few months the published elective total differs from their sum."
+    return measure_finding(
+        pack, CHAPTER, "elective_admissions", counted, title="Elective admissions", caveats=[CRUDE, added]
+    )
+
+
+def attendances_per_referral(pack: Pack) -> Finding:
+    """First outpatient attendances for each 100 referrals made by GPs and others."""
+    year = pack.edition.activity_year
+    totals = figures.year_totals(pack, year, [*REFERRALS, "first_outpatient_attendances"])
+    counts = figures.leaf_counts(
+        pack, totals["first_outpatient_attendances"], totals[list(REFERRALS)].sum(axis=1, skipna=False)
+    )
+    measured = plain_measure("First attendances per 100 referrals", "per 100 referrals", 1, per=100)
+    flagged = figures.broken_in(pack, (*REFERRALS, "first_outpatient_attendances"), year)
+    standing = figures.standing(pack, counts, measured, figures.as_rate, flagged)
+    own = standing.own(pack)
+    return CHAPTER.finding(
+        pack,
+        "attendances_per_referral",
+        title="First attendances for each referral",
+        statement=_statement(
+            pack, standing, f"{pack.area.name} had {number(own.value, 1)} first attendances for every 100 referrals"
+        ),
+        standing=standing,
+        period=year,
+        sources=[MAR],
+        caveats=["Attendances follow referrals by weeks or months and some need none, so this is a ratio, not a share."],
+        flag_reason=_recording_flag(pack, standing),
+        chart=_ranked(pack, standing, "First attendances per 100 referrals"),
+    )
+
+
+def daycase_rates(pack: Pack) -> Standing:
+    """Day cases among elective admissions in the year, for every area."""
+    totals = figures.year_totals(pack, pack.edition.activity_year, ELECTIVE)
+    counts = figures.leaf_counts(
+        pack, totals["elective_daycase_admissions"], totals[list(ELECTIVE)].sum(axis=1, skipna=False)
+    )
+    return figures.standing(pack, counts, pack.indicators["daycase_rate_pct"], figures.as_proportion)
+
+
+def england_rates(pack: Pack) -> pd.Series:
+    """The day case rate of every PCT in England in the year, in percent, indexed by code; incomplete years left out."""
+    leaves = leaf_activity(pack.read(MAR), pack.read("pct_successions"))
+    leaves = leaves[leaves["month"].isin(figures.year_months(pack.edition.activity_year))]
+    grouped = leaves.groupby("area_code")[list(ELECTIVE)]
+    totals = grouped.sum().where(grouped.count() == 12)
+    return (100 * totals[ELECTIVE[1]] / totals[list(ELECTIVE)].sum(axis=1, skipna=False)).dropna()
+
+
+def daycase_rate(pack: Pack) -> Finding:
+    """The share of elective admissions that are day cases, against the peers and every PCT in England."""
+    standing, england = daycase_rates(pack), england_rates(pack)
+    own = standing.own(pack)
+    place = ""
+    if pack.area.code in england.index:
+        rank = int(england.rank(method="min", ascending=False)[pack.area.code])
+        place = f" It is {ordinal(rank)} highest of {number(len(england))} PCTs in England."
+    quartiles = pd.DataFrame(
+        {
+            "measure": ["Lowest PCT", "Lower quartile", "Median", "Upper quartile", "Highest PCT", pack.area.name],
+            "value": [*np.percentile(england, [0, 25, 50, 75, 100]), own.value],
+        }
+    )
+    columns = {"measure": Column(f"PCTs in England ({len(england)})"), "value": Column("Day case rate (%)", decimals=1)}
+    statement = f"{stated(pack, standing)} of {pack.area.name}'s elective admissions were day cases"
+    return CHAPTER.finding(
+        pack,
+        "daycase_rate",
+        title="Day case rate",
+        function="provider management",
+        statement=_statement(pack, standing, statement) + place,
+        standing=standing,
+        period=pack.edition.activity_year,
+        sources=[MAR],
+        caveats=[CASE_MIX],
+        table=Table("Day case rates of all PCTs in England", quartiles, columns, emphasis=pack.area.name),
+        chart=_ranked(pack, standing, "Day case rate (%)"),
+    )
+
+
+def daycase_opportunity(pack: Pack) -> Finding:
+    """Ordinary admissions that would be day cases at the rate of England's upper quartile PCT."""
+    standing, target = daycase_rates(pack), float(np.percentile(england_rates(pack), 75))
+    measured = plain_measure("Ordinary admissions that would be day cases", "admissions", 0)
+    frame = standing.table.copy()
+    lower, upper = (standing.table[limit] for limit in ("upper", "lower"))
+    for column, rate in (("value", frame["value"]), ("lower", lower), ("upper", upper)):
+        frame[column] = np.maximum((target - rate) / 100 * frame["denominator"], 0).where(rate.notna())
+    frame["numerator"] = np.nan
+    moved = Standing(measured, frame, frame, {})
+    own = moved.own(pack)
+    if own.value > 0:
+        statement = (
+            f"At the day case rate of England's upper quartile PCT ({number(target, 1)}%), {number(own.value)} of "
+            f"{pack.area.name}'s ordinary elective admissions in {pack.edition.activity_year} would have been day cases "
+            f"(95% interval {number(own.lower)} to {number(own.upper)})."
+        )
+    else:
+        statement = (
+            f"{pack.area.name}'s day case rate is already at or above that of England's upper quartile PCT "
+            f"({number(target, 1)}%), so none of its ordinary admissions would move."
+        )
+    return CHAPTER.finding(
+        pack,
+        "daycase_opportunity",
+        title="What a better day case rate would move",
+        function="provider management",
+        statement=statement,
+        standing=moved,
+        comparisons=[item for item in compared(pack, moved) if item.comparator_code != pack.geography.national.code],
+        period=pack.edition.activity_year,
+        sources=[MAR],
+        caveats=[
+            CASE_MIX,
+            "An upper quartile is what a quarter of PCTs reach. For a group it is the group's own rate that is held to it.",
+        ],
+    )
+
+
+def planned_share(pack: Pack) -> Finding:
+    """The share of elective admissions that the return counts as planned."""
+    totals = figures.year_totals(pack, pack.edition.activity_year, [*PLANNED, *ELECTIVE])
+    counts = figures.leaf_counts(
+        pack,
+        totals[list(PLANNED)].sum(axis=1, skipna=False),
+        totals[list(ELECTIVE)].sum(axis=1, skipna=False),
+    )
+    measured = plain_measure("Planned share of elective admissions", "%", 1, per=100)
+    standing = figures.standing(pack, counts, measured, figures.as_proportion)
+    statement = f"{stated(pack, standing)} of {pack.area.name}'s elective admissions were planned ones"
+    return CHAPTER.finding(
+        pack,
+        "planned_share",
+        title="Planned admissions",
+        statement=_statement(pack, standing, statement),
+        standing=standing,
+        period=pack.edition.activity_year,
+        sources=[MAR],
+        caveats=["The return counts planned admissions within elective ones; providers differ in what they call planned."],
+        chart=_ranked(pack, standing, "Planned share (%)"),
+    )
+
+
+def recording(pack: Pack) -> Finding:
+    """What in this area's planned care figures is recording and not care."""
+    inside = set(pack.geography.leaves(pack.area.code))
+    rows = [
+        {"area": found.area.name, "measure": _readable(name), "months": _months(found.months), "what": found.note}
+        for name in (*REFERRALS, "first_outpatient_attendances", *ELECTIVE, "nonelective_admissions")
+        for found in figures.recording_breaks(pack, name)
+        if found.area.code in inside
+    ]
+    rows += _total_differences(pack, inside)
+    columns = {
+        "area": Column("Area"),
+        "measure": Column("Measure"),
+        "months": Column("Months"),
+        "what": Column("What the figures show"),
+    }
+    frame = pd.DataFrame(rows, columns=list(columns))
+    breaks = len(rows)
+    statement = (
+        f"{plural(breaks, 'recording difference')} in {pack.area.name}'s figures: shown as published, kept out of "
+        "limits and forecasts where they would mislead."
+        if breaks
+        else f"No recording break is known in {pack.area.name}'s planned care figures."
+    )
+    whole = figures.activity(pack)
+    own = whole[whole["area_code"] == pack.area.code].assign(value=lambda f: f["gp_referrals_made"])
+    return CHAPTER.finding(
+        pack,
+        "recording",
+        title="Recording, not care",
+        function="monitoring",
+        statement=statement,
+        measured=plain_measure("Recording differences", "differences", 0),
+        value=float(breaks),
+        period=f"{own['month'].min():%B %Y} to {own['month'].max():%B %Y}",
+        sources=[MAR],
+        caveats=["A break that no one has noticed yet is not in this list.", *gap_caveats(own)],
+        table=Table("Recording differences", frame, columns) if breaks else None,
+        members=_break_members(pack, frame),
+    )
+
+
+def _statement(pack: Pack, standing: Standing, opening: str) -> str:
+    if np.isnan(standing.own(pack).value):
+        return f"{pack.area.name} has no figure for {pack.edition.activity_year}: months are missing in the return."
+    said = sentence(pack, standing)
+    return f"{opening} in {pack.edition.activity_year}{', ' + said if said else ''}."
+
+
+def _ranked(pack: Pack, standing: Standing, value_title: str) -> Chart | None:
+    if np.isnan(standing.own(pack).value):
+        return None
+    frame = chart_roles(pack, standing)
+    drawn = ranked_intervals(
+        frame,
+        title=standing.measured.name,
+        subtitle=f"{pack.area.name} among the {len(pack.peers)} areas of {pack.geography.whole.name}, "
+        f"{pack.edition.activity_year}, 95% intervals",
+        value_title=value_title,
+    )
+    own = standing.own(pack)
+    peers = frame[frame["role"].isin(["area", "peer"])]["value"]
+    description = (
+        f"{standing.measured.name} of {len(peers)} areas, from {measure(peers.min(), standing.measured)} to "
+        f"{measure(peers.max(), standing.measured)}. {pack.area.name} has {measure(own.value, standing.measured)}."
+    )
+    return Chart(drawn, description)
+
+
+def _recording_flag(pack: Pack, standing: Standing) -> str:
+    if not bool(standing.own(pack).flagged):
+        return ""
+    return f"Recording of referrals changed within {pack.edition.activity_year}, so the ratio is not compared."
+
+
+def _readable(name: str) -> str:
+    return name.replace("_", " ").replace("gp ", "GP ").replace("nonelective", "non-elective").replace(" made", "")
+
+
+def _months(found: pd.DatetimeIndex) -> str:
+    return f"{found[0]:%B %Y}" if len(found) == 1 else f"{found[0]:%B %Y} to {found[-1]:%B %Y}"
+
+
+def _total_differences(pack: Pack, inside: set[str]) -> list[dict[str, str]]:
+    """Months where the published elective total is not ordinary plus day case."""
+    leaves = leaf_activity(pack.read(MAR), pack.read("pct_successions"))
+    leaves = leaves[leaves["area_code"].isin(list(inside))]
+    gap = leaves["elective_total_admissions"] - leaves[list(ELECTIVE)].sum(axis=1, skipna=False)
+    rows = []
+    for code, group in leaves.assign(gap=gap)[gap.fillna(0) != 0].groupby("area_code"):
+        months = ", ".join(group["month"].dt.strftime("%b %Y"))
+        low, high = number(group["gap"].min()), number(group["gap"].max())
+        span = low if low == high else f"{low} to {high}"
+        rows.append(
+            {
+                "area": pack.geography.area(str(code)).name,
+                "measure": "elective total",
+                "months": months,
+                "what": f"The published total differs from ordinary plus day case by {span}; the parts are used.",
+            }
+        )
+    return rows
+
+
+def _break_members(pack: Pack, frame: pd.DataFrame) -> Table | None:
+    if pack.area.is_leaf:
+        return None
+    members = [pack.geography.area(code) for code in pack.area.members]
+    leaves = {area.code: [pack.geography.area(c).name for c in pack.geography.leaves(area.code)] for area in members}
+    counted = [int(frame["area"].isin(leaves[area.code]).sum()) for area in members]
+    table = pd.DataFrame({"area": [area.name for area in members], "count": counted})
+    return Table(
+        f"{pack.area.name}: member areas side by side",
+        table,
+        {"area": Column("Area"), "count": Column("Recording differences", decimals=0)},
+    )
+
+
+__all__ = [
+    "attendances_per_referral",
+    "daycase_opportunity",
+    "daycase_rate",
+    "elective_admissions",
+    "first_outpatients",
+    "gp_referrals",
+    "other_referrals",
+    "planned_share",
+    "recording",
+]

@@ -1,0 +1,239 @@
+"""A value against what it rests on: is it further from the average than chance explains?
+
+For the reader who asks whether a small area's high rate means anything. Each area is a dot; the curves are the limits
+that 95% and 99.8% of areas would keep to if all shared the average. Points and limits come from the chapters.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from cbs_analysis.evidence import theme
+from cbs_analysis.evidence.charts.layout import Linear, linear, number_text, spread, text_width
+from cbs_analysis.evidence.charts.marks import (
+    Layer,
+    Note,
+    axis_room,
+    finish,
+    inline,
+    key,
+    marker,
+    notes,
+    plain,
+    point_layer,
+    require,
+    value_y,
+)
+
+
+# Names of ordinary areas beyond the limits: more would be read by nobody.
+MOST_NAMES = 6
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """The plot: its two scales and its size in chart units."""
+
+    x: Linear
+    y: Linear
+    width: float
+    height: float
+
+    def place(self, x: float, y: float) -> tuple[float, float]:
+        """Distance from the left and from the top."""
+        return self.x.position(x, self.width), self.height - self.y.position(y, self.height)
+
+
+@dataclass(frozen=True)
+class _Box:
+    """A rectangle taken up by a mark or a label."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def meets(self, other: "_Box") -> bool:
+        """Whether the two share any ground."""
+        apart_x = self.right <= other.left or other.right <= self.left
+        return not apart_x and self.top < other.bottom and other.top < self.bottom
+
+
+def funnel(
+    points: pd.DataFrame,
+    limits: pd.DataFrame,
+    average: float,
+    *,
+    title: str,
+    subtitle: str = "",
+    x_title: str,
+    y_title: str,
+    x_format: str = ",.0f",
+    y_format: str = ",.2f",
+    average_label: str = "Average",
+    peers_label: str = "Other areas",
+    height: int = 380,
+    description: str = "",
+) -> alt.LayerChart:
+    """Each area by how much its value rests on (x) and the value (y), inside limits of chance around the average.
+
+    `points`: name, x, y, role. `limits`: x, lower_95, upper_95, lower_998, upper_998, along the x axis. `average` in
+    the units of y. The area, flagged areas and those beyond the 99.8% limits are named where there is room.
+    """
+    require(points, "name", "x", "y", "role")
+    require(limits, "x", "lower_95", "upper_95", "lower_998", "upper_998")
+    shown = points[points["y"].notna() & points["x"].notna()].assign(name=lambda f: f["name"].map(plain))
+    look = theme.styles(zip(shown["name"], shown["role"], strict=True))
+    curves = limits.sort_values("x", kind="stable")
+    y_scale = linear([*shown["y"], *_visible_limits(curves, shown), average], round_ends=False, number=y_format)
+    x_scale = linear([*shown["x"]], zero=curves["x"].min() <= shown["x"].min() / 2, round_ends=False, number=x_format)
+    left = axis_room(y_scale)
+    plot = _Frame(x_scale, y_scale, theme.WIDTH - left - 62, height)
+    x, y = _axes(plot, plain(x_title))
+    key_layers = key(_funnel_key(shown, look, peers_label), -left, -36)
+    texts = [
+        Note(-left, -20, plain(y_title)),
+        *_limit_labels(curves, average, average_label, plot),
+        *_outlier_labels(shown, curves, look, plot),
+    ]
+    layers = [
+        *_funnel_curves(curves, average, x_scale, x, y),
+        point_layer("areas", _funnel_rows(shown, look, x_format, y_format), x, y),
+        *notes(texts),
+        *key_layers,
+    ]
+    return finish(
+        layers,
+        title=title,
+        subtitle=subtitle,
+        width=plot.width,
+        height=height,
+        left=left,
+        description=description,
+    )
+
+
+def _axes(plot: _Frame, x_title: str) -> tuple[alt.X, alt.Y]:
+    x = alt.X(
+        "x:Q",
+        scale=alt.Scale(domain=[plot.x.lower, plot.x.upper], nice=False, zero=False),
+        axis=alt.Axis(values=list(plot.x.ticks), format=plot.x.format, title=x_title, grid=False),
+    )
+    return x, value_y(plot.y)
+
+
+def _visible_limits(curves: pd.DataFrame, shown: pd.DataFrame) -> list[float]:
+    """The 99.8% limits where the points are: nearer zero they open without bound, and would flatten the rest."""
+    near = [shown["x"].min(), shown["x"].max()]
+    return [*np.interp(near, curves["x"], curves["lower_998"]), *np.interp(near, curves["x"], curves["upper_998"])]
+
+
+def _funnel_key(
+    shown: pd.DataFrame, look: Mapping[str, theme.Style], peers_label: str
+) -> list[tuple[str, dict[str, Any]]]:
+    entries = [(name, marker(look[name])) for name in shown.loc[~shown["role"].isin(["peer", "flagged"]), "name"]]
+    if (shown["role"] == "peer").any():
+        entries.append((peers_label, marker(theme.PEER)))
+    if (shown["role"] == "flagged").any():
+        entries.append(("Flagged", marker(theme.FLAGGED)))
+    return entries
+
+
+def _funnel_curves(curves: pd.DataFrame, average: float, x_scale: Linear, x: alt.X, y: alt.Y) -> list[Layer]:
+    inside = curves[curves["x"].between(x_scale.lower, x_scale.upper)]
+    looks = {"95": ([4, 4], "#A5A5A5"), "998": ([1, 0], "#C4C4C4")}
+    drawn = {
+        part: [
+            {"line": side, "x": limit_x, "value": value}
+            for side in ("lower", "upper")
+            for limit_x, value in zip(inside["x"], inside[f"{side}_{part}"], strict=True)
+        ]
+        for part in looks
+    }
+    looks["average"] = ([1, 0], theme.RULE)
+    drawn["average"] = [{"line": "average", "x": end, "value": average} for end in (x_scale.lower, x_scale.upper)]
+    return [
+        alt.Chart(inline(f"limits_{part}", drawn[part]))
+        .mark_line(clip=True, color=colour, strokeDash=dash, strokeWidth=1.5, interpolate="monotone")
+        .encode(x=x, y=y, detail="line:N")
+        for part, (dash, colour) in looks.items()
+    ]
+
+
+def _funnel_rows(
+    shown: pd.DataFrame, look: Mapping[str, theme.Style], x_format: str, y_format: str
+) -> list[dict[str, Any]]:
+    """One marker an area, the area itself last so that it lies on top."""
+    depth = shown["role"].map({"peer": 0, "flagged": 1, "area": 3}).fillna(2)
+    return [
+        {
+            "x": r.x,
+            "value": r.y,
+            **marker(look[r.name]),
+            "tip": f"{r.name}: {number_text(r.y, y_format)} on {number_text(r.x, x_format)}",
+        }
+        for r in shown.assign(depth=depth).sort_values("depth", kind="stable").itertuples(index=False)
+    ]
+
+
+def _limit_labels(curves: pd.DataFrame, average: float, average_label: str, plot: _Frame) -> list[Note]:
+    """What each line is, written at its right end."""
+    edge = min(plot.x.upper, curves["x"].max())
+    labels = [("99.8%", "upper_998"), ("95%", "upper_95"), ("95%", "lower_95"), ("99.8%", "lower_998")]
+    ends = [(plain(average_label), average)]
+    ends += [(text, float(np.interp(edge, curves["x"], curves[column]))) for text, column in labels]
+    centres = [plot.place(edge, value)[1] for _, value in ends]
+    placed = spread(centres, [17.0] * len(ends), 0, plot.height)
+    return [
+        Note(plot.width + 5, y, text, size=theme.SMALL_SIZE, limit=62)
+        for (text, _), y in zip(ends, placed, strict=True)
+    ]
+
+
+def _outlier_labels(
+    shown: pd.DataFrame, curves: pd.DataFrame, look: Mapping[str, theme.Style], plot: _Frame
+) -> list[Note]:
+    """Names beside the points that matter, the area first, then by distance; one that would overlap is left out."""
+    lower = np.interp(shown["x"], curves["x"], curves["lower_998"])
+    upper = np.interp(shown["x"], curves["x"], curves["upper_998"])
+    beyond = np.maximum(lower - shown["y"], shown["y"] - upper)
+    candidates = shown.assign(beyond=beyond, first=shown["role"].map({"area": 0, "flagged": 1}).fillna(2))
+    candidates = candidates[(candidates["beyond"] > 0) | (candidates["role"] != "peer")]
+    places = {r.name: plot.place(r.x, r.y) for r in shown.itertuples(index=False)}
+    taken = [_Box(x - 6, y - 6, x + 6, y + 6) for x, y in places.values()]
+    candidates = candidates.sort_values(["first", "beyond", "name"], ascending=[True, False, True])
+    found = []
+    for r in candidates.itertuples(index=False):
+        if len(found) >= MOST_NAMES + (candidates["first"] < 2).sum():
+            break
+        note = _free_place(r.name, places[r.name], taken, look[r.name], plot, bold=r.role == "area")
+        if note:
+            found.append(note)
+    return found
+
+
+def _free_place(
+    name: str, place: tuple[float, float], taken: list[_Box], style: theme.Style, plot: _Frame, *, bold: bool
+) -> Note | None:
+    """The name right of, left of, above or below its point, and the ground it takes added to `taken`; or None."""
+    x, y = place
+    long = text_width(name, theme.SMALL_SIZE, bold=bold)
+    spots: Sequence[tuple[float, float, str]] = (
+        (x + 10, y, "left"),
+        (x - 10, y, "right"),
+        (x, y - 15, "center"),
+        (x, y + 15, "center"),
+    )
+    for at_x, at_y, align in spots:
+        start = at_x - {"left": 0.0, "right": long, "center": long / 2}[align]
+        box = _Box(start, at_y - 8, start + long, at_y + 8)
+        outside = start < 0 or box.right > plot.width or box.top < 0 or box.bottom > plot.height
+        if outside or any(box.meets(other) for other in taken):
+            continue
+        taken.append(box)
+        return Note(at_x, at_y, name, style.text, align, bold=bold, size=theme.SMALL_SIZE)
+    return None

@@ -1,0 +1,72 @@
+"""An open pack: one area in one edition, with the figures that its chapters read.
+
+Every notebook starts with `pack = open_pack(area_code, edition)`. A pack reads each source once, checks it on the
+way in, and knows which areas stand beside its own.
+"""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from cbs_analysis import sources
+from cbs_analysis.edition import Edition, Indicator, load_edition, load_indicators
+from cbs_analysis.geography import Area, Geography, load_geography
+from cbs_analysis.home import data_dir, params_dir
+
+
+@dataclass
+class Pack:
+    """One area in one edition."""
+
+    area: Area
+    edition: Edition
+    geography: Geography
+    indicators: dict[str, Indicator]
+    data: Path
+    prepared: dict[str, pd.DataFrame] = field(default_factory=dict, repr=False)
+    _tables: dict[str, pd.DataFrame] = field(default_factory=dict, repr=False)
+
+    def read(self, table: str) -> pd.DataFrame:
+        """A source table, read and checked once. Raises DataError where it does not pass. Do not change it in place."""
+        if table not in self._tables:
+            self._tables[table] = sources.read(table, self.data)
+        return self._tables[table]
+
+    @cached_property
+    def comparators(self) -> tuple[Area, ...]:
+        """What the area is held against: its sector, London, England, as far as they lie above it."""
+        return self.geography.comparators(self.area.code)
+
+    @cached_property
+    def headline(self) -> Area | None:
+        """The comparator that messages are about: the geography's whole, or England for the whole itself."""
+        whole = self.geography.whole
+        if not self.area.is_whole:
+            return whole
+        return self.comparators[0] if self.comparators else None
+
+    @cached_property
+    def peers(self) -> tuple[Area, ...]:
+        """Every leaf area of the geography: the 31 PCTs of London."""
+        return tuple(area for area in self.geography.areas.values() if area.is_leaf)
+
+    @cached_property
+    def beside(self) -> tuple[Area, ...]:
+        """Areas to set side by side: for a leaf all its peers; for a group its members; for the whole both levels."""
+        if self.area.is_leaf:
+            return self.peers
+        members = tuple(self.geography.area(code) for code in self.area.members)
+        return (*members, *self.peers) if self.area.is_whole else members
+
+
+def open_pack(area_code: str, edition: str) -> Pack:
+    """The pack of this area in this edition.
+
+    Raises UserError naming the nearest valid value where the area or the edition is not known.
+    """
+    params = params_dir()
+    choices = load_edition(edition, params)
+    geography = load_geography(choices.geography, data_dir())
+    return Pack(geography.area(area_code), choices, geography, load_indicators(params), data_dir())

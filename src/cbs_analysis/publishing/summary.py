@@ -1,0 +1,283 @@
+"""A pack's first page, for a commissioner with ten minutes: what the evidence says, then every indicator in one table.
+
+Made from the findings in the area's executed notebooks and nothing else, so it cannot disagree with its chapters.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cbs_analysis.edition import Edition, Indicator, LocalCommentary
+from cbs_analysis.evidence.wording import listed, number
+from cbs_analysis.geography import Area, Geography
+from cbs_analysis.publishing import markup
+from cbs_analysis.publishing.findings import NOT_MADE, ExecutedPack, Failure
+from cbs_analysis.publishing.markup import link, raw, text
+from cbs_analysis.publishing.messages import Message, headline_comparison, rank_messages
+
+KEY = (
+    "A value is better, similar or worse by its 95% interval against the comparator named beside it. It is not compared "
+    "where neither way is better, or where no interval was published."
+)
+
+
+@dataclass(frozen=True)
+class Edited:
+    """What every pack of an edition shares: its choices, areas and indicators, and which chapter makes which indicator."""
+
+    edition: Edition
+    geography: Geography
+    indicators: Mapping[str, Indicator]
+    made_by: Mapping[str, str]
+
+
+def summary_page(
+    pack: ExecutedPack, edited: Edited, local: LocalCommentary, made: Sequence[str] = ()
+) -> str:
+    """The pack's first page in MyST Markdown. `made` are the codes of all areas whose packs are in the book."""
+    area = edited.geography.area(pack.area_code)
+    return markup.page(
+        markup.heading(area.name, 1),
+        raw(_under_title(area, edited)),
+        markup.heading("Main messages"),
+        raw(_messages(rank_messages(pack.findings, edited.indicators)), _missing(pack.failures, edited)),
+        *_flagged_section(pack),
+        markup.heading("Every indicator"),
+        raw(_indicator_table(pack, edited, area), f'<p class="cbs-key">{_key()}</p>', _not_here(pack, edited)),
+        *_notes_section(pack),
+        *local_section(area, pack, local),
+        markup.heading("Chapters of this pack"),
+        raw(_chapters(pack)),
+        *_member_section(area, edited.geography, made),
+    )
+
+
+def anchor(finding: Mapping[str, Any]) -> str:
+    """Where a finding stands, from its pack's first page."""
+    return f"{finding['chapter']}.html#{str(finding['id']).rpartition('.')[2]}"
+
+
+def _under_title(area: Area, edited: Edited) -> str:
+    within = [edited.geography.area(code) for code in [a.code for a in edited.geography.ancestors(area.code)]]
+    members = edited.geography.leaves(area.code)
+    parts = [text(area.organisation_name)] if area.organisation_name != area.name else []
+    if not area.is_leaf:
+        level = level_name(edited.geography.levels[0], plural=True)
+        parts.append(f"{number(len(members))} {text(level)}")
+    if within:
+        parts.append("in " + ", ".join(link(f"../{a.code}/index.html", a.name) for a in within))
+    parts.append(text(edited.edition.title))
+    return f'<p class="cbs-subtitle">{" · ".join(parts)}</p>'
+
+
+def level_name(level: str, plural: bool = False) -> str:
+    """A level of a geography in words: 'PCTs', 'sector'."""
+    word = level.upper() if len(level) <= 3 else level.replace("_", " ")
+    return f"{word}s" if plural else word
+
+
+def _messages(messages: Sequence[Message]) -> str:
+    if not messages:
+        return '<p class="cbs-note">No finding stands clear of its comparator.</p>'
+    return f'<ol class="cbs-messages">{"".join(map(_message, messages))}</ol>'
+
+
+def _message(message: Message) -> str:
+    finding, against = message.finding, message.comparison["comparator"]
+    status = message.comparison["status"]
+    judged = markup.mark(status) if status in ("better", "worse") else ""
+    unsure = "" if message.has_interval else " (by the values alone: no interval was published)"
+    return (
+        f'<li><p class="cbs-message">{link(anchor(finding), finding["title"])}</p>'
+        f"<p>{text(finding['statement'])}</p>"
+        f"<p>{judged} {markup.arrow(message.direction, against)}"
+        f'<span class="cbs-minor">{unsure}, {text(finding["period"])}</span></p></li>'
+    )
+
+
+def _missing(failures: Sequence[Failure], edited: Edited) -> str:
+    return "".join(
+        f'<div class="cbs-failed"><p><strong>Messages from “{text(failure.title)}” are missing.</strong> '
+        f"{text(why(failure))} {_what_is_missing(failure, edited)}</p></div>"
+        for failure in failures
+    )
+
+
+def why(failure: Failure) -> str:
+    """Why a chapter is not in the pack, in a sentence."""
+    if failure.reason == NOT_MADE:
+        return "The chapter has not been made."
+    at = f" at cell {failure.cell}" if failure.cell is not None else ""
+    return f"The chapter failed{at}: {failure.reason.rstrip('.')}."
+
+
+def _what_is_missing(failure: Failure, edited: Edited) -> str:
+    names = [edited.indicators[key].name for key, chapter in edited.made_by.items() if chapter == failure.chapter]
+    return f"It would have covered: {text('; '.join(names))}." if names else ""
+
+
+def _flagged_section(pack: ExecutedPack) -> list[str]:
+    flagged = [finding for finding in pack.findings if finding["flagged"]]
+    if not flagged:
+        return []
+    items = [f"{link(anchor(finding), finding['title'])}: {text(finding['flag_reason'])}" for finding in flagged]
+    lead = "<p>These figures are shown but not ranked, not used as a comparator, and never a message.</p>"
+    return [markup.heading("Flagged figures"), raw(lead, markup.bullets(items, "cbs-flagged-list"))]
+
+
+def _key() -> str:
+    marks = " ".join(markup.mark(status) for status in ("better", "similar", "worse", "not compared", "flagged"))
+    return f"{marks}<br>{text(KEY)} {link('../../reading-a-pack.html', 'How to read a pack')}."
+
+
+def _indicator_table(pack: ExecutedPack, edited: Edited, area: Area) -> str:
+    comparators = edited.geography.comparators(area.code)
+    found = indicator_findings(pack.findings)
+    own, *others = (_number_head(item.name) for item in (area, *comparators))
+    head = f'{own}<th scope="col">How it compares</th>{"".join(others)}'
+    rows = "".join(
+        _indicator_row(indicator, found.get(key), comparators, edited.made_by[key], pack)
+        for key, indicator in edited.indicators.items()
+        if key in found or key in edited.made_by
+    )
+    return (
+        '<div class="cbs-scroll" tabindex="0" role="region" aria-label="Every indicator">'
+        f'<table class="cbs-table cbs-indicators"><caption>{text(area.name)} and its comparators</caption>'
+        f'<thead><tr><th scope="col">Indicator</th>{head}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _number_head(name: str) -> str:
+    return f'<th scope="col" class="cbs-number">{text(name)}</th>'
+
+
+def indicator_findings(findings: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The finding of each indicator: the first with a value, else the first."""
+    found: dict[str, dict[str, Any]] = {}
+    for finding in findings:
+        held = found.get(finding["indicator"])
+        if finding["indicator"] and (held is None or (held["value"] is None and finding["value"] is not None)):
+            found[finding["indicator"]] = finding
+    return found
+
+
+def _indicator_row(
+    indicator: Indicator, finding: dict[str, Any] | None, comparators: Sequence[Area], chapter: str, pack: ExecutedPack
+) -> str:
+    unit = "" if indicator.unit in ("%", "ratio") or indicator.unit in indicator.name else f"{text(indicator.unit)}, "
+    if finding is None:
+        failed = chapter in {failure.chapter for failure in pack.failures}
+        reason = "missing: its chapter is not in this pack" if failed else "not available for this area"
+        return (
+            f'<tr><th scope="row">{text(indicator.name)}</th>'
+            f'<td colspan="{len(comparators) + 2}"><span class="cbs-minor">{reason}</span></td></tr>'
+        )
+    values = {item["comparator_code"]: item["value"] for item in finding["comparisons"]}
+    cells = "".join(
+        f'<td class="cbs-number">{_compared_value(values.get(other.code), indicator)}</td>' for other in comparators
+    )
+    return (
+        f'<tr><th scope="row">{link(anchor(finding), indicator.name)}'
+        f'<span class="cbs-minor">{unit}{text(finding["period"])}</span></th>'
+        f'<td class="cbs-number cbs-own">{_value(finding, indicator)}</td>'
+        f'<td class="cbs-standing">{_standing(finding)}</td>{cells}</tr>'
+    )
+
+
+def _compared_value(value: float | None, indicator: Indicator) -> str:
+    return '<span class="cbs-minor">–</span>' if value is None else text(markup.reading(value, indicator))
+
+
+def _value(finding: Mapping[str, Any], indicator: Indicator) -> str:
+    if finding["value"] is None:
+        return '<span class="cbs-minor">not available</span>'
+    shown = text(markup.reading(finding["value"], indicator))
+    if finding["lower"] is None or finding["upper"] is None:
+        return shown
+    limits = f"{number(finding['lower'], indicator.decimals)} to {number(finding['upper'], indicator.decimals)}"
+    return f'{shown}<span class="cbs-minor">{text(limits)}</span>'
+
+
+def _standing(finding: Mapping[str, Any]) -> str:
+    """The word, its shape, and against what."""
+    if finding["flagged"]:
+        return markup.mark("flagged")
+    comparison = headline_comparison(finding)
+    if comparison is None or comparison["value"] is None:
+        return markup.mark("not compared")
+    name, way = comparison["comparator"], comparison["direction"]
+    status = comparison["status"]
+    if way in markup.ARROWS:
+        return f"{markup.mark(status)}{markup.arrow(way, name)}"
+    beside = f'<span class="cbs-minor">to {text(name)}</span>' if status == "similar" else ""
+    similar = f'<span class="cbs-minor">similar to {text(name)}</span>' if way == "similar" and not beside else ""
+    return f"{markup.mark(status)}{beside}{similar}"
+
+
+def _not_here(pack: ExecutedPack, edited: Edited) -> str:
+    """Indicators that no pack of the edition has."""
+    found = indicator_findings(pack.findings)
+    names = [item.name for key, item in edited.indicators.items() if key not in found and key not in edited.made_by]
+    return f'<p class="cbs-minor">Missing from this edition: {text(listed(names))}.</p>' if names else ""
+
+
+def _notes_section(pack: ExecutedPack) -> list[str]:
+    items = [
+        f"{link(f'{chapter.name}.html', chapter.title)}: {text(note)}"
+        for chapter in pack.chapters
+        for note in chapter.notes
+    ]
+    return [markup.heading("What this pack cannot say"), raw(markup.bullets(items))] if items else []
+
+
+def local_section(area: Area, pack: ExecutedPack, local: LocalCommentary) -> list[str]:
+    """An area's own words, marked as such; empty where it gave none."""
+    titles = {finding["id"]: finding for finding in pack.findings}
+    remarks = [
+        f"{link(anchor(titles[key]), titles[key]['title']) if key in titles else text(key)}: {text(words)}"
+        for key, words in local.findings.items()
+    ]
+    if not (local.priorities or local.commentary.strip() or remarks):
+        return []
+    return [
+        markup.heading("Local commentary"),
+        raw(
+            '<div class="cbs-local">',
+            f'<p class="cbs-minor">Written by {text(area.organisation_name)}. It is not part of the evidence.</p>',
+            "<p><strong>Local priorities</strong></p>" if local.priorities else "",
+            markup.bullets(text(priority) for priority in local.priorities),
+            markup.paragraphs(local.commentary),
+            markup.bullets(remarks),
+            "</div>",
+        ),
+    ]
+
+
+def _chapters(pack: ExecutedPack) -> str:
+    made = [
+        f"{link(f'{chapter.name}.html', chapter.title)} "
+        f'<span class="cbs-minor">{text(_function(chapter.findings))}</span>'
+        for chapter in pack.chapters
+    ]
+    failed = [
+        f"{link(f'{failure.chapter}.html', failure.title)} {markup.mark('flagged').replace('flagged</', 'missing</')}"
+        for failure in pack.failures
+    ]
+    return markup.bullets([*made, *failed], "cbs-chapters")
+
+
+def _function(findings: Sequence[Mapping[str, Any]]) -> str:
+    return listed(dict.fromkeys(finding["function"] for finding in findings)) if findings else ""
+
+
+def _member_section(area: Area, geography: Geography, made: Sequence[str]) -> list[str]:
+    if area.is_leaf:
+        return []
+    items = [
+        link(f"../{code}/index.html", geography.area(code).name)
+        if code in made
+        else f'<span class="cbs-minor">{text(geography.area(code).name)} (not made)</span>'
+        for code in area.members
+    ]
+    return [markup.heading(f"Packs within {area.name}"), raw(markup.bullets(items, "cbs-columns"))]

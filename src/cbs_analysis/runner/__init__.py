@@ -1,0 +1,22 @@
+"""The runner: turns an edition into executed notebooks. Plan what to make, execute it side by side, record what became of it."""
+
+from cbs_analysis.runner.batch import default_workers, run, run_plan, worker_pool
+from cbs_analysis.runner.execute import DEFAULT_TIMEOUT_SECONDS, execute
+from cbs_analysis.runner.plan import Job, Plan, make_plan
+from cbs_analysis.runner.record import NotebookRecord, Run, read_run, run_path
+
+__all__ = [
+    "DEFAULT_TIMEOUT_SECONDS",
+    "Job",
+    "NotebookRecord",
+    "Plan",
+    "Run",
+    "default_workers",
+    "execute",
+    "make_plan",
+    "read_run",
+    "run",
+    "run_path",
+    "run_plan",
+    "worker_pool",
+]

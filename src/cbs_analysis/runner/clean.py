@@ -1,0 +1,63 @@
+"""An executed notebook without what differs from run to run, so that the same inputs give the same bytes.
+
+Papermill and nbclient write clock times, paths and random cell ids into a notebook; a reader needs none of them.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat import NotebookNode
+
+INJECTED = "injected-parameters"
+FROM_THE_RUN = ("papermill", "execution")
+FIXED_LANGUAGE_KEYS = ("name", "file_extension", "mimetype", "pygments_lexer", "nbconvert_exporter")
+
+_KERNEL_FILE = re.compile(r"\S*[\\/]ipykernel_\d+[\\/](\d+)\.py")
+_ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+
+
+def plain(text: str) -> str:
+    """Text without terminal colour codes and without the temporary file names that kernels give to cells."""
+    return _KERNEL_FILE.sub(r"cell-\1.py", _ANSI.sub("", text))
+
+
+def cleaned_text(notebook: NotebookNode, template: Path) -> str:
+    """The notebook as text, without times, paths and random ids. `template` is what it was executed from."""
+    known_ids = {cell.get("id") for cell in nbformat.read(template, as_version=nbformat.NO_CONVERT).get("cells", [])}
+    notebook.metadata = _cleaned_metadata(notebook.metadata)
+    for position, cell in enumerate(notebook.cells, start=1):
+        _clean_cell(cell, position, known_ids)
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    text: str = nbformat.writes(notebook)
+    return text if text.endswith("\n") else text + "\n"
+
+
+def _cleaned_metadata(metadata: NotebookNode) -> NotebookNode:
+    kept = {key: value for key, value in metadata.items() if key not in FROM_THE_RUN}
+    language = kept.get("language_info", {})
+    kept["language_info"] = {key: language[key] for key in FIXED_LANGUAGE_KEYS if key in language}
+    result: NotebookNode = nbformat.from_dict(kept)
+    return result
+
+
+def _clean_cell(cell: NotebookNode, position: int, known_ids: set[str | None]) -> None:
+    for key in FROM_THE_RUN:
+        cell.metadata.pop(key, None)
+    if not cell.metadata.get("tags", True):
+        del cell.metadata["tags"]
+    if INJECTED in cell.metadata.get("tags", []):
+        cell["id"] = INJECTED
+    elif cell.get("id") not in known_ids:
+        cell["id"] = f"cell-{position}"
+    for output in cell.get("outputs", []):
+        _clean_output(output)
+
+
+def _clean_output(output: dict[str, Any]) -> None:
+    if output["output_type"] == "stream":
+        output["text"] = _KERNEL_FILE.sub(r"cell-\1.py", output["text"])
+    elif output["output_type"] == "error":
+        output["evalue"] = plain(output["evalue"])
+        output["traceback"] = [_KERNEL_FILE.sub(r"cell-\1.py", line) for line in output["traceback"]]

@@ -1,0 +1,228 @@
+"""Execute one job with Papermill: the template run for one area, cleaned and put in its place, or the reason why not.
+
+A failure is an outcome and not an exception, so that nothing a notebook does can stop a batch.
+"""
+
+import logging
+import os
+import re
+import time
+import traceback as tracebacks
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from cbs_analysis.home import build_dir
+from cbs_analysis.runner.files import write_atomically
+from cbs_analysis.runner.plan import Job
+from cbs_analysis.runner.record import NotebookRecord
+
+DEFAULT_TIMEOUT_SECONDS = 300
+KERNEL_START_SECONDS = 60
+LAST_OUTPUT_SECONDS = 30  # nbclient's own 4 is too short for a machine with every core at work
+TRACEBACK_LINES = 20
+
+# One thread for each numerical library: several notebooks run at once and would fight over the cores.
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
+# Hash order must not reach an output; debugpy's warning about frozen modules must not reach the terminal.
+SAME_EVERY_TIME = {"PYTHONHASHSEED": "0", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+_KERNEL_LOG = re.compile(r"^\[IPKernelApp\].*\n?", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a notebook was not finished. `kernel_lost` where the kernel, and not a cell, was the reason."""
+
+    error: str
+    message: str
+    cell: int | None = None
+    traceback: str | None = None
+    kernel_lost: bool = False
+
+
+class Watch:
+    """Follows an execution: which code cell is running, and how many of the notebook's seconds are left."""
+
+    def __init__(self, timeout: int) -> None:
+        self.deadline = time.monotonic() + timeout
+        self.position = -1
+        self.number: int | None = None
+        self.source = ""
+
+    def cell_started(self, cell: Any, cell_index: int) -> None:
+        self.position, self.source = cell_index, str(cell.source)
+        self.number = (self.number or 0) + 1
+
+    def seconds_left(self, cell: Any) -> int:
+        """At least 1, because nbclient takes 0 for no limit."""
+        return max(1, ceil(self.deadline - time.monotonic()))
+
+    @property
+    def first_line(self) -> str:
+        return next((line.strip() for line in self.source.splitlines() if line.strip()), "")
+
+
+def execute(job: Job, timeout: int = DEFAULT_TIMEOUT_SECONDS) -> NotebookRecord:
+    """Run a job in this process, within `timeout` seconds for the whole notebook.
+
+    Leaves `job.output` whole, or no `job.output` and the partly executed notebook at `job.failed_output`.
+    A kernel that died or never started is tried once more; a cell that raised is not. Changes the working folder
+    and the environment while it runs: one job at a time in a process.
+    """
+    started = time.monotonic()
+    try:
+        failure = _attempt(job, timeout)
+        if failure and failure.kernel_lost:
+            failure = _attempt(job, timeout)
+    except Exception as error:
+        failure = Failure(type(error).__name__, str(error), traceback=_last_lines(tracebacks.format_exc()))
+    seconds = round(time.monotonic() - started, 2)
+    if failure is None:
+        return NotebookRecord(job.area_code, job.chapter, "done", seconds)
+    return failed_record(job, failure, seconds)
+
+
+def failed_record(job: Job, failure: Failure, seconds: float) -> NotebookRecord:
+    """The record of a failed job. Removes the notebook of an earlier run: it would pass for this one's."""
+    job.output.unlink(missing_ok=True)
+    return NotebookRecord(
+        area_code=job.area_code,
+        chapter=job.chapter,
+        status="failed",
+        seconds=seconds,
+        cell=failure.cell,
+        error=failure.error,
+        message=failure.message,
+        traceback=failure.traceback,
+    )
+
+
+def _attempt(job: Job, timeout: int) -> Failure | None:
+    with TemporaryDirectory(prefix="cbs-", ignore_cleanup_errors=True) as folder:
+        scratch = Path(folder)
+        working, log = scratch / job.output.name, scratch / "kernel.log"
+        watch = Watch(timeout)
+        with _environment(_kernel_environment(job, scratch)), _output_to(log):
+            failure = _papermill(job, working, watch, timeout)
+        if failure and failure.kernel_lost:
+            said = _last_lines(_KERNEL_LOG.sub("", log.read_text(encoding="utf-8", errors="replace")))
+            failure = Failure(failure.error, failure.message, failure.cell, said or None, kernel_lost=True)
+        _keep(job, working, watch, failure)
+        return failure
+
+
+def _papermill(job: Job, working: Path, watch: Watch, timeout: int) -> Failure | None:
+    import papermill
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+    from papermill.exceptions import PapermillExecutionError
+
+    from cbs_analysis.runner.kernels import OwnKernelManager
+
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)
+    try:
+        notebook = papermill.execute_notebook(
+            job.template,
+            working,
+            parameters={"area_code": job.area_code, "edition": job.edition},
+            cwd=job.template.parent,
+            kernel_name="python3",
+            language="python",
+            progress_bar=False,
+            start_timeout=min(timeout, KERNEL_START_SECONDS),
+            execution_timeout=timeout,
+            timeout_func=watch.seconds_left,
+            on_cell_execute=watch.cell_started,
+            kernel_manager_class=OwnKernelManager,
+            coalesce_streams=True,
+            iopub_timeout=LAST_OUTPUT_SECONDS,
+            shutdown_kernel="immediate",
+        )
+    except PapermillExecutionError as error:
+        return Failure(error.ename, _plain(error.evalue), watch.number, _last_lines("\n".join(error.traceback)))
+    except CellTimeoutError:
+        message = f"stopped: the notebook's {timeout} seconds ran out in the cell that begins {watch.first_line!r}"
+        return Failure("Timeout", message, watch.number)
+    except DeadKernelError:
+        message = f"the kernel died in the cell that begins {watch.first_line!r}"
+        return Failure("KernelDied", message, watch.number, kernel_lost=True)
+    except RuntimeError as error:
+        if watch.number is not None:
+            raise
+        return Failure("KernelNotStarted", str(error), kernel_lost=True)
+    if notebook.metadata.papermill.get("exception"):
+        return Failure("SystemExit", "the cell ended the notebook before its last cell", watch.number)
+    return None
+
+
+def _keep(job: Job, working: Path, watch: Watch, failure: Failure | None) -> None:
+    """Put the executed notebook where it belongs, and remove what an earlier run left in the other place."""
+    import nbformat
+
+    from cbs_analysis.runner.clean import cleaned_text
+
+    if failure:
+        job.output.unlink(missing_ok=True)
+    if not working.exists():
+        job.failed_output.unlink(missing_ok=True)
+        return
+    notebook = nbformat.read(working, as_version=4)
+    if failure is None:
+        write_atomically(job.output, cleaned_text(notebook, job.template))
+        job.failed_output.unlink(missing_ok=True)
+        return
+    if failure.error in ("Timeout", "KernelDied") and 0 <= watch.position < len(notebook.cells):
+        shown = nbformat.v4.new_output("error", ename=failure.error, evalue=failure.message, traceback=[failure.message])
+        notebook.cells[watch.position].outputs.append(shown)
+    write_atomically(job.failed_output, cleaned_text(notebook, job.template))
+
+
+def _kernel_environment(job: Job, scratch: Path) -> dict[str, str]:
+    """What a kernel is started with: this handbook's home, one thread, and no profile or history of the user's."""
+    private = {"IPYTHONDIR": scratch / "ipython", "JUPYTER_RUNTIME_DIR": scratch / "runtime"}
+    for folder in private.values():
+        folder.mkdir()
+    folders = {"CBS_HOME": job.home, "CBS_BUILD": build_dir(), **private}
+    return ONE_THREAD | SAME_EVERY_TIME | {key: str(folder) for key, folder in folders.items()}
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    before = {key: os.environ.get(key) for key in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for key, value in before.items():
+            if value is None:
+                os.environ.pop(key, None)
+            else:
+                os.environ[key] = value
+
+
+@contextmanager
+def _output_to(log: Path) -> Iterator[None]:
+    """Send what this process and its kernel write to the terminal into a file instead."""
+    with log.open("ab") as file:
+        saved = {stream: os.dup(stream) for stream in (1, 2)}
+        for stream in saved:
+            os.dup2(file.fileno(), stream)
+        try:
+            yield
+        finally:
+            for stream, copy in saved.items():
+                os.dup2(copy, stream)
+                os.close(copy)
+
+
+def _plain(text: str) -> str:
+    from cbs_analysis.runner.clean import plain
+
+    return plain(text)
+
+
+def _last_lines(text: str) -> str:
+    return "\n".join(_plain(text).strip("\n").splitlines()[-TRACEBACK_LINES:])

@@ -1,0 +1,130 @@
+"""What a run is to make: one job for each area and chapter asked for, after everything that a person can get wrong was checked.
+
+Nothing is written and no kernel starts before the whole plan stands: edition, areas, chapters, parameter files,
+templates and, last because it takes longest, every source against its rules.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cbs_analysis.edition import Edition, load_commentary, load_edition, load_indicators
+from cbs_analysis.errors import DataError, UserError, nearest
+from cbs_analysis.geography import Geography, geography_names, load_geography
+from cbs_analysis.home import build_dir, data_dir, home, params_dir
+
+
+@dataclass(frozen=True)
+class Job:
+    """One notebook to execute: a chapter's template for one area of one edition, and where the result goes."""
+
+    edition: str
+    area_code: str
+    chapter: str
+    template: Path
+    output: Path
+    home: Path
+
+    @property
+    def failed_output(self) -> Path:
+        """Where a partly executed notebook is kept when a cell failed."""
+        return self.output.with_name(f"{self.chapter}.failed.ipynb")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The jobs of a run, and every (area code, chapter) the edition offers, in pack order."""
+
+    edition: str
+    jobs: tuple[Job, ...]
+    offered: tuple[tuple[str, str], ...]
+
+
+def make_plan(edition: str, areas: Sequence[str] = (), chapters: Sequence[str] = ()) -> Plan:
+    """The jobs for these areas and chapters of an edition; none named means all of them.
+
+    Raises UserError naming what was asked for, or the file and key, with the nearest valid values; DataError where
+    a source does not pass its checks.
+    """
+    params, data = params_dir(), data_dir()
+    chosen = load_edition(edition, params)
+    geography = load_geography(chosen.geography, data)
+    load_indicators(params)
+    _check_commentary(params, data)
+    wanted_areas = [geography.area(code).code for code in dict.fromkeys(areas)] or list(geography.areas)
+    wanted_chapters = _chosen_chapters(chosen, chapters)
+    for chapter in wanted_chapters:
+        _check_template(_template(chapter))
+    _check_sources(data)
+    return Plan(
+        edition=edition,
+        jobs=tuple(_job(edition, area, chapter) for area in wanted_areas for chapter in wanted_chapters),
+        offered=tuple((area, chapter) for area in geography.areas for chapter in chosen.chapters),
+    )
+
+
+def _job(edition: str, area_code: str, chapter: str) -> Job:
+    output = build_dir() / "editions" / edition / area_code / f"{chapter}.ipynb"
+    return Job(edition, area_code, chapter, _template(chapter), output, home())
+
+
+def _template(chapter: str) -> Path:
+    return home() / "notebooks" / f"{chapter}.ipynb"
+
+
+def _chosen_chapters(edition: Edition, chapters: Iterable[str]) -> list[str]:
+    wanted = list(dict.fromkeys(chapters))
+    for chapter in wanted:
+        if chapter not in edition.chapters:
+            near = nearest(chapter, edition.chapters)
+            raise UserError(f"chapter: {chapter!r} is not in edition {edition.name}; {near}")
+    return wanted or list(edition.chapters)
+
+
+def _check_commentary(params: Path, data: Path) -> None:
+    """Every area's own file is readable and belongs to an area of some geography."""
+    known: set[str] | None = None
+    for path in sorted((params / "areas").glob("*.yml")):
+        load_commentary(path.stem, params)
+        known = known or _every_area(data)
+        if path.stem not in known:
+            near = nearest(path.stem, known)
+            raise UserError(f"params/areas/{path.name}: {path.stem!r} is not an area of any geography; {near}")
+
+
+def _every_area(data: Path) -> set[str]:
+    trees: list[Geography] = [load_geography(name, data) for name in geography_names(data)]
+    return {code for tree in trees for code in tree.areas}
+
+
+def _check_template(path: Path) -> None:
+    """A template is a notebook with a cell tagged `parameters`, after which an area's values are put."""
+    shown = f"notebooks/{path.name}"
+    try:
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{shown} is missing; every chapter of an edition needs its template there") from None
+    except ValueError as error:
+        raise UserError(f"{shown}: not readable as a notebook: {error}") from None
+    cells = notebook.get("cells") if isinstance(notebook, dict) else None
+    if not isinstance(cells, list):
+        raise UserError(f"{shown}: not a notebook: it has no list of cells")
+    if not any("parameters" in _tags(cell) for cell in cells):
+        raise UserError(f"{shown}: no cell is tagged 'parameters'; tag the cell that sets area_code and edition")
+
+
+def _tags(cell: dict[str, Any]) -> list[str]:
+    tags = cell.get("metadata", {}).get("tags", [])
+    return tags if cell.get("cell_type") == "code" else []
+
+
+def _check_sources(data: Path) -> None:
+    from cbs_analysis.sources import check_all
+
+    failed = [result for result in check_all(data) if result.status == "failed"]
+    if failed:
+        first, more = failed[0], len(failed) - 1
+        others = f" (and {more} more: see `cbs check`)" if more else ""
+        raise DataError(f"{first.table}: {first.rule}: {first.found}{others}")

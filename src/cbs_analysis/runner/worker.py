@@ -1,0 +1,57 @@
+"""A worker process: executes the jobs it is given, and leaves with its kernel when it is told to or when the batch is gone."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from multiprocessing.connection import wait
+from types import FrameType
+
+from cbs_analysis.runner.execute import execute
+from cbs_analysis.runner.plan import Job
+from cbs_analysis.runner.record import NotebookRecord
+
+SECONDS_TO_LEAVE = 10
+
+_is_worker = False
+_is_busy = False
+
+
+def start() -> None:
+    """Prepare a process of the pool. Ctrl-C is the batch's to handle: it then tells its workers to leave."""
+    global _is_worker
+    _is_worker = True
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    signal.signal(signal.SIGTERM, _leave)
+    threading.Thread(target=_leave_with_the_batch, daemon=True).start()
+
+
+def work(job: Job, timeout: int) -> NotebookRecord:
+    """Execute one job. When the process is told to leave meanwhile, its kernel is stopped first."""
+    global _is_busy
+    _is_busy = True
+    try:
+        return execute(job, timeout)
+    except KeyboardInterrupt:
+        if _is_worker:
+            os._exit(128 + signal.SIGTERM)  # anything gentler is caught by the pool, which then sends the next job
+        raise
+    finally:
+        _is_busy = False
+
+
+def _leave(signum: int, frame: FrameType | None) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if hasattr(signal, "alarm"):
+        signal.alarm(SECONDS_TO_LEAVE)
+    if _is_busy:
+        raise KeyboardInterrupt
+    os._exit(128 + signum)
+
+
+def _leave_with_the_batch() -> None:
+    if batch := multiprocessing.parent_process():
+        wait([batch.sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)

@@ -1,0 +1,138 @@
+"""What each table is: its publisher, period, geography, licence and caveats, and what each column means.
+
+Read from `data/datapackage.json`, which is the one description of the figures: findings cite it, the reader's
+data catalogue prints it, and the checks on the way in hold every file to it.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cbs_analysis.errors import DataError, UserError, nearest
+from cbs_analysis.home import data_dir
+
+DESCRIPTION = "datapackage.json"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table. `kind` is string, integer, number or yearmonth."""
+
+    name: str
+    kind: str
+    description: str
+    unit: str = ""
+    example: str = ""
+    required: bool = False
+    minimum: float | None = None
+    maximum: float | None = None
+    pattern: str = ""
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ForeignKey:
+    """A column whose every value must stand in a column of another table."""
+
+    column: str
+    table: str
+    other_column: str
+
+
+@dataclass(frozen=True)
+class KnownDifference:
+    """A published total that does not equal its own parts, recorded so that any other difference fails."""
+
+    rule: str
+    month: str
+    org_code: str
+    column: str
+    difference: float
+
+
+@dataclass(frozen=True)
+class Source:
+    """One table of figures and what a reader must know to use it. `path` is relative to the data folder."""
+
+    table: str
+    title: str
+    publisher: str
+    period: str
+    geography: str
+    licence: str
+    caveats: tuple[str, ...]
+    description: str
+    path: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    foreign_keys: tuple[ForeignKey, ...] = ()
+    known_differences: tuple[KnownDifference, ...] = ()
+
+
+def sources(data: Path | None = None) -> tuple[Source, ...]:
+    """Every table described in the data folder (the home's own where none is given), in its order.
+
+    Raises DataError where the description is missing or broken.
+    """
+    folder = data or data_dir()
+    shown = f"{folder.name}/{DESCRIPTION}"
+    try:
+        package = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        return tuple(_source(resource) for resource in package["resources"])
+    except FileNotFoundError:
+        raise DataError(f"{shown} is missing; it must describe every table") from None
+    except ValueError as error:
+        raise DataError(f"{shown} is not valid JSON: {error}") from None
+    except (KeyError, TypeError) as error:
+        raise DataError(
+            f"{shown}: {error} is missing or of the wrong kind in the description of a table"
+        ) from None
+
+
+def source(table: str, data: Path | None = None) -> Source:
+    """The description of one table. Raises UserError with the nearest names where it is not known."""
+    described = {each.table: each for each in sources(data)}
+    if table not in described:
+        raise UserError(
+            f"{(data or data_dir()).name}/{DESCRIPTION}: no table {table!r}; {nearest(table, described)}"
+        )
+    return described[table]
+
+
+def _source(resource: dict[str, Any]) -> Source:
+    schema = resource["schema"]
+    return Source(
+        table=resource["name"],
+        title=resource["title"],
+        publisher=resource["publisher"],
+        period=resource["period"],
+        geography=resource["geography"],
+        licence=resource["attribution"],
+        caveats=tuple(resource["caveats"]),
+        description=resource["description"],
+        path=resource["path"],
+        columns=tuple(_column(described) for described in schema["fields"]),
+        key=tuple(schema["primaryKey"]),
+        foreign_keys=tuple(
+            ForeignKey(key["fields"], key["reference"]["resource"], key["reference"]["fields"])
+            for key in schema.get("foreignKeys", ())
+        ),
+        known_differences=tuple(KnownDifference(**known) for known in resource.get("knownDifferences", ())),
+    )
+
+
+def _column(described: dict[str, Any]) -> Column:
+    limits = described.get("constraints", {})
+    return Column(
+        name=described["name"],
+        kind=described["type"],
+        description=described["description"],
+        unit=described.get("unit", ""),
+        example=described.get("example", ""),
+        required=limits.get("required", False),
+        minimum=limits.get("minimum"),
+        maximum=limits.get("maximum"),
+        pattern=limits.get("pattern", ""),
+        choices=tuple(limits.get("enum", ())),
+    )

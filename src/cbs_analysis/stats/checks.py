@@ -1,0 +1,60 @@
+"""Checks that every method makes of its input, so that an error says which element or group is wrong.
+
+For the other modules of this package: `as_numbers` turns what a caller gave into floats and remembers the
+labels, `refuse` raises a ValueError that names the first few offenders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float64]
+NAMED_AT_MOST = 3
+
+
+def as_numbers(values: ArrayLike | pd.Series, name: str) -> Array:
+    """`values` as floats, missing as NaN. Raises ValueError where something is not a number or is infinite.
+    """
+    try:
+        numbers = np.asarray(values, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name}: every element must be a number or missing ({error})") from None
+    refuse(np.isinf(numbers), numbers, name, "must be finite", labels_of(values))
+    return numbers
+
+
+def labels_of(*candidates: object) -> Sequence[object] | None:
+    """The labels of the first candidate that is a Series, or None: used to name a group in an error."""
+    for candidate in candidates:
+        if isinstance(candidate, pd.Series):
+            return list(candidate.index)
+    return None
+
+
+def refuse(
+    wrong: NDArray[np.bool_], values: Array, name: str, rule: str, labels: Sequence[object] | None = None
+) -> None:
+    """Raise ValueError naming the first elements where `wrong` is true; do nothing where none is."""
+    if not np.any(wrong):
+        return
+    flat_wrong = np.atleast_1d(wrong).ravel()
+    flat_values = np.atleast_1d(np.broadcast_to(values, wrong.shape)).ravel()
+    places = np.flatnonzero(flat_wrong)
+    named = labels is not None and len(labels) == flat_wrong.size
+    shown = ", ".join(
+        f"{labels[place] if named and labels is not None else f'element {place}'} is {flat_values[place]:g}"
+        for place in places[:NAMED_AT_MOST]
+    )
+    more = f" and {places.size - NAMED_AT_MOST} more" if places.size > NAMED_AT_MOST else ""
+    raise ValueError(f"{name}: {shown}{more}; {name} {rule}")
+
+
+def check_confidence(confidence: float, name: str = "confidence") -> float:
+    """`confidence` as a float. Raises ValueError unless it lies between 0 and 1, both excluded."""
+    if not 0 < confidence < 1:
+        raise ValueError(f"{name} is {confidence}; it must lie between 0 and 1, such as 0.95")
+    return float(confidence)

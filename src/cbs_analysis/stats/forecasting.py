@@ -1,0 +1,364 @@
+"""What should we plan for? Monthly forecasts with intervals, and a test of the method on the last year
+already known.
+
+For a commissioner who plans a year's activity: the level is the area's own, the season and the growth are
+borrowed from a group of areas where one is given, the days of each month are known. It assumes that nothing
+else changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import stdtrit
+
+from cbs_analysis.stats import seasonal_level as parts
+from cbs_analysis.stats.calendar import month_index
+from cbs_analysis.stats.checks import Array, as_numbers, check_confidence, labels_of, refuse
+
+FEWEST_POINTS = 22
+"""Known months needed: two years, less two months that may be missing."""
+FEWEST_AFTER_BREAK = 4
+LONGEST_END_GAP = 2
+TAIL = 4
+"""Degrees of freedom of the error: years differ more than months do, so the tails are heavy."""
+BACKTEST_LEVELS = (0.8, 0.95)
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """A forecast, in the unit of the series.
+
+    `frame`: a row a month ahead, columns `month` (a period, or a position where the series has no months),
+    `value`, and `lower_80`, `upper_80`, `lower_95`, `upper_95` (one pair a level). `total`: the same names
+    without `month`, for the sum of all months ahead. `warnings`: what a reader should know. `reason`: None,
+    or why there is no forecast (all NaN then).
+    """
+
+    frame: pd.DataFrame
+    total: dict[str, float]
+    warnings: tuple[str, ...] = ()
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """A forecast of months already known, against the seasonal naive forecast (the same month a year before).
+
+    `frame`: `month`, `actual`, `value`, `naive`, then limits as in `Forecast`. `mae`, `naive_mae`: mean
+    absolute error, in the unit of the series. `mase`, `naive_mase`: the same over the mean absolute change on
+    the year within the months fitted (Hyndman and Koehler 2006). `coverage_80`, `coverage_95`: share of
+    months inside the limits. `total`: as `Forecast.total`, with `actual`. `reason`: None, or why there is no
+    backtest (numbers NaN then).
+    """
+
+    frame: pd.DataFrame
+    mae: float
+    naive_mae: float
+    mase: float
+    naive_mase: float
+    coverage_80: float
+    coverage_95: float
+    total: dict[str, float]
+    warnings: tuple[str, ...] = ()
+    reason: str | None = None
+
+
+def forecast(
+    series: pd.Series | ArrayLike,
+    horizon: int,
+    exposure: ArrayLike | None = None,
+    levels: Sequence[float] = BACKTEST_LEVELS,
+    season: pd.DataFrame | ArrayLike | None = None,
+    breaks: Sequence[int] = (),
+) -> Forecast:
+    """The next `horizon` months of `series`, monthly counts in time order, NaN for a month that is missing.
+
+    A Series whose index is months (periods, dates, or text such as `2011-03`) gives the result its months;
+    otherwise the first value is month one of a year. `exposure` is working or calendar days of every month of
+    the series and of those ahead. `season` is a frame or matrix of other areas' series for the same months
+    (the area's own may be among them): season and growth are theirs; without it, its own. `breaks` are
+    positions where recording changed: the level is taken from after the last of them. Nothing is random, so
+    the same input gives the same forecast.
+
+    Fewer than 22 known months, fewer than 4 after the last break, or more than 2 missing at the end give NaN
+    and a `reason`.
+    Raises ValueError where a count is negative, months are not one after the other, or shapes do not fit.
+    Source: simple exponential smoothing with damped growth on logarithms (Gardner 1985) and a seasonal
+    profile pooled over a group (Bunn and Vassilopoulos 1999); Student's t limits with 4 degrees of freedom.
+    """
+    counts, months = _series(series)
+    for level in levels:
+        check_confidence(level, "levels")
+    if horizon < 1:
+        raise ValueError(f"horizon is {horizon}; it must be at least one month")
+    days = _exposure(exposure, len(counts) + horizon)
+    steps = _break_positions(breaks, len(counts))
+    others = _others(season, series, len(counts))
+    ahead = _months_ahead(months, len(counts), horizon)
+    reason = _unusable(counts, steps)
+    if reason is not None:
+        return _no_forecast(ahead, levels, reason)
+    month_of_year = _month_of_year(months, len(counts) + horizon)
+    try:
+        model = _fit(counts, days, month_of_year, others, steps)
+    except ValueError as error:
+        if others is not None:
+            raise
+        return _no_forecast(ahead, levels, str(error))
+    warnings = _warn(counts, months, steps, model)
+    return _predict(model, days[len(counts) :], month_of_year[len(counts) :], ahead, levels, warnings)
+
+
+def backtest(
+    series: pd.Series | ArrayLike,
+    horizon: int = 12,
+    train: int = 24,
+    exposure: ArrayLike | None = None,
+    season: pd.DataFrame | ArrayLike | None = None,
+    breaks: Sequence[int] = (),
+) -> Backtest:
+    """Forecast months `train` to `train + horizon` from those before, and hold it against what happened.
+
+    Arguments as `forecast`; `exposure` and `season` cover the months of the series and only the first `train`
+    of `season` are used. Of `breaks`, only those that could have been seen by then: with four months after
+    them.
+    Raises ValueError as `forecast`, and where the series is shorter than `train + horizon` or `train` than a
+    year and a month.
+    Source: Hyndman and Koehler (2006) for the scaled error.
+    """
+    counts, months = _series(series)
+    end = train + horizon
+    if train <= parts.YEAR or horizon > parts.YEAR or len(counts) < end:
+        raise ValueError(
+            f"a backtest of {horizon} months fitted to {train} needs {end} months and the series has "
+            f"{len(counts)}; fit to more than 12, forecast at most 12"
+        )
+    days = _exposure(exposure, len(counts))[:end]
+    others = _others(season, series, len(counts))
+    known_series = pd.Series(counts[:train], index=None if months is None else months[:train])
+    result = forecast(
+        known_series,
+        horizon,
+        exposure=days,
+        season=None if others is None else others[:train],
+        breaks=[at for at in breaks if at <= train - FEWEST_AFTER_BREAK],
+    )
+    return _scored(result, counts[:end], train)
+
+
+@dataclass(frozen=True)
+class _Model:
+    level: float
+    growth: float
+    season: Array
+    noise: float
+    level_variance: float
+    group: parts.Group | None
+    gap_at_end: int
+
+
+def _fit(
+    counts: Array,
+    days: Array,
+    month_of_year: NDArray[np.int64],
+    others: Array | None,
+    breaks: tuple[int, ...],
+) -> _Model:
+    fitted = len(counts)
+    months, per_day = month_of_year[:fitted], days[:fitted]
+    logs = _logs(counts, per_day)
+    group = None
+    if others is not None:
+        group = parts.group_of(_logs(others, per_day[:, None]), months, FEWEST_POINTS)
+        season = group.season
+    else:
+        season = parts.own_season(logs, months, breaks)
+    aligned = parts.align(logs - season[months], breaks)
+    drawn = parts.draw_in(aligned)
+    if group is not None:
+        growth = group.growth
+    else:
+        own = np.nan_to_num(parts.yearly_growth(drawn[:, None])[0]) if not breaks else 0.0
+        limit = parts.LARGEST_GROWTH
+        growth = parts.OWN_GROWTH_SHARE * float(np.clip(own, -limit, limit)) / parts.YEAR
+    recent = drawn[breaks[-1] :] if breaks else drawn
+    weights = (1 - parts.SMOOTHING) ** np.arange(len(recent))[::-1] * ~np.isnan(recent)
+    return _Model(
+        level=float(parts.level_at_end(recent[:, None], growth)[0]),
+        growth=growth,
+        season=season,
+        noise=float(parts.noise_of(aligned[:, None], growth)[0]),
+        level_variance=float(np.sum(weights**2) / np.sum(weights) ** 2),
+        group=group,
+        gap_at_end=fitted - 1 - int(np.flatnonzero(~np.isnan(counts))[-1]),
+    )
+
+
+def _predict(
+    model: _Model,
+    days: Array,
+    month_of_year: NDArray[np.int64],
+    ahead: pd.Index,
+    levels: Sequence[float],
+    warnings: tuple[str, ...],
+) -> Forecast:
+    steps = np.arange(1, len(days) + 1)
+    grown = model.growth * np.cumsum(parts.DAMPING**steps)
+    value = np.exp(model.level + model.season[month_of_year] + grown) * days
+    distance = (steps + model.gap_at_end).astype(float)
+    covariance = parts.error_covariance(model.noise, model.group, distance, model.level_variance)
+    shares = value / value.sum()
+    total_spread = float(np.sqrt(shares @ covariance @ shares))
+    frame = pd.DataFrame({"month": ahead, "value": value})
+    total = {"value": float(value.sum())}
+    for level in levels:
+        lower, upper = _limit_names(level)
+        reach = float(stdtrit(TAIL, (1 + level) / 2))
+        spread = np.exp(reach * np.sqrt(np.diag(covariance)))
+        frame[lower], frame[upper] = value / spread, value * spread
+        total[lower] = total["value"] / float(np.exp(reach * total_spread))
+        total[upper] = total["value"] * float(np.exp(reach * total_spread))
+    return Forecast(frame, total, warnings)
+
+
+def _scored(result: Forecast, counts: Array, train: int) -> Backtest:
+    actual, naive = counts[train:], counts[train - parts.YEAR : len(counts) - parts.YEAR]
+    frame = result.frame.copy()
+    frame.insert(1, "actual", actual)
+    frame.insert(3, "naive", naive)
+    scale = _mean(np.abs(counts[parts.YEAR : train] - counts[: train - parts.YEAR]))
+    both = np.isnan(actual) | np.isnan(naive)
+    errors = np.where(both, np.nan, np.abs(frame["value"].to_numpy() - actual))
+    mae, naive_mae = _mean(errors), _mean(np.where(both, np.nan, np.abs(naive - actual)))
+    covered = {}
+    for level in BACKTEST_LEVELS:
+        lower, upper = _limit_names(level)
+        inside = (actual >= frame[lower]) & (actual <= frame[upper])
+        covered[level] = _mean(np.where(np.isnan(actual) | frame[lower].isna(), np.nan, inside.astype(float)))
+    return Backtest(
+        frame=frame,
+        mae=mae,
+        naive_mae=naive_mae,
+        mase=mae / scale if scale > 0 else np.nan,
+        naive_mase=naive_mae / scale if scale > 0 else np.nan,
+        coverage_80=covered[0.8],
+        coverage_95=covered[0.95],
+        total={"actual": float(actual.sum()), **result.total},
+        warnings=result.warnings,
+        reason=result.reason,
+    )
+
+
+def _unusable(counts: Array, breaks: tuple[int, ...]) -> str | None:
+    known = ~np.isnan(counts)
+    if known.sum() < FEWEST_POINTS:
+        return f"{known.sum()} months are known; a forecast needs {FEWEST_POINTS}"
+    missing_at_end = len(counts) - 1 - int(np.flatnonzero(known)[-1])
+    if missing_at_end > LONGEST_END_GAP:
+        return f"the last {missing_at_end} months are missing; a forecast bridges {LONGEST_END_GAP} at most"
+    if breaks and (after := known[breaks[-1] :].sum()) < FEWEST_AFTER_BREAK:
+        return f"{after} months are known since recording last changed; a forecast needs {FEWEST_AFTER_BREAK}"
+    if not np.any(counts[known] > 0):
+        return "no activity is recorded in any month"
+    return None
+
+
+def _warn(
+    counts: Array, months: pd.PeriodIndex | None, breaks: tuple[int, ...], model: _Model
+) -> tuple[str, ...]:
+    def named(position: int) -> str:
+        return f"month {position + 1}" if months is None else str(months[position])
+
+    warnings = []
+    gaps = np.flatnonzero(np.isnan(counts))
+    if gaps.size:
+        warnings.append(f"missing and not filled in: {', '.join(named(int(at)) for at in gaps)}")
+    if breaks:
+        warnings.append(f"the level is taken from {named(breaks[-1])} on, after a change of recording")
+    if model.group is not None and model.group.growth_is_capped:
+        limit = f"{parts.LARGEST_GROWTH:.0%}"
+        warnings.append(f"the group's growth is held to {limit} a year, as faster is unlikely to be care")
+    return tuple(warnings)
+
+
+def _no_forecast(ahead: pd.Index, levels: Sequence[float], reason: str) -> Forecast:
+    names = ["value", *(name for level in levels for name in _limit_names(level))]
+    frame = pd.DataFrame({"month": ahead, **dict.fromkeys(names, np.nan)})
+    return Forecast(frame, dict.fromkeys(names, np.nan), (), reason)
+
+
+def _series(series: pd.Series | ArrayLike) -> tuple[Array, pd.PeriodIndex | None]:
+    counts = as_numbers(series, "series")
+    if counts.ndim != 1 or not counts.size:
+        raise ValueError(f"series has shape {counts.shape}; it must be one row of months in time order")
+    refuse(counts < 0, counts, "series", "must not be negative", labels_of(series))
+    if not isinstance(series, pd.Series) or pd.api.types.is_numeric_dtype(series.index):
+        return counts, None
+    months = month_index(series.index)
+    for before, after in pairwise(months):
+        if after != before + 1:
+            raise ValueError(f"series: {after} follows {before}; give every month, missing ones as NaN")
+    return counts, months
+
+
+def _others(
+    season: pd.DataFrame | ArrayLike | None, series: pd.Series | ArrayLike, length: int
+) -> Array | None:
+    if season is None:
+        return None
+    both_labelled = isinstance(season, pd.DataFrame) and isinstance(series, pd.Series)
+    if both_labelled and not season.index.equals(series.index):
+        raise ValueError("season and series have different months; give season a row for each month of series")
+    others = as_numbers(season, "season")
+    if others.ndim != 2 or len(others) != length:
+        raise ValueError(f"season has shape {others.shape}; it must have {length} rows, and a column a series")
+    refuse(others < 0, others, "season", "must not be negative")
+    return others
+
+
+def _exposure(exposure: ArrayLike | None, length: int) -> Array:
+    if exposure is None:
+        return np.ones(length)
+    days = as_numbers(exposure, "exposure")
+    if days.shape != (length,):
+        raise ValueError(f"exposure has shape {days.shape}; it must have {length} months, those ahead included")
+    refuse(~(days > 0), days, "exposure", "must be above 0", labels_of(exposure))
+    return days
+
+
+def _break_positions(breaks: Sequence[int], length: int) -> tuple[int, ...]:
+    for at in breaks:
+        if not 0 < at < length:
+            raise ValueError(f"breaks: {at} is not a position inside a series of {length} months")
+    return tuple(sorted({int(at) for at in breaks}))
+
+
+def _months_ahead(months: pd.PeriodIndex | None, length: int, horizon: int) -> pd.Index:
+    if months is None:
+        return pd.RangeIndex(length, length + horizon)
+    return pd.period_range(months[-1] + 1, periods=horizon, freq="M")
+
+
+def _month_of_year(months: pd.PeriodIndex | None, length: int) -> NDArray[np.int64]:
+    first = 0 if months is None else months[0].month - 1
+    return (first + np.arange(length)) % parts.YEAR
+
+
+def _logs(counts: Array, days: Array) -> Array:
+    return np.log(np.maximum(counts, 0.5) / days)
+
+
+def _limit_names(level: float) -> tuple[str, str]:
+    percent = f"{100 * level:g}".replace(".", "_")
+    return f"lower_{percent}", f"upper_{percent}"
+
+
+def _mean(values: Array) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else np.nan

@@ -1,0 +1,87 @@
+"""How sure is a count or a proportion? Confidence limits for anyone who compares areas.
+
+Counts are treated as Poisson, proportions as binomial. The conventions are those of public health practice in
+England: exact Poisson limits below ten events, Byar's approximation from ten, Wilson's score method for
+proportions.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import gammaincinv, ndtri
+
+from cbs_analysis.stats.checks import Array, as_numbers, check_confidence, labels_of, refuse
+
+EXACT_BELOW = 10
+"""Events below which Byar's approximation gives way to the exact limits."""
+
+
+def count_interval(events: ArrayLike, confidence: float = 0.95) -> tuple[Array, Array]:
+    """Limits of a count: exact Poisson (by chi-squared) below 10 events, Byar's approximation from 10.
+
+    `events` has any shape; both results have that shape, in events. Lower is 0 at 0 events; a missing count
+    gives NaN.
+    Raises ValueError where events < 0 or `confidence` is not between 0 and 1.
+    Source: Garwood (1936); Breslow and Day (1987), volume II, page 69.
+    """
+    counts, tail = _counts(events, confidence)
+    lower, upper = _byar(counts, tail)
+    few = counts < EXACT_BELOW
+    with np.errstate(invalid="ignore"):
+        exact_lower = np.where(counts > 0, gammaincinv(counts, tail), 0.0)
+        exact_upper = gammaincinv(counts + 1, 1 - tail)
+    return np.where(few, exact_lower, lower)[()], np.where(few, exact_upper, upper)[()]
+
+
+def byar_interval(events: ArrayLike, confidence: float = 0.95) -> tuple[Array, Array]:
+    """Byar's limits of a count whatever its size. A lower limit that would be negative is NaN.
+
+    `events` has any shape; both results have that shape, in events. At 0 events the lower limit is NaN.
+    Raises ValueError where events < 0 or `confidence` is not between 0 and 1.
+    Source: Breslow and Day (1987), volume II, page 69.
+    """
+    lower, upper = _byar(*_counts(events, confidence))
+    with np.errstate(invalid="ignore"):
+        return np.where(lower < 0, np.nan, lower)[()], upper[()]
+
+
+def proportion_interval(
+    events: ArrayLike, trials: ArrayLike, confidence: float = 0.95
+) -> tuple[Array, Array]:
+    """Wilson score limits of a proportion, as proportions from 0 to 1.
+
+    `events` and `trials` broadcast. `trials` of 0, or a missing value, gives NaN. Raises ValueError where
+    events < 0, trials < 0 or events > trials, or `confidence` is not between 0 and 1.
+    Source: Wilson (1927), as in statsmodels' `proportion_confint`.
+    """
+    # Imported here because statsmodels takes a second to import: only those who ask for it pay.
+    from statsmodels.stats.proportion import proportion_confint
+
+    alpha = 1 - check_confidence(confidence)
+    labels = labels_of(events, trials)
+    count, total = np.broadcast_arrays(as_numbers(events, "events"), as_numbers(trials, "trials"))
+    refuse(count < 0, count, "events", "must not be negative", labels)
+    refuse(total < 0, total, "trials", "must not be negative", labels)
+    refuse(count > total, count, "events", "must not exceed trials", labels)
+    lower, upper = np.full(count.shape, np.nan), np.full(count.shape, np.nan)
+    known = (total > 0) & ~np.isnan(count)
+    if known.any():
+        limits = proportion_confint(count[known], total[known], alpha=alpha, method="wilson")
+        lower[known], upper[known] = np.clip(limits[0], 0, 1), np.clip(limits[1], 0, 1)
+    return lower[()], upper[()]
+
+
+def _counts(events: ArrayLike, confidence: float) -> tuple[Array, float]:
+    counts = as_numbers(events, "events")
+    refuse(counts < 0, counts, "events", "must not be negative", labels_of(events))
+    return counts, (1 - check_confidence(confidence)) / 2
+
+
+def _byar(counts: Array, tail: float) -> tuple[Array, Array]:
+    z = -ndtri(tail)
+    after = counts + 1
+    with np.errstate(divide="ignore", invalid="ignore"):
+        lower = counts * (1 - 1 / (9 * counts) - z / (3 * np.sqrt(counts))) ** 3
+    upper = after * (1 - 1 / (9 * after) + z / (3 * np.sqrt(after))) ** 3
+    return lower, upper
