@@ -63,7 +63,8 @@ def standing(
         rolled = pack.geography.roll_up(leaves, [], columns, without)
         if len(national):
             rolled = rolled[rolled["area_code"] != pack.geography.national.code]
-        frame = pd.concat([rolled, national[["area_code", *columns]]], ignore_index=True)
+        frame = pd.concat([rolled, national[["area_code", *columns]]]).set_index("area_code")
+        frame = frame.reindex(list(dict.fromkeys([*pack.geography.areas, *national["area_code"]])))
         frame["value"], frame["lower"], frame["upper"] = method(frame["numerator"], frame["denominator"], measured.per)
         return estimates(frame)
 

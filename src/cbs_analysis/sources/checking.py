@@ -68,7 +68,7 @@ def compared(
 def complete(
     table: str, rule: str, frame: pd.DataFrame, wanted: Mapping[str, Iterable[Hashable]]
 ) -> CheckResult:
-    """Has `frame` a row for every combination of the `wanted` values of these columns? Where not, it is a gap."""
+    """Has `frame` a row for every combination of the `wanted` values of its columns? If not, a gap."""
     every = pd.MultiIndex.from_product([list(values) for values in wanted.values()])
     absent = every.difference(pd.MultiIndex.from_frame(frame[list(wanted)]))
     rows = [f"{' '.join(str(value) for value in key)}: no row" for key in absent]

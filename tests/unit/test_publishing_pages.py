@@ -1,0 +1,256 @@
+"""Pages, contents and navigation, without building a book."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import yaml
+from test_publishing_messages import finding, indicator
+
+from cbs_analysis.edition import LocalCommentary, load_edition
+from cbs_analysis.errors import DataError, UserError
+from cbs_analysis.geography import load_geography
+from cbs_analysis.home import data_dir, params_dir
+from cbs_analysis.publishing import book, markup, pages, staging, summary
+from cbs_analysis.publishing.findings import (
+    FINDING_MIME,
+    NOT_MADE,
+    ExecutedChapter,
+    ExecutedPack,
+    Failure,
+    read_findings,
+    read_pack,
+)
+from cbs_analysis.publishing.mathml import to_mathml
+from cbs_analysis.publishing.theme import escape_titles, navigation
+
+HOSTILE = "<script>alert(1)</script> {x} $y$ | \"q\" 'z' `b` ``` *i* [l](javascript:1) &amp; Môn \N{HOSPITAL}"
+
+
+def whole_finding(key, chapter="planned_care", **changes):
+    return finding(
+        key, id=f"{chapter}.{key}", title=f"Title of {key}", chapter=chapter, statement=f"Statement of {key}.",
+        period="2010/11", flag_reason="records are missing" if changes.get("flagged") else "",
+        function="strategic planning", **changes,
+    )  # fmt: skip
+
+
+def executed(*found, notes=(), failures=(), name="planned_care"):
+    chapter = ExecutedChapter(name, "Planned care", None, tuple(found), tuple(notes))
+    return ExecutedPack("5LE", (chapter,), tuple(failures))
+
+
+@pytest.fixture(scope="module")
+def edited():
+    edition = load_edition("2011-12", params_dir())
+    geography = load_geography("sector_2009", data_dir())
+    known = {key: indicator(key, name=f"Name of {key}") for key in ("rate", "other", "ratio")}
+    made_by = {"rate": "planned_care", "other": "planned_care", "ratio": "emergency_care"}
+    return summary.Edited(edition, geography, known, made_by)
+
+
+def test_the_first_page_leads_with_messages_linked_to_their_findings(edited):
+    page = summary.summary_page(executed(whole_finding("rate")), edited, LocalCommentary())
+    assert '<a href="planned_care.html#rate">Title of rate</a>' in page
+    assert page.index("Main messages") < page.index("Statement of rate.") < page.index("Every indicator")
+
+
+def test_a_flagged_finding_stands_with_its_reason_and_is_no_message(edited):
+    page = summary.summary_page(executed(whole_finding("rate", flagged=True)), edited, LocalCommentary())
+    messages = page[page.index("Main messages") : page.index("Flagged figures")]
+    assert "Title of rate" not in messages
+    assert "records are missing" in page
+    assert "! flagged" in _words(page[page.index("Every indicator") :])
+
+
+def test_a_failed_chapter_is_named_with_cell_error_and_what_is_missing(edited):
+    failure = Failure("emergency_care", "Emergency care", 7, "ValueError: no value for 2010-07")
+    page = _words(
+        summary.summary_page(executed(whole_finding("rate"), failures=[failure]), edited, LocalCommentary())
+    )
+    assert "Messages from “Emergency care” are missing." in page
+    assert "The chapter failed at cell 7: ValueError: no value for 2010-07." in page
+    assert "It would have covered: Name of ratio." in page
+    assert "missing: its chapter is not in this pack" in page
+
+
+def test_the_table_has_every_indicator_with_value_interval_comparators_and_a_word(edited):
+    page = summary.summary_page(executed(whole_finding("rate")), edited, LocalCommentary())
+    table = _words(page[page.index("<tbody>") : page.index("</tbody>")])
+    assert "Name of rate per 1,000, 2010/11 110.0 108.0 to 112.0 ◆ worse ↑ higher than London 1.0 100.0 –" in table
+    assert "Name of other not available for this area" in table
+
+
+def test_a_neutral_indicator_is_not_compared_but_says_higher_or_lower(edited):
+    neutral = whole_finding("rate")
+    neutral["comparisons"][1]["status"] = "not compared"
+    page = summary.summary_page(executed(neutral), edited, LocalCommentary())
+    assert "– not compared ↑ higher than London" in _words(page[page.index("<tbody>") :])
+
+
+def test_local_commentary_is_marked_and_notes_are_shown(edited):
+    local = LocalCommentary(priorities=("Shorter waits",), commentary="One.\n\nTwo.", findings={"planned_care.rate": "Ours."})
+    page = summary.summary_page(executed(whole_finding("rate"), notes=["No figure for the City."]), edited, local)
+    ours = page[page.index("## Local commentary") :]
+    assert "It is not part of the evidence." in ours
+    assert "<p>One.</p><p>Two.</p>" in ours
+    assert '<a href="planned_care.html#rate">Title of rate</a>: Ours.' in ours
+    assert "No figure for the City." in page
+    assert "Local commentary" not in summary.summary_page(executed(), edited, LocalCommentary())
+
+
+def test_hostile_text_cannot_leave_its_block(edited):
+    local = LocalCommentary(priorities=(HOSTILE,), commentary=f"{HOSTILE}\n```\n# heading\n\n{HOSTILE}")
+    hostile = whole_finding("rate") | {"title": HOSTILE, "statement": HOSTILE, "period": HOSTILE}
+    page = summary.summary_page(executed(hostile), edited, local)
+    assert "<script" not in page
+    assert page.count("```") == 2 * page.count("```{raw} html")
+
+
+def test_an_area_name_in_a_title_keeps_every_character_as_text(edited):
+    area = replace(edited.geography.area("5LE"), name=HOSTILE)
+    title = staging.page_title(area, "GP referrals")
+    assert title.endswith(": GP referrals")
+    assert title.replace("\\", "").startswith(HOSTILE)
+    assert all(title[place - 1] == "\\" for place, sign in enumerate(title) if sign in "<>{}$|`*[]&")
+
+
+def test_all_38_packs_and_their_chapters_are_in_the_contents_and_on_the_front_page(edited, tmp_path):
+    packs = {code: ExecutedPack(code, executed().chapters, ()) for code in edited.geography.areas}
+    contents = yaml.safe_load(staging.toc(staging.contents(edited, packs, tmp_path)))
+    files = list(_files(contents["parts"]))
+    expected = {f"packs/{code}/{page}" for code in edited.geography.areas for page in ("index", "planned_care")}
+    assert len(edited.geography.areas) == 38
+    assert expected == {name for name in files if name.startswith("packs/")}
+    front = pages.front_page(edited, packs)
+    assert all(f'href="packs/{code}/index.html"' in front for code in packs)
+
+
+def test_packs_below_one_that_was_not_made_are_still_in_the_contents(edited, tmp_path):
+    packs = {"5LE": executed()}
+    contents = yaml.safe_load(staging.toc(staging.contents(edited, packs, tmp_path)))
+    assert list(_files(contents["parts"])) == ["packs/5LE/index", "packs/5LE/planned_care"]
+    assert "Lambeth (not made)" in _words(pages.front_page(edited, packs))
+
+
+def test_another_geography_is_said_in_its_own_words():
+    england = load_geography("sha_2010", data_dir())
+    assert pages.in_words(england) == "England (151 PCTs in 10 SHAs)"
+
+
+def test_navigation_opens_only_the_branch_the_page_lies_in():
+    def entry(name, pages=(), children=(), opened=False):
+        return {"docname": name, "title": name, "pages": list(pages), "children": list(children), "open": opened}
+
+    tree = [entry("whole", children=[
+        entry("a", pages=[entry("a/1")], children=[entry("a/x", pages=[entry("a/x/1")])]), entry("b"),
+    ], opened=True)]  # fmt: skip
+    assert _names(navigation(tree, "b")) == ["whole", "a", "b"]
+    assert _names(navigation(tree, "a/x/1")) == ["whole", "a", "a/x", "a/x/1", "b"]
+    assert _names(navigation(tree, "a")) == ["whole", "a", "a/1", "a/x", "b"]
+
+
+def test_titles_in_the_search_index_are_escaped():
+    index = 'Search.setIndex({"alltitles":{"<script>x":[[0,null]]},"titles":["&lt;script&gt;x"]})'
+    assert "<script" not in escape_titles(index)
+
+
+def test_formulas_become_mathml():
+    assert to_mathml(r"\frac{a}{b}", "block").startswith("<math ")
+    assert "<mfrac>" in to_mathml(r"\frac{a}{b}", "inline")
+
+
+def test_markdown_escapes_every_punctuation_mark():
+    assert markup.markdown("a|b\n`c`") == r"a\|b \`c\`"
+
+
+def test_the_catalogue_has_every_table_with_its_columns():
+    package = pages.read_package(data_dir())
+    page = pages.catalogue_page(package)
+    for resource in package["resources"]:
+        assert f'id="table-{resource["name"]}"' in page
+    assert "<code>elective_daycase_admissions</code>" in page
+
+
+class TestReadingExecutedNotebooks:
+    @pytest.fixture
+    def folder(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("CBS_BUILD", str(tmp_path))
+        return tmp_path / "editions" / "2011-12"
+
+    def write(self, folder, chapter, *bundles):
+        outputs = [{"output_type": "execute_result", "data": data, "metadata": {}} for data in bundles]
+        cells = [
+            {"cell_type": "markdown", "source": ["# A title\n", "\n", "Why."]},
+            {"cell_type": "code", "source": "", "outputs": outputs, "metadata": {}},
+        ]
+        path = folder / "5LE" / f"{chapter}.ipynb"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"cells": cells}), encoding="utf-8")
+
+    def record(self, folder, **changes):
+        failed = {"area_code": "5LE", "chapter": "outlook", "status": "failed", "seconds": 1, "cell": 3,
+                  "error": "KeyError", "message": "'x'\nmore", "traceback": "..."}  # fmt: skip
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "run.json").write_text(json.dumps({"notebooks": [{**failed, **changes}]}), encoding="utf-8")
+
+    def test_findings_come_in_the_order_of_the_edition_then_of_the_cells(self, folder):
+        self.write(folder, "planned_care", {FINDING_MIME: {"id": "p.1"}}, {FINDING_MIME: {"id": "p.2"}})
+        self.write(folder, "population_and_need", {FINDING_MIME: {"id": "n.1"}})
+        assert [item["id"] for item in read_findings("2011-12", "5LE")] == ["n.1", "p.1", "p.2"]
+
+    def test_titles_notes_and_failures_are_read(self, folder, edited):
+        note = {"text/plain": "Nothing & why.", "text/html": ['<p class="cbs-note">', "Nothing &amp; why.</p>"]}
+        self.write(folder, "planned_care", note)
+        self.record(folder)
+        pack = read_pack(edited.edition, "5LE")
+        assert (pack.chapters[0].title, pack.chapters[0].notes) == ("A title", ("Nothing & why.",))
+        failures = {item.chapter: item for item in pack.failures}
+        assert failures["outlook"].reason == "KeyError: 'x' more"
+        assert failures["emergency_care"].reason == NOT_MADE
+
+    def test_a_notebook_left_from_before_a_failure_is_not_read(self, folder):
+        self.write(folder, "outlook", {FINDING_MIME: {"id": "o.1"}})
+        self.record(folder)
+        assert read_findings("2011-12", "5LE") == []
+
+    def test_a_pack_that_was_not_made_is_said_with_what_to_run(self, folder):
+        with pytest.raises(UserError, match="run cbs packs --edition 2011-12 --area 5LE"):
+            read_findings("2011-12", "5LE")
+
+    def test_unknown_areas_and_editions_are_named(self, folder):
+        with pytest.raises(UserError, match="5LX"):
+            read_findings("2011-12", "5LX")
+        with pytest.raises(UserError, match="2012"):
+            read_findings("2012", "5LE")
+
+    def test_a_broken_notebook_is_a_data_error(self, folder):
+        path = folder / "5LE" / "outlook.ipynb"
+        path.parent.mkdir(parents=True)
+        path.write_text("{", encoding="utf-8")
+        with pytest.raises(DataError, match=r"outlook\.ipynb"):
+            read_findings("2011-12", "5LE")
+
+    def test_a_site_of_no_packs_is_refused(self, folder):
+        with pytest.raises(UserError, match="no pack has been made"):
+            book.build_site("2011-12")
+        assert not folder.parents[1].joinpath("site").exists()
+
+
+def _words(page):
+    """The text of a page's HTML, spaces between its parts."""
+    import re
+    from html import unescape
+
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", page)).split())
+
+
+def _files(entries):
+    for entry in entries:
+        if "file" in entry:
+            yield entry["file"]
+        yield from _files(entry.get("chapters", []) + entry.get("sections", []))
+
+
+def _names(entries):
+    return [name for entry in entries for name in (entry["title"], *_names(entry["children"]))]
