@@ -65,7 +65,6 @@ class LocalCommentary(Params):
 
     priorities: tuple[str, ...] = ()
     commentary: str = ""
-    findings: dict[str, str] = {}
 
 
 Model = TypeVar("Model", bound=Params)

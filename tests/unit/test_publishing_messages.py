@@ -10,28 +10,53 @@ from cbs_analysis.publishing.messages import people_weight, rank_messages, suren
 
 def indicator(key="rate", **changes):
     values = {
-        "id": key, "name": key, "short_name": key, "unit": "per 1,000", "per": 1000, "decimals": 1,
-        "polarity": "low is good", "interval": "estimate", "numerator": "n", "denominator": "d", "method": "rates",
-        "sources": ("table",), "period": "2010/11", "definition": "What it is.",
-    }  # fmt: skip
+        "id": key,
+        "name": key,
+        "short_name": key,
+        "unit": "per 1,000",
+        "per": 1000,
+        "decimals": 1,
+        "polarity": "low is good",
+        "interval": "estimate",
+        "numerator": "n",
+        "denominator": "d",
+        "method": "rates",
+        "sources": ("table",),
+        "period": "2010/11",
+        "definition": "What it is.",
+    }
     return Indicator(**{**values, **changes})
 
 
 def finding(key="rate", value=110.0, lower=108.0, upper=112.0, other=100.0, direction="higher", **changes):
     compared = {
-        "comparator": "London", "comparator_code": "LON", "value": other, "lower": None, "upper": None,
-        "status": "worse", "direction": direction,
-    }  # fmt: skip
+        "comparator": "London",
+        "comparator_code": "LON",
+        "value": other,
+        "lower": None,
+        "upper": None,
+        "status": "worse",
+        "direction": direction,
+    }
     base = {
-        "id": f"chapter.{key}", "indicator": key, "value": value, "lower": lower, "upper": upper,
-        "comparisons": [{**compared, "comparator_code": "SEL", "value": 1.0}, compared], "headline": "LON",
-        "spread": 5.0, "people": 9999.0, "flagged": False,
-    }  # fmt: skip
+        "id": f"chapter.{key}",
+        "indicator": key,
+        "value": value,
+        "lower": lower,
+        "upper": upper,
+        "comparisons": [{**compared, "comparator_code": "SEL", "value": 1.0}, compared],
+        "headline": "LON",
+        "spread": 5.0,
+        "people": 9999.0,
+        "flagged": False,
+    }
     return {**base, **changes}
 
 
 def ranked(findings, **indicators):
-    known = {item["indicator"]: indicator(item["indicator"]) for item in findings if item["indicator"]} | indicators
+    known = {
+        item["indicator"]: indicator(item["indicator"]) for item in findings if item["indicator"]
+    } | indicators
     return [message.finding["id"] for message in rank_messages(findings, known)]
 
 
@@ -43,11 +68,15 @@ def test_the_score_is_distance_in_spreads_times_sureness_times_people():
 
 
 def test_sureness_is_95_per_cent_where_the_limit_touches_the_comparator():
-    assert sureness(finding(value=110, lower=100, upper=130), 100.0, indicator()) == pytest.approx(0.95, abs=1e-6)
+    assert sureness(finding(value=110, lower=100, upper=130), 100.0, indicator()) == pytest.approx(
+        0.95, abs=1e-6
+    )
 
 
 def test_sureness_reads_the_limit_that_lies_towards_the_comparator():
-    assert sureness(finding(value=90, lower=10, upper=100), 100.0, indicator()) == pytest.approx(0.95, abs=1e-6)
+    assert sureness(finding(value=90, lower=10, upper=100), 100.0, indicator()) == pytest.approx(
+        0.95, abs=1e-6
+    )
 
 
 def test_a_complete_count_is_sure_and_a_published_figure_without_interval_half_sure():

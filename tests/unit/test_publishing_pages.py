@@ -1,7 +1,9 @@
 """Pages, contents and navigation, without building a book."""
 
 import json
+import re
 from dataclasses import replace
+from html import unescape
 
 import pytest
 import yaml
@@ -29,10 +31,16 @@ HOSTILE = "<script>alert(1)</script> {x} $y$ | \"q\" 'z' `b` ``` *i* [l](javascr
 
 def whole_finding(key, chapter="planned_care", **changes):
     return finding(
-        key, id=f"{chapter}.{key}", title=f"Title of {key}", chapter=chapter, statement=f"Statement of {key}.",
-        period="2010/11", flag_reason="records are missing" if changes.get("flagged") else "",
-        function="strategic planning", **changes,
-    )  # fmt: skip
+        key,
+        id=f"{chapter}.{key}",
+        title=f"Title of {key}",
+        chapter=chapter,
+        statement=f"Statement of {key}.",
+        period="2010/11",
+        flag_reason="records are missing" if changes.get("flagged") else "",
+        function="strategic planning",
+        **changes,
+    )
 
 
 def executed(*found, notes=(), failures=(), name="planned_care"):
@@ -77,7 +85,10 @@ def test_a_failed_chapter_is_named_with_cell_error_and_what_is_missing(edited):
 def test_the_table_has_every_indicator_with_value_interval_comparators_and_a_word(edited):
     page = summary.summary_page(executed(whole_finding("rate")), edited, LocalCommentary())
     table = _words(page[page.index("<tbody>") : page.index("</tbody>")])
-    assert "Name of rate per 1,000, 2010/11 110.0 108.0 to 112.0 ◆ worse ↑ higher than London 1.0 100.0 –" in table
+    assert (
+        "Name of rate per 1,000, 2010/11 110.0 108.0 to 112.0 ◆ worse ↑ higher than London 1.0 100.0 –"
+        in table
+    )
     assert "Name of other not available for this area" in table
 
 
@@ -89,8 +100,12 @@ def test_a_neutral_indicator_is_not_compared_but_says_higher_or_lower(edited):
 
 
 def test_local_commentary_is_marked_and_notes_are_shown(edited):
-    local = LocalCommentary(priorities=("Shorter waits",), commentary="One.\n\nTwo.", findings={"planned_care.rate": "Ours."})
-    page = summary.summary_page(executed(whole_finding("rate"), notes=["No figure for the City."]), edited, local)
+    local = LocalCommentary(
+        priorities=("Shorter waits",), commentary="One.\n\nTwo.", findings={"planned_care.rate": "Ours."}
+    )
+    page = summary.summary_page(
+        executed(whole_finding("rate"), notes=["No figure for the City."]), edited, local
+    )
     ours = page[page.index("## Local commentary") :]
     assert "It is not part of the evidence." in ours
     assert "<p>One.</p><p>Two.</p>" in ours
@@ -119,7 +134,9 @@ def test_all_38_packs_and_their_chapters_are_in_the_contents_and_on_the_front_pa
     packs = {code: ExecutedPack(code, executed().chapters, ()) for code in edited.geography.areas}
     contents = yaml.safe_load(staging.toc(staging.contents(edited, packs, tmp_path)))
     files = list(_files(contents["parts"]))
-    expected = {f"packs/{code}/{page}" for code in edited.geography.areas for page in ("index", "planned_care")}
+    expected = {
+        f"packs/{code}/{page}" for code in edited.geography.areas for page in ("index", "planned_care")
+    }
     assert len(edited.geography.areas) == 38
     assert expected == {name for name in files if name.startswith("packs/")}
     front = pages.front_page(edited, packs)
@@ -140,11 +157,24 @@ def test_another_geography_is_said_in_its_own_words():
 
 def test_navigation_opens_only_the_branch_the_page_lies_in():
     def entry(name, pages=(), children=(), opened=False):
-        return {"docname": name, "title": name, "pages": list(pages), "children": list(children), "open": opened}
+        return {
+            "docname": name,
+            "title": name,
+            "pages": list(pages),
+            "children": list(children),
+            "open": opened,
+        }
 
-    tree = [entry("whole", children=[
-        entry("a", pages=[entry("a/1")], children=[entry("a/x", pages=[entry("a/x/1")])]), entry("b"),
-    ], opened=True)]  # fmt: skip
+    tree = [
+        entry(
+            "whole",
+            children=[
+                entry("a", pages=[entry("a/1")], children=[entry("a/x", pages=[entry("a/x/1")])]),
+                entry("b"),
+            ],
+            opened=True,
+        )
+    ]
     assert _names(navigation(tree, "b")) == ["whole", "a", "b"]
     assert _names(navigation(tree, "a/x/1")) == ["whole", "a", "a/x", "a/x/1", "b"]
     assert _names(navigation(tree, "a")) == ["whole", "a", "a/1", "a/x", "b"]
@@ -189,8 +219,16 @@ class TestReadingExecutedNotebooks:
         path.write_text(json.dumps({"cells": cells}), encoding="utf-8")
 
     def record(self, folder, **changes):
-        failed = {"area_code": "5LE", "chapter": "outlook", "status": "failed", "seconds": 1, "cell": 3,
-                  "error": "KeyError", "message": "'x'\nmore", "traceback": "..."}  # fmt: skip
+        failed = {
+            "area_code": "5LE",
+            "chapter": "outlook",
+            "status": "failed",
+            "seconds": 1,
+            "cell": 3,
+            "error": "KeyError",
+            "message": "'x'\nmore",
+            "traceback": "...",
+        }
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "run.json").write_text(json.dumps({"notebooks": [{**failed, **changes}]}), encoding="utf-8")
 
@@ -200,7 +238,10 @@ class TestReadingExecutedNotebooks:
         assert [item["id"] for item in read_findings("2011-12", "5LE")] == ["n.1", "p.1", "p.2"]
 
     def test_titles_notes_and_failures_are_read(self, folder, edited):
-        note = {"text/plain": "Nothing & why.", "text/html": ['<p class="cbs-note">', "Nothing &amp; why.</p>"]}
+        note = {
+            "text/plain": "Nothing & why.",
+            "text/html": ['<p class="cbs-note">', "Nothing &amp; why.</p>"],
+        }
         self.write(folder, "planned_care", note)
         self.record(folder)
         pack = read_pack(edited.edition, "5LE")
@@ -239,9 +280,6 @@ class TestReadingExecutedNotebooks:
 
 def _words(page):
     """The text of a page's HTML, spaces between its parts."""
-    import re
-    from html import unescape
-
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", page)).split())
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from cbs_analysis.edition import Function, Indicator, Measure
-from cbs_analysis.evidence.comparing import Comparison, comparison, optional
+from cbs_analysis.evidence.comparing import Comparison, comparison, estimates, optional
 from cbs_analysis.evidence.finding import Chart, Citation, Finding
 from cbs_analysis.evidence.tables import Column, Table
 from cbs_analysis.evidence.wording import MISSING, against, interval, listed, measure
@@ -214,6 +214,20 @@ def chart_roles(pack: Pack, standing: Standing) -> pd.DataFrame:
     ]
     columns = ["name", "value", "lower", "upper", "role"]
     return pd.concat([frame[columns], pd.DataFrame(above, columns=columns)], ignore_index=True)
+
+
+def plain_standing(
+    measured: Measure, values: pd.Series, numerator: pd.Series | None = None, denominator: pd.Series | None = None
+) -> Standing:
+    """A measure whose value is known for every area as it is, without limits; series are indexed by area_code."""
+    given = {"value": values, "numerator": numerator, "denominator": denominator}
+    table = estimates(pd.DataFrame({name: series for name, series in given.items() if series is not None}))
+    return Standing(measured, table, table, {})
+
+
+def plain_measure(name: str, unit: str, decimals: int, **more: object) -> Measure:
+    """A measure that is not one of the edition's indicators."""
+    return Measure.model_validate({"name": name, "unit": unit, "decimals": decimals, **more})
 
 
 def names(pack: Pack, codes: Sequence[str]) -> str:

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from cbs_analysis.chapters import figures
-from cbs_analysis.chapters.building import Chapter, Standing, beside_title, names, sentence, stated
-from cbs_analysis.chapters.monthly import Counted, gap_caveats, measure_finding, plain_measure
+from cbs_analysis.chapters.building import Chapter, Standing, beside_title, names, plain_measure, sentence, stated
+from cbs_analysis.chapters.monthly import Counted, gap_caveats, measure_finding
 from cbs_analysis.evidence import charts
 from cbs_analysis.evidence.comparing import estimates
 from cbs_analysis.evidence.finding import Chart, Finding
@@ -22,6 +22,9 @@ CHAPTER = Chapter("emergency_care", "care pathway management")
 HSCIC, MAR = "emergency_admissions", "monthly_activity_return"
 NONELECTIVE = "nonelective_admissions"
 SHARP_FALL = 0.25
+FIXED_RATES = (
+    "The publisher holds every year against England's rates of 2008/09, so England itself is below 1 in earlier years."
+)
 UNCHECKED = "Years before the activity return starts cannot be checked against it."
 OVERDISPERSED = (
     "Areas this large differ by more than chance alone, so most fall outside these limits; being outside says that the "
@@ -90,8 +93,9 @@ def admission_ratio(pack: Pack) -> Finding:
         held = standing.held.loc[pack.area.code]
         out = standing.without[pack.area.code]
         clean = f" Without {names(pack, out)} it is {number(held.value, 3)}."
+    opening = "Not to be relied on: as published, " if flag else ""
     statement = (
-        f"{pack.area.name} had {number(own.numerator)} emergency admissions in {year} where {number(own.denominator)} "
+        f"{opening}{pack.area.name} had {number(own.numerator)} emergency admissions in {year} where {number(own.denominator)} "
         f"would be expected at England's rates: {number(abs(100 * (own.value - 1)), 1)}% {more}, a ratio of "
         f"{stated(pack, standing)}{', ' + said if said and not flag else ''}.{clean}"
     )
@@ -157,7 +161,7 @@ def excess_admissions(pack: Pack) -> Finding:
         pack,
         "excess_admissions",
         title="Admissions above or below expected",
-        statement=f"That is {number(abs(own.value))} {word} emergency admissions than expected in {year} "
+        statement=f"{'As published, that' if flag else 'That'} is {number(abs(own.value))} {word} emergency admissions than expected in {year} "
         f"(95% interval {signed(own.lower)} to {signed(own.upper)}).",
         standing=standing,
         comparisons=(),
@@ -172,7 +176,7 @@ def ratio_trend(pack: Pack) -> Finding:
     """Observed over expected by year, with comparators free of flagged areas."""
     years = sorted(pack.read(HSCIC)["financial_year"].unique())
     standings = {year: ratios(pack, year) for year in years}
-    areas = (pack.area, *(area for area in pack.comparators if area.code in pack.geography.areas))
+    areas = (pack.area, *pack.comparators)
     rows = []
     for year, standing in standings.items():
         for area in areas:
@@ -187,14 +191,14 @@ def ratio_trend(pack: Pack) -> Finding:
     measured = plain_measure("Change in the emergency admission ratio", "ratio", 2)
     change = own["value"].iloc[-1] - own["value"].iloc[0]
     flag = flag_reason(pack)
+    england = _england_change(pack, standings)
     chart = charts.lines(
         frame,
         title="Emergency admissions, observed over expected, by year",
-        subtitle=f"{pack.area.name} and comparators; each year against England's rates of that year, set at 1",
+        subtitle=f"{pack.area.name} and comparators; every year is held against England's rates of {years[-1]}",
         x_title="Financial year",
         value_title="Observed over expected",
         x_type="ordinal",
-        reference=("England", 1.0),
     )
     columns = {
         "x": Column("Financial year"),
@@ -208,19 +212,27 @@ def ratio_trend(pack: Pack) -> Finding:
         pack,
         "ratio_trend",
         title="Trend since 2003/04",
-        statement=f"{pack.area.name}'s ratio went from {number(own['value'].iloc[0], 2)} in {years[0]} to "
-        f"{number(own['value'].iloc[-1], 2)} in {years[-1]} ({signed(change, 2)}), against England's 1 in every year.",
+        statement=f"{'As published, ' if flag else ''}{pack.area.name}'s ratio went from {number(own['value'].iloc[0], 2)} in {years[0]} to "
+        f"{number(own['value'].iloc[-1], 2)} in {years[-1]} ({signed(change, 2)}){england}.",
         measured=measured,
         value=change,
         period=f"{years[0]} to {years[-1]}",
         sources=[HSCIC],
-        caveats=[UNCHECKED, *_sharp_falls(pack, years), *_held_without(pack, standings[years[-1]])],
+        caveats=[FIXED_RATES, UNCHECKED, *_sharp_falls(pack, years), *_held_without(pack, standings[years[-1]])],
         flag_reason=flag,
         table=Table(f"{pack.area.name} by year", own.reset_index(), columns),
         members=_trend_members(pack, standings),
         chart=Chart(chart, f"Line chart by financial year. {pack.area.name} goes from {number(own['value'].iloc[0], 2)} "
-                    f"to {number(own['value'].iloc[-1], 2)}; England is 1."),
+                    f"to {number(own['value'].iloc[-1], 2)}{england}."),
     )  # fmt: skip
+
+
+def _england_change(pack: Pack, standings: dict[str, Standing]) -> str:
+    national = pack.geography.national
+    if national.code == pack.area.code:
+        return ""
+    first, *_, last = (standing.held.loc[national.code, "value"] for standing in standings.values())
+    return f"; {national.name} went from {number(first, 2)} to {number(last, 2)}"
 
 
 def _held_without(pack: Pack, standing: Standing) -> list[str]:

@@ -130,13 +130,6 @@ def year_totals(pack: Pack, financial_year: str, counted: Iterable[str]) -> pd.D
     return grouped.sum().where(grouped.count() == 12)
 
 
-def population(pack: Pack, year: int) -> pd.Series:
-    """Residents of every leaf area and England at mid-year, indexed by area_code; NaN where not in the tables."""
-    ages = pack.read("population_by_age")
-    totals = ages[ages["mid_year"] == year].groupby("area_code")["persons"].sum()
-    return by_leaf(pack, totals)
-
-
 def by_leaf(pack: Pack, boroughs: pd.Series) -> pd.Series:
     """Borough figures added to PCTs, with England's own row; `boroughs` is indexed by ONS code."""
     table = pack.read("boroughs").set_index("borough_code")["pct_code"]
@@ -145,6 +138,21 @@ def by_leaf(pack: Pack, boroughs: pd.Series) -> pd.Series:
     national = pack.geography.national
     leaves = found.reindex([area.code for area in pack.peers])
     return pd.concat([leaves, pd.Series({national.code: boroughs.get(national.ons_code, np.nan)})]).rename_axis("area_code")
+
+
+def people_by_age(pack: Pack, year: int, low: int = 0, high: int = 200) -> pd.Series:
+    """Residents of an age range in every area and England at mid-year, indexed by area_code."""
+    ages = pack.read("population_by_age")
+    rows = ages[(ages["mid_year"] == year) & ages["age"].between(low, high)]
+    return everywhere(pack, rows.groupby("area_code")["persons"].sum())
+
+
+def everywhere(pack: Pack, boroughs: pd.Series) -> pd.Series:
+    """Borough counts added to every area, with England's own row."""
+    leaves = by_leaf(pack, boroughs)
+    rolled = pack.geography.roll_up(leaves.rename("value").reset_index(), [], ["value"]).set_index("area_code")["value"]
+    national = pack.geography.national.code
+    return pd.concat([rolled.drop(national, errors="ignore"), leaves[[national]]])
 
 
 def leaf_counts(pack: Pack, numerator: pd.Series, denominator: pd.Series) -> pd.DataFrame:

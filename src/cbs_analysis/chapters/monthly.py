@@ -11,13 +11,13 @@ import pandas as pd
 
 from cbs_analysis.chapters import figures
 from cbs_analysis.chapters.building import Chapter, Standing, names, sentence, stated
-from cbs_analysis.edition import Measure
 from cbs_analysis.evidence.charts import control as control_chart
 from cbs_analysis.evidence.finding import Chart, Finding
 from cbs_analysis.evidence.tables import Column, Table
 from cbs_analysis.evidence.wording import number, plural, signed
 from cbs_analysis.pack import Pack
 from cbs_analysis.stats import spc
+from cbs_analysis.stats.breaks import step_changes
 from cbs_analysis.stats.calendar import calendar_days, working_days
 
 SHORT_BREAK_MONTHS = 2  # a dip this short is left out of the limits; a longer one starts new limits
@@ -37,10 +37,39 @@ class Counted:
         return working_days if self.day == "working day" else calendar_days
 
 
+@dataclass(frozen=True)
+class Jump:
+    """A step or a stray month in one area's series that no known recording break explains."""
+
+    month: pd.Timestamp
+    is_step: bool
+    ratio: float
+
+    @property
+    def change(self) -> str:
+        return f"{signed(100 * (self.ratio - 1))}%"
+
+
+def unexplained_jumps(pack: Pack, counted: Counted, code: str) -> list[Jump]:
+    """Jumps too large and too sudden for care, less those that are known recording breaks."""
+    series = sum(figures.area_months(pack, code, measure) for measure in counted.measures)
+    found = step_changes(series, counted.days(series.index))
+    edges = {
+        month
+        for known in _own_breaks(pack, counted, code)
+        for month in (known.months[0], known.months[-1] + pd.offsets.MonthBegin(1))
+    }
+    return [
+        Jump(series.index[row.position], row.kind == "step", row.ratio)
+        for row in found.itertuples()
+        if series.index[row.position] not in edges
+    ]
+
+
 def year_rate(pack: Pack, counted: Counted) -> Standing:
     """The measure over residents in the edition's activity year, for every area."""
     totals = figures.year_totals(pack, pack.edition.activity_year, counted.measures).sum(axis=1, skipna=False)
-    people = figures.population(pack, pack.edition.population_year)
+    people = figures.people_by_age(pack, pack.edition.population_year)
     flagged = figures.broken_in(pack, counted.measures, pack.edition.activity_year)
     counts = figures.leaf_counts(pack, totals, people)
     return figures.standing(pack, counts, pack.indicators[counted.indicator], figures.as_rate, flagged)
@@ -108,7 +137,7 @@ def measure_finding(
         standing=standing,
         period=f"{pack.edition.activity_year}; months {_span(frame)}",
         sources=_sources(standing),
-        caveats=[*caveats, *_break_caveats(pack, counted), *gap_caveats(frame), *_limit_caveats(frame)],
+        caveats=[*_jump_caveats(pack, counted), *caveats, *_break_caveats(pack, counted), *gap_caveats(frame), *_limit_caveats(frame)],
         flag_reason=flag,
         table=months_table(frame, counted),
         chart=_chart(pack, frame, counted, point),
@@ -215,6 +244,15 @@ def _break_caveats(pack: Pack, counted: Counted) -> list[str]:
     ]
 
 
+def _jump_caveats(pack: Pack, counted: Counted) -> list[str]:
+    return [
+        f"Check before acting: the level steps by {found.change} in {found.month:%B %Y} and stays there. A change so large "
+        "and sudden is more often recording than care; no record of either was found."
+        for found in unexplained_jumps(pack, counted, pack.area.code)
+        if found.is_step
+    ]
+
+
 def _limit_caveats(frame: pd.DataFrame) -> list[str]:
     short = frame["mean"].isna() & frame["value"].notna() & (frame["note"] == "")
     long_break = frame["mean"].isna() & (frame["note"] == "recording break")
@@ -236,8 +274,3 @@ def _flag_reason(pack: Pack, standing: Standing) -> str:
 def _sources(standing: Standing) -> list[str]:
     known = standing.table["denominator"].notna().any()
     return ["monthly_activity_return", *(["population_by_age"] if known else [])]
-
-
-def plain_measure(name: str, unit: str, decimals: int, **more: object) -> Measure:
-    """A measure that is not one of the edition's indicators."""
-    return Measure.model_validate({"name": name, "unit": unit, "decimals": decimals, **more})

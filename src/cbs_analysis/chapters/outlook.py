@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from cbs_analysis.chapters import figures
-from cbs_analysis.chapters.building import Chapter, beside_title
-from cbs_analysis.chapters.monthly import SHORT_BREAK_MONTHS, gap_caveats, plain_measure
+from cbs_analysis.chapters.building import Chapter, beside_title, plain_measure
+from cbs_analysis.chapters.monthly import SHORT_BREAK_MONTHS, gap_caveats
 from cbs_analysis.evidence import charts
 from cbs_analysis.evidence.comparing import Comparison, optional
 from cbs_analysis.evidence.finding import Chart, Finding

@@ -8,12 +8,21 @@ import numpy as np
 import pandas as pd
 
 from cbs_analysis.chapters import figures
-from cbs_analysis.chapters.building import Chapter, Standing, chart_roles, compared, sentence, stated
-from cbs_analysis.chapters.monthly import Counted, gap_caveats, measure_finding, plain_measure
+from cbs_analysis.chapters.building import (
+    Chapter,
+    Standing,
+    chart_roles,
+    compared,
+    plain_measure,
+    sentence,
+    stated,
+)
+from cbs_analysis.chapters.monthly import Counted, measure_finding
+from cbs_analysis.chapters.recording import recording
 from cbs_analysis.evidence.charts import ranked_intervals
 from cbs_analysis.evidence.finding import Chart, Finding
 from cbs_analysis.evidence.tables import Column, Table
-from cbs_analysis.evidence.wording import measure, number, ordinal, plural
+from cbs_analysis.evidence.wording import measure, number, ordinal
 from cbs_analysis.pack import Pack
 from cbs_analysis.sources.activity import leaf_activity
 
@@ -199,48 +208,6 @@ def planned_share(pack: Pack) -> Finding:
     )
 
 
-def recording(pack: Pack) -> Finding:
-    """What in this area's planned care figures is recording and not care."""
-    inside = set(pack.geography.leaves(pack.area.code))
-    rows = [
-        {"area": found.area.name, "measure": _readable(name), "months": _months(found.months), "what": found.note}
-        for name in (*REFERRALS, "first_outpatient_attendances", *ELECTIVE, "nonelective_admissions")
-        for found in figures.recording_breaks(pack, name)
-        if found.area.code in inside
-    ]
-    rows += _total_differences(pack, inside)
-    columns = {
-        "area": Column("Area"),
-        "measure": Column("Measure"),
-        "months": Column("Months"),
-        "what": Column("What the figures show"),
-    }
-    frame = pd.DataFrame(rows, columns=list(columns))
-    breaks = len(rows)
-    statement = (
-        f"{plural(breaks, 'recording difference')} in {pack.area.name}'s figures: shown as published, kept out of "
-        "limits and forecasts where they would mislead."
-        if breaks
-        else f"No recording break is known in {pack.area.name}'s planned care figures."
-    )
-    whole = figures.activity(pack)
-    own = whole[whole["area_code"] == pack.area.code].assign(value=lambda f: f["gp_referrals_made"])
-    return CHAPTER.finding(
-        pack,
-        "recording",
-        title="Recording, not care",
-        function="monitoring",
-        statement=statement,
-        measured=plain_measure("Recording differences", "differences", 0),
-        value=float(breaks),
-        period=f"{own['month'].min():%B %Y} to {own['month'].max():%B %Y}",
-        sources=[MAR],
-        caveats=["A break that no one has noticed yet is not in this list.", *gap_caveats(own)],
-        table=Table("Recording differences", frame, columns) if breaks else None,
-        members=_break_members(pack, frame),
-    )
-
-
 def _statement(pack: Pack, standing: Standing, opening: str) -> str:
     if np.isnan(standing.own(pack).value):
         return f"{pack.area.name} has no figure for {pack.edition.activity_year}: months are missing in the return."
@@ -272,49 +239,6 @@ def _recording_flag(pack: Pack, standing: Standing) -> str:
     if not bool(standing.own(pack).flagged):
         return ""
     return f"Recording of referrals changed within {pack.edition.activity_year}, so the ratio is not compared."
-
-
-def _readable(name: str) -> str:
-    return name.replace("_", " ").replace("gp ", "GP ").replace("nonelective", "non-elective").replace(" made", "")
-
-
-def _months(found: pd.DatetimeIndex) -> str:
-    return f"{found[0]:%B %Y}" if len(found) == 1 else f"{found[0]:%B %Y} to {found[-1]:%B %Y}"
-
-
-def _total_differences(pack: Pack, inside: set[str]) -> list[dict[str, str]]:
-    """Months where the published elective total is not ordinary plus day case."""
-    leaves = leaf_activity(pack.read(MAR), pack.read("pct_successions"))
-    leaves = leaves[leaves["area_code"].isin(list(inside))]
-    gap = leaves["elective_total_admissions"] - leaves[list(ELECTIVE)].sum(axis=1, skipna=False)
-    rows = []
-    for code, group in leaves.assign(gap=gap)[gap.fillna(0) != 0].groupby("area_code"):
-        months = ", ".join(group["month"].dt.strftime("%b %Y"))
-        low, high = number(group["gap"].min()), number(group["gap"].max())
-        span = low if low == high else f"{low} to {high}"
-        rows.append(
-            {
-                "area": pack.geography.area(str(code)).name,
-                "measure": "elective total",
-                "months": months,
-                "what": f"The published total differs from ordinary plus day case by {span}; the parts are used.",
-            }
-        )
-    return rows
-
-
-def _break_members(pack: Pack, frame: pd.DataFrame) -> Table | None:
-    if pack.area.is_leaf:
-        return None
-    members = [pack.geography.area(code) for code in pack.area.members]
-    leaves = {area.code: [pack.geography.area(c).name for c in pack.geography.leaves(area.code)] for area in members}
-    counted = [int(frame["area"].isin(leaves[area.code]).sum()) for area in members]
-    table = pd.DataFrame({"area": [area.name for area in members], "count": counted})
-    return Table(
-        f"{pack.area.name}: member areas side by side",
-        table,
-        {"area": Column("Area"), "count": Column("Recording differences", decimals=0)},
-    )
 
 
 __all__ = [

@@ -8,13 +8,22 @@ import numpy as np
 import pandas as pd
 
 from cbs_analysis.chapters import figures
-from cbs_analysis.chapters.building import Chapter, Standing, beside_title, sentence, stated
-from cbs_analysis.chapters.monthly import plain_measure
+from cbs_analysis.chapters.building import (
+    Chapter,
+    Standing,
+    beside_title,
+    plain_measure,
+    plain_standing,
+    sentence,
+    stated,
+)
+from cbs_analysis.chapters.deprivation import deprivation
+from cbs_analysis.chapters.life_expectancy import life_expectancy_female, life_expectancy_male
 from cbs_analysis.evidence import charts
-from cbs_analysis.evidence.comparing import Comparison, estimates, optional
+from cbs_analysis.evidence.comparing import Comparison, optional
 from cbs_analysis.evidence.finding import Chart, Finding, Note
 from cbs_analysis.evidence.tables import Column, Table
-from cbs_analysis.evidence.wording import listed, measure, number, ordinal, signed
+from cbs_analysis.evidence.wording import listed, measure, number, signed
 from cbs_analysis.geography import Area
 from cbs_analysis.pack import Pack
 
@@ -29,33 +38,15 @@ COMPONENTS = {
     "remainder": "Other changes",
 }
 FIRST_YEAR = 2001
-ENGLAND_LSOAS = 32_482
-MOST_DEPRIVED_FIFTH = ENGLAND_LSOAS // 5
 ESTIMATE = "A mid-year estimate, revised after the 2011 census; the publisher gives no limits with it."
-UNWEIGHTED = "Small areas count once each: the handbook holds no population for them."
-SEXES = {"male": "men", "female": "women"}
-
-
-def people_by_age(pack: Pack, year: int, low: int = 0, high: int = 200) -> pd.Series:
-    """Residents of an age range in every area and England at mid-year, indexed by area_code."""
-    ages = pack.read("population_by_age")
-    rows = ages[(ages["mid_year"] == year) & ages["age"].between(low, high)]
-    return _everywhere(pack, rows.groupby("area_code")["persons"].sum())
-
-
-def _everywhere(pack: Pack, boroughs: pd.Series) -> pd.Series:
-    leaves = figures.by_leaf(pack, boroughs)
-    rolled = pack.geography.roll_up(leaves.rename("value").reset_index(), [], ["value"]).set_index("area_code")["value"]
-    national = pack.geography.national.code
-    return pd.concat([rolled.drop(national, errors="ignore"), leaves[[national]]])
 
 
 def size(pack: Pack) -> Finding:
     """Residents at mid-year, and each year since 2001."""
     year = pack.edition.population_year
-    years = {y: people_by_age(pack, y) for y in range(FIRST_YEAR, year + 1)}
+    years = {y: figures.people_by_age(pack, y) for y in range(FIRST_YEAR, year + 1)}
     measured = pack.indicators["population"]
-    standing = _plain_standing(measured, years[year])
+    standing = plain_standing(measured, years[year])
     own = standing.own(pack)
     trend = pd.DataFrame({"year": list(years), "people": [series[pack.area.code] for series in years.values()]})
     share = "" if pack.area.is_whole else _share_of_whole(pack, own.value)
@@ -86,8 +77,8 @@ def size(pack: Pack) -> Finding:
 def growth(pack: Pack) -> Finding:
     """Growth in residents since mid-2001, against others."""
     year, measured = pack.edition.population_year, pack.indicators["population_growth_pct"]
-    first, last = people_by_age(pack, FIRST_YEAR), people_by_age(pack, year)
-    standing = _plain_standing(measured, 100 * (last / first - 1), numerator=last - first, denominator=first)
+    first, last = figures.people_by_age(pack, FIRST_YEAR), figures.people_by_age(pack, year)
+    standing = plain_standing(measured, 100 * (last / first - 1), numerator=last - first, denominator=first)
     own = standing.own(pack)
     index = pd.concat(
         [
@@ -95,7 +86,7 @@ def growth(pack: Pack) -> Finding:
                 {
                     "x": range(FIRST_YEAR, year + 1),
                     "series": area.name,
-                    "value": [100 * people_by_age(pack, y)[area.code] / first[area.code]
+                    "value": [100 * figures.people_by_age(pack, y)[area.code] / first[area.code]
                               for y in range(FIRST_YEAR, year + 1)],
                     "role": role,
                 }
@@ -135,8 +126,8 @@ def growth(pack: Pack) -> Finding:
 def age_profile(pack: Pack) -> Finding:
     """The age profile, with the shares that matter most to services, against London and England."""
     year = pack.edition.population_year
-    total = people_by_age(pack, year)
-    shares = {name: 100 * people_by_age(pack, year, *ages) / total for name, ages in SHARES.items()}
+    total = figures.people_by_age(pack, year)
+    shares = {name: 100 * figures.people_by_age(pack, year, *ages) / total for name, ages in SHARES.items()}
     areas = (pack.area, *pack.comparators)
     frame = pd.DataFrame({"ages": list(shares)})
     for area in areas:
@@ -185,7 +176,7 @@ def age_profile(pack: Pack) -> Finding:
 def _profile(pack: Pack, total: pd.Series, areas: tuple[Area, ...]) -> pd.DataFrame:
     rows = []
     for band, ages in BANDS.items():
-        people = people_by_age(pack, pack.edition.population_year, *ages)
+        people = figures.people_by_age(pack, pack.edition.population_year, *ages)
         for area in areas:
             role = "area" if area.code == pack.area.code else "comparator"
             share = 100 * people[area.code] / total[area.code]
@@ -276,7 +267,7 @@ def _vital_rate(pack: Pack, event: str, indicator: str, title: str) -> Finding:
     year, measured = pack.edition.population_year, pack.indicators[indicator]
     changes = pack.read("population_change")
     events = changes[changes["mid_year"] == year].set_index("borough_code")[event]
-    counts = figures.leaf_counts(pack, figures.by_leaf(pack, events), figures.population(pack, year))
+    counts = figures.leaf_counts(pack, figures.by_leaf(pack, events), figures.people_by_age(pack, year))
     standing = figures.standing(pack, counts, measured, figures.as_rate)
     own, said = standing.own(pack), sentence(pack, standing)
     trend = _vital_trend(pack, event, measured.per)
@@ -327,219 +318,6 @@ def _vital_trend(pack: Pack, event: str, per: int) -> pd.DataFrame:
     return rolled[["x", "series", "value", "role"]]
 
 
-def life_expectancy_male(pack: Pack) -> Finding:
-    """Male life expectancy at birth: the gap to England and the change since 2001-2003."""
-    return _life_expectancy(pack, "male")
-
-
-def life_expectancy_female(pack: Pack) -> Finding:
-    """Female life expectancy at birth: the gap to England and the change since 2001-2003."""
-    return _life_expectancy(pack, "female")
-
-
-def _life_expectancy(pack: Pack, sex: str) -> Finding:
-    measured = pack.indicators[f"life_expectancy_{sex}_years"]
-    published = pack.read("life_expectancy")
-    years = published[published["sex"] == sex].pivot(index="period", columns="area_code", values="life_expectancy_years")
-    first, last = years.index[0], years.index[-1]
-    found = {code: _published_area(pack, code) for code in [*pack.geography.areas, pack.geography.national.code]}
-    values = pd.Series({code: years[ons].iloc[-1] if ons in years else np.nan for code, ons in found.items()})
-    standing = _plain_standing(measured, values)
-    boroughs = _boroughs(pack)
-    inside = [code for code in boroughs.index if code in years]
-    own, england = values[pack.area.code], years[pack.geography.national.ons_code]
-    series = years[found[pack.area.code]] if found[pack.area.code] in years else None
-    table = _borough_table(years, boroughs.loc[inside], england)
-    statement = _life_statement(pack, sex, series, table, england, (first, last))
-    caveats = ["The publisher's limits are not in these tables, so no difference is tested."]
-    missing = [boroughs[code] for code in boroughs.index if code not in years]
-    if missing:
-        caveats.append(f"No life expectancy is published for {listed(missing)}; the figures are without it.")
-    if series is None:
-        caveats.append("Life expectancy is a rate over a life table and does not add up, so boroughs are shown instead.")
-    chart = _life_chart(pack, years, series, boroughs.loc[inside], SEXES[sex])
-    return CHAPTER.finding(
-        pack,
-        f"life_expectancy_{sex}",
-        title=f"Life expectancy of {SEXES[sex]}",
-        statement=statement,
-        standing=standing,
-        period=last,
-        sources=["life_expectancy"],
-        caveats=caveats,
-        table=table_of_boroughs(table, pack, SEXES[sex], first, last),
-        members=_life_members(pack, years, SEXES[sex]),
-        chart=Chart(chart, f"Line chart of life expectancy of {SEXES[sex]}, {first} to {last}. {statement}")
-        if not np.isnan(own) or inside
-        else None,
-    )
-
-
-def _published_area(pack: Pack, code: str) -> str:
-    """The ONS code whose published value stands for an area: its own, or that of its only borough with a value."""
-    area = pack.geography.national if code == pack.geography.national.code else pack.geography.area(code)
-    if area.ons_code:
-        return area.ons_code
-    table, known = pack.read("boroughs"), set(pack.read("life_expectancy")["area_code"])
-    inside = [c for c in table.loc[table["pct_code"] == code, "borough_code"] if c in known]
-    return inside[0] if area.is_leaf and len(inside) == 1 else ""
-
-
-def _boroughs(pack: Pack) -> pd.Series:
-    """Borough names in the pack's area, indexed by code."""
-    table = pack.read("boroughs")
-    rows = table[table["pct_code"].isin(pack.geography.leaves(pack.area.code))]
-    return rows.set_index("borough_code")["borough_name"]
-
-
-def _borough_table(years: pd.DataFrame, boroughs: pd.Series, england: pd.Series) -> pd.DataFrame:
-    frame = pd.DataFrame({"area": boroughs, "first": years.iloc[0][boroughs.index], "last": years.iloc[-1][boroughs.index]})
-    frame["change"] = frame["last"] - frame["first"]
-    frame["gap"] = frame["last"] - england.iloc[-1]
-    return frame.sort_values("last", ascending=False)
-
-
-def table_of_boroughs(frame: pd.DataFrame, pack: Pack, who: str, first: str, last: str) -> Table:
-    """Boroughs of an area: first and last value, change and gap to England."""
-    columns = {
-        "area": Column("Borough"),
-        "first": Column(first, "years", 1),
-        "last": Column(last, "years", 1),
-        "change": Column("Change", "years", 1),
-        "gap": Column("Gap to England", "years", 1),
-    }
-    return Table(f"Life expectancy of {who}: boroughs of {pack.area.name}", frame, columns)
-
-
-def _life_statement(
-    pack: Pack, sex: str, series: pd.Series | None, table: pd.DataFrame, england: pd.Series, span: tuple[str, str]
-) -> str:
-    first, last = span
-    who, area = SEXES[sex].capitalize(), pack.area.name
-    if series is not None:
-        gap, moved = series.iloc[-1] - england.iloc[-1], series.iloc[-1] - series.iloc[0]
-        behind = "above" if gap > 0 else "below"
-        return (
-            f"{who} in {area} live {number(series.iloc[-1], 1)} years at the death rates of {last}, "
-            f"{number(abs(gap), 1)} years {behind} England ({number(england.iloc[-1], 1)}); that is "
-            f"{signed(moved, 1)} years since {first} (England {signed(england.iloc[-1] - england.iloc[0], 1)})."
-        )
-    if table.empty:
-        return f"No life expectancy is published for {area}."
-    high, low = table.iloc[0], table.iloc[-1]
-    return (
-        f"{who}'s life expectancy in {area}'s boroughs in {last} ranges from {number(low['last'], 1)} years in "
-        f"{low['area']} ({signed(low['gap'], 1)} on England) to {number(high['last'], 1)} in {high['area']} "
-        f"({signed(high['gap'], 1)})."
-    )
-
-
-def _life_chart(
-    pack: Pack, years: pd.DataFrame, series: pd.Series | None, boroughs: pd.Series, who: str
-) -> object:
-    lines = {pack.area.name: ("area", series)} if series is not None else {}
-    if series is None:
-        lines |= {name: ("area" if len(boroughs) <= 2 else "peer", years[code]) for code, name in boroughs.items()}
-    lines |= {a.name: ("comparator", years[a.ons_code]) for a in pack.comparators if a.ons_code in years}
-    frame = pd.concat(
-        [
-            pd.DataFrame({"x": years.index, "series": name, "value": values.to_numpy(), "role": role})
-            for name, (role, values) in lines.items()
-        ],
-        ignore_index=True,
-    )
-    return charts.lines(
-        frame,
-        title=f"Life expectancy at birth of {who}",
-        subtitle=f"{pack.area.name}, three-year periods",
-        x_title="Period",
-        value_title="Years",
-        x_type="ordinal",
-    )
-
-
-def _life_members(pack: Pack, years: pd.DataFrame, who: str) -> Table:
-    """Every borough of the areas beside the pack's own, ranked; groups show their lowest and highest borough."""
-    table = pack.read("boroughs")
-    rows = []
-    for area in pack.beside:
-        codes = table.loc[table["pct_code"].isin(pack.geography.leaves(area.code)), "borough_code"]
-        values = years.iloc[-1].reindex(codes).dropna()
-        low, high = (values.min(), values.max()) if len(values) else (np.nan, np.nan)
-        rows.append({"area": area.name, "low": low, "high": high})
-    frame = pd.DataFrame(rows)
-    columns = {
-        "area": Column("Area"),
-        "low": Column("Lowest borough", "years", 1),
-        "high": Column("Highest borough", "years", 1),
-    }
-    return Table(f"Life expectancy of {who}: {beside_title(pack)}", frame, columns, emphasis=pack.area.name)
-
-
-def deprivation(pack: Pack) -> Finding:
-    """Neighbourhoods in England's most deprived fifth: share, rank and distribution."""
-    measured = pack.indicators["most_deprived_fifth_pct"]
-    table = pack.read("deprivation_lsoa").merge(pack.read("boroughs"), on="borough_code")
-    table["in_fifth"] = (table["imd_2010_rank"] <= MOST_DEPRIVED_FIFTH).astype(float)
-    grouped = table.groupby("pct_code")["in_fifth"]
-    counts = figures.leaf_counts(pack, grouped.sum(), grouped.count().astype(float))
-    national = counts["area_code"] == pack.geography.national.code
-    counts.loc[national, ["numerator", "denominator"]] = [MOST_DEPRIVED_FIFTH, ENGLAND_LSOAS]
-    standing = figures.standing(pack, counts, measured, figures.as_share)
-    own, said = standing.own(pack), sentence(pack, standing)
-    spread = _deprivation_spread(pack, table)
-    rank = _peer_rank(pack, standing)
-    chart = charts.distribution(
-        spread.rename(columns={"fifth": "bin"}),
-        title="Neighbourhoods by England's fifths of deprivation",
-        subtitle=f"{pack.area.name}, Index of Multiple Deprivation 2010; England has 20% in each",
-        value_title="Neighbourhoods (%)",
-        reference=("England", 20.0),
-    )
-    wide = spread.pivot(index="fifth", columns="series", values="share_pct").reset_index()
-    statement = (
-        f"{number(own.numerator)} of {pack.area.name}'s {number(own.denominator)} neighbourhoods "
-        f"({measure(own.value, measured)}) are among England's most deprived fifth{', ' + said if said else ''}.{rank}"
-    )
-    return CHAPTER.finding(
-        pack,
-        "deprivation",
-        title="Deprivation",
-        statement=statement,
-        standing=standing,
-        period="Index of Multiple Deprivation 2010",
-        sources=["deprivation_lsoa"],
-        caveats=[UNWEIGHTED, "A neighbourhood is a lower super output area. Ranks run from 1, the most deprived, to 32,482."],
-        table=Table(
-            "Neighbourhoods by England's fifths",
-            wide,
-            {"fifth": Column("Fifth of England")}
-            | {name: Column(f"{name}, %", decimals=1) for name in spread["series"].unique()},
-        ),
-        chart=Chart(chart, f"Bars of the share of neighbourhoods in each fifth of England. {statement}"),
-    )
-
-
-def _deprivation_spread(pack: Pack, table: pd.DataFrame) -> pd.DataFrame:
-    names = ["1 most deprived", "2", "3", "4", "5 least deprived"]
-    rows = []
-    for area in (pack.area, *(a for a in pack.comparators if a.code in pack.geography.areas)):
-        own = table[table["pct_code"].isin(pack.geography.leaves(area.code))]
-        fifth = np.minimum((own["imd_2010_rank"] - 1) * 5 // ENGLAND_LSOAS, 4).astype(int)
-        share = 100 * fifth.value_counts(normalize=True).reindex(range(5), fill_value=0)
-        role = "area" if area.code == pack.area.code else "comparator"
-        rows += [{"fifth": names[i], "series": area.name, "share_pct": share[i], "role": role} for i in range(5)]
-    return pd.DataFrame(rows)
-
-
-def _peer_rank(pack: Pack, standing: Standing) -> str:
-    if not pack.area.is_leaf:
-        return ""
-    values = standing.table.loc[[area.code for area in pack.peers], "value"]
-    rank = int(values.rank(method="min", ascending=False)[pack.area.code])
-    return f" That is {ordinal(rank)} highest of {len(values)} in {pack.geography.whole.name}."
-
-
 def paper_2006(pack: Pack) -> Finding | Note:
     """The 2006 commissioning paper's own figures, beside what the tables give."""
     claims = pack.read("commissioning_paper_2006")
@@ -577,24 +355,12 @@ def paper_2006(pack: Pack) -> Finding | Note:
 
 
 def _what_tables_give(pack: Pack) -> dict[tuple[str, str], float]:
-    total, young = people_by_age(pack, 2006), people_by_age(pack, 2006, *SHARES["20-34"])
+    total, young = figures.people_by_age(pack, 2006), figures.people_by_age(pack, 2006, *SHARES["20-34"])
     whole, national = pack.geography.whole, pack.geography.national
     given = {("London resident population", whole.name): total[whole.code] / 1e6}
     for area in (whole, national):
         given["people aged 20 to 34", area.name] = 100 * young[area.code] / total[area.code]
     return given
-
-
-def _plain_standing(
-    measured: object, values: pd.Series, numerator: pd.Series | None = None, denominator: pd.Series | None = None
-) -> Standing:
-    frame = pd.DataFrame({"value": values})
-    if numerator is not None:
-        frame["numerator"] = numerator
-    if denominator is not None:
-        frame["denominator"] = denominator
-    table = estimates(frame.rename_axis("area_code"))
-    return Standing(measured, table, table, {})  # type: ignore[arg-type]
 
 
 def _beside(pack: Pack, standing: Standing) -> str:
@@ -611,7 +377,7 @@ def _beside_only(area: Area, value: float) -> Comparison:
 
 def _share_of_whole(pack: Pack, value: float) -> str:
     whole = pack.geography.whole
-    total = people_by_age(pack, pack.edition.population_year)[whole.code]
+    total = figures.people_by_age(pack, pack.edition.population_year)[whole.code]
     return f", {number(100 * value / total, 1)}% of {whole.name}'s {number(total)}"
 
 

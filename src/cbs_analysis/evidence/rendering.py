@@ -1,7 +1,8 @@
 """A chart as a picture and as a specification, with nothing in either that changes from run to run.
 
-For the executed notebook and everything read out of it. The picture is plain SVG: no script, no font file, no address,
-no identifier that another picture on the page may have. The specification is Vega-Lite 5, which JupyterLab draws.
+For the executed notebook and everything read out of it. The picture is plain SVG: no script, no font file,
+no address, no identifier that another picture on the page may have. The specification is Vega-Lite 5, which
+JupyterLab draws.
 """
 
 import re
@@ -22,10 +23,18 @@ _NUMBER = re.compile(r"-?\d*\.?\d+(?:e[-+]?\d+)?")
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 # Attributes that hold lengths: these are rounded. Weights and opacities are left as they are.
-_GEOMETRY = frozenset({"d", "transform", "x", "y", "x1", "y1", "x2", "y2", "width", "height", "cx", "cy", "r"})
+_GEOMETRY = frozenset(
+    {"d", "transform", "x", "y", "x1", "y1", "x2", "y2", "width", "height", "cx", "cy", "r"}
+)
 # Drawn by the renderer for tools that style or read its output part by part; a picture has no use for them.
 _NOISE = frozenset({"class", "pointer-events", "role", "aria-roledescription", "aria-label", "aria-hidden"})
-_DEFAULTS = {"opacity": "1", "font-weight": "normal", "font-style": "normal", "fill-opacity": "1", "stroke-opacity": "1"}
+_DEFAULTS = {
+    "opacity": "1",
+    "font-weight": "normal",
+    "font-style": "normal",
+    "fill-opacity": "1",
+    "stroke-opacity": "1",
+}
 _INHERITED = (
     "fill",
     "font-family",
@@ -47,10 +56,10 @@ def vega_lite(chart: altair.TopLevelMixin) -> dict[str, Any]:
 
 
 def svg(chart: altair.TopLevelMixin, id_prefix: str, alt: str) -> str:
-    """The chart as one `<svg>` element that fills the width it is given; `alt` is what a screen reader says.
+    """The chart as one `<svg>` element as wide as its place; a screen reader says `alt`.
 
-    `id_prefix` starts every identifier in it, and so has to differ between pictures on a page. Raises ValueError unless
-    it is a letter followed by letters, digits, hyphens or underscores.
+    `id_prefix` starts every identifier in it, and so has to differ between pictures on a page. Raises
+    ValueError unless it is a letter followed by letters, digits, hyphens or underscores.
     """
     if not _ID_PREFIX.fullmatch(id_prefix):
         raise ValueError(f"id prefix {id_prefix!r} must be a letter, then letters, digits, - or _")
@@ -65,7 +74,9 @@ def svg(chart: altair.TopLevelMixin, id_prefix: str, alt: str) -> str:
         "aria-label": " ".join(_UNWRITABLE.sub("", alt).split()),
     }
     body = "".join(ElementTree.tostring(child, encoding="unicode") for child in root)
-    frame = ElementTree.tostring(ElementTree.Element("svg", {"xmlns": _SVG, **attributes}), encoding="unicode")
+    frame = ElementTree.tostring(
+        ElementTree.Element("svg", {"xmlns": _SVG, **attributes}), encoding="unicode"
+    )
     return frame.removesuffix(" />") + ">" + body + "</svg>"
 
 
@@ -80,7 +91,7 @@ def _simplify(root: ElementTree.Element) -> None:
 
 
 def _prune(parent: ElementTree.Element) -> None:
-    """From the leaves up: remove the invisible, unwrap groups that do nothing, hoist attributes all children share."""
+    """From the leaves up: drop the invisible, unwrap idle groups, hoist what all children share."""
     children: list[ElementTree.Element] = []
     for child in parent:
         _prune(child)
@@ -119,7 +130,7 @@ def _brief(number: float) -> str:
 
 
 def _rename_ids(root: ElementTree.Element, prefix: str) -> None:
-    """Number identifiers from 0 in the order they stand: the renderer counts on through the life of a process."""
+    """Number identifiers from 0, in order: the renderer counts on through the life of a process."""
     found = [element for element in root.iter() if "id" in element.attrib]
     renamed = {element.attrib["id"]: f"{prefix}-{i}" for i, element in enumerate(found)}
     for element in root.iter():

@@ -1,11 +1,12 @@
-"""How every chart looks: one font, one palette, one meaning per mark, for readers on paper, screen and phone.
+"""How every chart looks: one font, one palette, one meaning per mark, on paper, screen and phone.
 
-The area under study is always the same dark blue. What it is held against always looks the same as well, and never by
-colour alone: its parent (a sector, a strategic health authority) is a teal triangle with long dashes, its region
-(London) an orange square with dots, the nation (England) a dark grey diamond with dash and dot. Other areas are light grey. A
-value that is flagged is hollow with a cross. The hues stay apart under the common kinds of colour blindness, and each
-colour that writes text has a contrast of at least 4.5 to 1 on white. Sizes are chosen for a drawing 640 units wide
-that must stay readable when a phone shows it at 340.
+The area under study is always the same dark blue. What it is held against always looks the same as well,
+and never by colour alone: its parent (a sector, a strategic health authority) is a teal triangle with long
+dashes, its region (London) an orange square with dots, the nation (England) a dark grey diamond with dash
+and dot. Other areas are light grey. A value that is flagged is hollow with a cross. The hues stay apart
+under the common kinds of colour blindness, and each colour that writes text has a contrast of at least 4.5
+to 1 on white. Sizes are chosen for a drawing 640 units wide that must stay readable when a phone shows it
+at 340.
 """
 
 from collections.abc import Iterable, Mapping
@@ -38,6 +39,8 @@ OUTER_BAND = "#D3E0EC"
 # Parts of a whole, in stacking order; light enough apart to be told by lightness too.
 PARTS = ("#1D7F77", "#801650", "#F2A15F", "#4B6FA8", "#BDBDBD", "#3D3D3D")
 
+# Marker outlines beyond the built-in ones, in a box from -1 to 1.
+DASHES = "M-1,0L-0.25,0M0.25,0L1,0"
 CROSSED_CIRCLE = "M-1,0A1,1,0,1,1,1,0A1,1,0,1,1,-1,0M-0.7,-0.7L0.7,0.7M-0.7,0.7L0.7,-0.7"
 
 
@@ -62,6 +65,7 @@ class Style:
 AREA = Style(AREA_COLOUR, AREA_COLOUR, "circle", (1, 0), 3.5, 110)
 PEER = Style("#A9A9A9", MUTED, "circle", (1, 0), 1.2, 50)
 FLAGGED = Style("#767676", MUTED, CROSSED_CIRCLE, (1, 0), 1.2, 90, filled=False)
+FLAGGED_AREA = Style(AREA_COLOUR, AREA_COLOUR, CROSSED_CIRCLE, (1, 0), 3.5, 120, filled=False)
 PARENT = Style("#1D7F77", "#1D7F77", "triangle-up", (8, 4), 2.4, 95)
 REGION = Style("#BF4F0F", "#BF4F0F", "square", (2, 3), 2.4, 85)
 NATION = Style("#4A4A4A", "#4A4A4A", "diamond", (9, 3, 2, 3), 2.4, 100)
@@ -75,6 +79,7 @@ ROLES: Mapping[str, Style] = MappingProxyType(
         "area": AREA,
         "peer": PEER,
         "flagged": FLAGGED,
+        "flagged_area": FLAGGED_AREA,
         "parent": PARENT,
         "sector": PARENT,
         "sha": PARENT,
@@ -87,6 +92,16 @@ ROLES: Mapping[str, Style] = MappingProxyType(
 GENERIC_COMPARATOR = "comparator"
 
 
+def is_own(role: str) -> bool:
+    """Whether the role is that of the area under study, flagged or not."""
+    return role in ("area", "flagged_area")
+
+
+def is_flagged(role: str) -> bool:
+    """Whether the role is that of a value that is shown and never ranked."""
+    return role in ("flagged", "flagged_area")
+
+
 def is_comparator(role: str) -> bool:
     """Whether the role is that of something the area is held against."""
     return role == GENERIC_COMPARATOR or ROLES.get(role) in COMPARATORS
@@ -95,9 +110,9 @@ def is_comparator(role: str) -> bool:
 def styles(named_roles: Iterable[tuple[str, str]]) -> dict[str, Style]:
     """Style by name, from (name, role) pairs.
 
-    The role `comparator` says nothing of its level: such names are expected from the narrowest to the widest, so the
-    last is styled as the nation, the one before it as the region, the one before that as the parent. Raises ValueError
-    for an unknown role, or for more than three plain comparators.
+    The role `comparator` says nothing of its level: such names are expected from the narrowest to the
+    widest, so the last is styled as the nation, the one before it as the region, the one before that as the
+    parent. Raises ValueError for an unknown role, or for more than three plain comparators.
     """
     pairs = dict(named_roles)
     for name, role in pairs.items():
@@ -114,8 +129,8 @@ def styles(named_roles: Iterable[tuple[str, str]]) -> dict[str, Style]:
 def config() -> dict[str, Any]:
     """The Vega-Lite configuration that every chart carries.
 
-    Vega's own accessible descriptions are off: they would read out every mark, and they are built as code from titles.
-    The text alternative of the whole chart stands in their place.
+    Vega's own accessible descriptions are off: they would read out every mark, and they are built as code
+    from titles. The text alternative of the whole chart stands in their place.
     """
     return {
         "aria": False,

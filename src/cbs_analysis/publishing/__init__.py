@@ -1,4 +1,5 @@
-"""From executed notebooks to a book: for commissioners who read packs, and for analysts who take findings further.
+"""From executed notebooks to a book, for commissioners and their analysts.
 
-Everything here is read out of executed notebooks and the handbook's own descriptions, so no page can disagree with them.
+Everything here is read out of executed notebooks and the handbook's own descriptions, so no page can disagree
+with them.
 """

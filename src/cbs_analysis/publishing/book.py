@@ -4,6 +4,7 @@ For `cbs site`. The site is whole or absent: it is built beside and then put in 
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -21,14 +22,17 @@ from cbs_analysis.publishing.summary import Edited
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 LOG = "site.log"
+COLOUR = re.compile(r"\x1b\[[\d;]*m")
+PROBLEM = re.compile(r"WARNING|ERROR|Error\b")
 JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"
 
 
 def build_site(edition: str) -> Path:
     """Build the edition's site from its executed notebooks; returns the front page, `build/site/index.html`.
 
-    Packs that have not been made are listed as such. Raises UserError for an unknown edition or where no pack has been
-    made, DataError where Jupyter Book does not finish without a warning; its log is then `build/site.log`.
+    Packs that have not been made are listed as such. Raises UserError for an unknown edition or where no pack
+    has been made, DataError where Jupyter Book does not finish without a warning; its log is then
+    `build/site.log`.
     """
     build = build_dir()
     edited, packs = gather(load_edition(edition, params_dir()))
@@ -37,7 +41,9 @@ def build_site(edition: str) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
     staged.parent.mkdir(parents=True, exist_ok=True)
     package = read_package(data_dir())
-    stage(staged, own_or_checkout("book"), own_or_checkout("_config.yml"), edited, packs, package, params_dir())
+    stage(
+        staged, own_or_checkout("book"), own_or_checkout("_config.yml"), edited, packs, package, params_dir()
+    )
     _run_jupyter_book(staged, work, build / LOG)
     _put_in_place(work / "_build" / "html", build / "site")
     shutil.rmtree(work, ignore_errors=True)
@@ -49,7 +55,9 @@ def gather(edition: Edition) -> tuple[Edited, dict[str, ExecutedPack]]:
     geography = load_geography(edition.geography, data_dir())
     packs = {code: read_pack(edition, code) for code in geography.areas if is_made(edition, code)}
     if not packs:
-        raise UserError(f"edition {edition.name}: no pack has been made; run cbs packs --edition {edition.name}")
+        raise UserError(
+            f"edition {edition.name}: no pack has been made; run cbs packs --edition {edition.name}"
+        )
     packs = with_known_titles(packs)
     made_by = {
         finding["indicator"]: chapter.name
@@ -67,7 +75,9 @@ def with_known_titles(packs: dict[str, ExecutedPack]) -> dict[str, ExecutedPack]
     return {
         code: replace(
             pack,
-            failures=tuple(replace(item, title=titles.get(item.chapter, item.title)) for item in pack.failures),
+            failures=tuple(
+                replace(item, title=titles.get(item.chapter, item.title)) for item in pack.failures
+            ),
         )
         for code, pack in packs.items()
     }
@@ -85,19 +95,29 @@ def _run_jupyter_book(staged: Path, work: Path, log: Path) -> None:
     """Jupyter Book in a process of its own, warnings being errors."""
     command = [sys.executable, "-c", JUPYTER_BOOK, "build", str(staged), "--path-output", str(work)]
     options = ["--quiet", "--warningiserror", "--keep-going", "--all"]
-    environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONWARNINGS": "ignore", "NO_COLOR": "1"}
+    environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONWARNINGS": "ignore"}
     with log.open("w", encoding="utf-8") as file:
         done = subprocess.run(
-            [*command, *options], stdout=file, stderr=subprocess.STDOUT, env=environment, stdin=subprocess.DEVNULL
+            [*command, *options],
+            check=False,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
         )
     if done.returncode != 0 or not (work / "_build" / "html" / "index.html").exists():
-        raise DataError(f"the site was not built: {_first_problem(log)}; the whole log is {log.parent.name}/{log.name}")
+        raise DataError(
+            f"the site was not built: {_first_problem(log)}; the whole log is {log.parent.name}/{log.name}"
+        )
 
 
 def _first_problem(log: Path) -> str:
-    lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines()]
-    problems = [line for line in lines if "WARNING" in line or "ERROR" in line or "Error:" in line]
-    return (problems or [line for line in lines if line] or ["no output"])[0].removeprefix(f"{log.parent / 'book'}/")
+    """The log's first warning or error, in one line."""
+    whole = COLOUR.sub("", log.read_text(encoding="utf-8", errors="replace"))
+    lines = [
+        line.strip() for line in whole.replace(f"{log.parent / 'book'}/", "").splitlines() if line.strip()
+    ]
+    return next((line for line in lines if PROBLEM.search(line)), lines[-1] if lines else "no output")
 
 
 def _put_in_place(made: Path, site: Path) -> None:

@@ -1,7 +1,7 @@
 """What an area's executed notebooks say, for every page and export made from them.
 
-Read from `build/editions/<edition>/<area>/<chapter>.ipynb`, the artefacts of record, and from `run.json` beside them,
-which says which notebooks failed and why. Nothing is computed here.
+Read from `build/editions/<edition>/<area>/<chapter>.ipynb`, the artefacts of record, and from `run.json`
+beside them, which says which notebooks failed and why. Nothing is computed here.
 """
 
 import json
@@ -24,7 +24,9 @@ FindingJson = dict[str, Any]
 
 @dataclass(frozen=True)
 class Failure:
-    """A chapter that is not in the pack. `cell` is the number of the failing cell, None where none is known."""
+    """A chapter that is not in the pack. `cell` is the number of the failing cell, None where none is
+    known.
+    """
 
     chapter: str
     title: str
@@ -72,7 +74,9 @@ def read_pack(edition: Edition, area_code: str) -> ExecutedPack:
     Raises UserError where none of its chapters has been run, DataError where a notebook cannot be read.
     """
     folder = edition_folder(edition)
-    records = {record["chapter"]: record for record in read_record(folder) if record["area_code"] == area_code}
+    records = {
+        record["chapter"]: record for record in read_record(folder) if record["area_code"] == area_code
+    }
     failed = {chapter: record for chapter, record in records.items() if record["status"] == "failed"}
     chapters, failures = [], []
     for chapter in edition.chapters:
@@ -128,7 +132,10 @@ def _failure(chapter: str, record: dict[str, Any] | None) -> Failure:
     error, message = str(record.get("error") or "Error"), " ".join(str(record.get("message") or "").split())
     cell = record.get("cell")
     return Failure(
-        chapter, chapter_name(chapter), cell if isinstance(cell, int) else None, f"{error}: {message}".rstrip(": ")
+        chapter,
+        chapter_name(chapter),
+        cell if isinstance(cell, int) else None,
+        f"{error}: {message}".rstrip(": "),
     )
 
 

@@ -1,6 +1,7 @@
 """Text made safe for pages: any name or commentary shows as it was written, whatever characters are in it.
 
-Generated pages are MyST Markdown whose headings are escaped character by character and whose body is raw HTML blocks.
+Generated pages are MyST Markdown whose headings are escaped character by character and whose body is raw HTML
+blocks.
 """
 
 import html
@@ -17,6 +18,7 @@ STATUSES = {
     "worse": ("\N{BLACK DIAMOND}", "worse"),
     "not compared": ("\N{EN DASH}", "neutral"),
     "flagged": ("!", "flagged"),
+    "missing": ("!", "flagged"),
 }
 ARROWS = {"higher": "\N{UPWARDS ARROW}", "lower": "\N{DOWNWARDS ARROW}"}
 

@@ -1,11 +1,11 @@
-"""Formulas as MathML, written when the book is built, so that no page needs a script or a network to show one.
+"""Formulas as MathML, written when the book is built, so that no page needs a script to show one.
 
 A Sphinx extension: `{math}` directives and roles are turned from LaTeX to MathML by latex2mathml.
 """
 
 from typing import Any
 
-from docutils import nodes
+from docutils import nodes  # type: ignore[import-untyped]
 from latex2mathml.converter import convert
 from sphinx.application import Sphinx
 from sphinx.util import logging

@@ -1,7 +1,7 @@
 """Which findings a pack leads with: at most seven, for a commissioner with ten minutes.
 
-A message's score is how far the area is from its comparator, times how sure that is, times how many people it is about.
-The rule is described for readers in `book/reading-a-pack.md`; change both together.
+A message's score is how far the area is from its comparator, times how sure that is, times how many people it
+is about. The rule is described for readers in `book/reading-a-pack.md`; change both together.
 """
 
 import math
@@ -43,8 +43,8 @@ def rank_messages(
 ) -> list[Message]:
     """The findings that most deserve a reader's time, best first, one for each indicator.
 
-    Never a flagged finding, and never one that is not higher or lower than its headline comparator. Ties keep the
-    order of the findings.
+    Never a flagged finding, and never one that is not higher or lower than its headline comparator. Ties keep
+    the order of the findings.
     """
     candidates = [message for finding in findings if (message := _message(finding, indicators))]
     ranked = sorted(candidates, key=lambda message: -message.score)
@@ -54,15 +54,17 @@ def rank_messages(
 
 def headline_comparison(finding: Mapping[str, Any]) -> dict[str, Any] | None:
     """The comparison that messages are about, where the finding has it."""
-    return next((item for item in finding["comparisons"] if item["comparator_code"] == finding["headline"]), None)
+    return next(
+        (item for item in finding["comparisons"] if item["comparator_code"] == finding["headline"]), None
+    )
 
 
 def sureness(finding: Mapping[str, Any], other: float, indicator: Indicator) -> float:
     """How sure it is that the area differs from its comparator, from 0 to 1.
 
     1 less the two-sided probability of a difference as large by chance, from the limit that lies towards the
-    comparator, read as 1.96 standard errors. A complete count is sure; a published estimate without an interval is
-    half sure.
+    comparator, read as 1.96 standard errors. A complete count is sure; a published estimate without an
+    interval is half sure.
     """
     value, lower, upper = finding["value"], finding["lower"], finding["upper"]
     if lower is None or upper is None:
@@ -72,7 +74,9 @@ def sureness(finding: Mapping[str, Any], other: float, indicator: Indicator) -> 
 
 
 def people_weight(people: float | None) -> float:
-    """1 at 10,000 people or events, rising by a quarter for each ten times as many; middling where none are counted."""
+    """1 at 10,000 people or events, rising by a quarter for each ten times as many; middling where none are
+    counted.
+    """
     counted = PEOPLE_WHERE_NOT_COUNTED if people is None else max(people, 0.0)
     return math.log10(1 + counted) / math.log10(FULL_WEIGHT_PEOPLE)
 

@@ -1,6 +1,7 @@
-"""Pages made from the handbook's own descriptions: the front page, the data catalogue and the list of indicators.
+"""Pages made from the handbook's own descriptions: front page, data catalogue, indicators.
 
-The front page is for whoever opens the book first; the others for a reader who asks what a number is and where it is from.
+The front page is for whoever opens the book first; the others for a reader who asks what a number is and
+where it is from.
 """
 
 import json
@@ -15,7 +16,7 @@ from cbs_analysis.geography import Area, Geography
 from cbs_analysis.publishing import markup
 from cbs_analysis.publishing.findings import ExecutedPack
 from cbs_analysis.publishing.markup import link, raw, text
-from cbs_analysis.publishing.summary import Edited, level_name, why
+from cbs_analysis.publishing.summary import Edited, in_reading_order, level_name, why
 
 FAILURES_SHOWN = 20
 POLARITY = {
@@ -37,10 +38,12 @@ def front_page(edited: Edited, packs: Mapping[str, ExecutedPack]) -> str:
     return markup.page(
         markup.heading(edition.title, 1),
         raw(
-            f'<p class="cbs-lead">Evidence for commissioning in {text(in_words(geography))}: what the published figures '
-            "say about each area, held against its comparators, for the people who decide what care to buy.</p>",
-            '<p>Open an area’s pack. Its first page gives the main messages in two minutes; its chapters give the '
-            f"evidence. {link('reading-a-pack.html', 'How to read a pack')} explains the words and marks.</p>",
+            f'<p class="cbs-lead">Evidence for commissioning in {text(in_words(geography))}: what the '
+            "published figures say about each area, held against its comparators, for the people who decide "
+            "what care to buy.</p>",
+            "<p>Open an area’s pack. Its first page gives the main messages in two minutes; its chapters "
+            f"give the evidence. {link('reading-a-pack.html', 'How to read a pack')} explains the words and "
+            "marks.</p>",
             _failed_note(failed, packs, geography),
         ),
         markup.heading("Packs"),
@@ -64,7 +67,8 @@ def _failed_note(failed: int, packs: Mapping[str, ExecutedPack], geography: Geog
     if not failed:
         return ""
     where = [
-        f"{link(f'packs/{code}/index.html', geography.area(code).name)}: {text(failure.title)}. {text(why(failure))}"
+        f"{link(f'packs/{code}/index.html', geography.area(code).name)}: "
+        f"{text(failure.title)}. {text(why(failure))}"
         for code, pack in packs.items()
         for failure in pack.failures
     ]
@@ -85,7 +89,7 @@ def _pack_lists(geography: Geography, packs: Mapping[str, ExecutedPack]) -> str:
 
 
 def _group(group: Area, geography: Geography, packs: Mapping[str, ExecutedPack]) -> str:
-    items = [_pack_link(geography.area(code), packs) for code in geography.leaves(group.code) if code != group.code]
+    items = [_pack_link(area, packs) for area in in_reading_order(group, geography)]
     return f'<section class="cbs-group"><h3>{_pack_link(group, packs)}</h3>{markup.bullets(items)}</section>'
 
 
@@ -113,7 +117,8 @@ def failed_chapter_page(area: Area, title: str, sentence: str) -> str:
     return markup.page(
         markup.heading(f"{area.name}: {lower_first(title)}", 1),
         raw(
-            f'<div class="cbs-failed"><p><strong>This chapter is missing.</strong> {text(sentence)}</p></div>',
+            '<div class="cbs-failed"><p><strong>This chapter is missing.</strong> '
+            f"{text(sentence)}</p></div>",
             f"<p>{link('index.html', f'Back to the first page of {area.name}')}</p>",
         ),
     )
@@ -136,10 +141,15 @@ def indicators_page(indicators: Mapping[str, Indicator], titles: Mapping[str, st
             "Polarity": text(POLARITY[item.polarity]),
             "Value": text(INTERVAL[item.interval]),
             "Method": link(f"methods/{item.method}.html", item.method.replace("-", " ")),
-            "Source": ", ".join(link(f"catalogue.html#table-{name}", titles.get(name, name)) for name in item.sources),
+            "Source": ", ".join(
+                link(f"catalogue.html#table-{name}", titles.get(name, name)) for name in item.sources
+            ),
             "Id": f"<code>{text(key)}</code>",
         }
-        entries += [markup.heading(item.name), raw(f"<p>{text(item.definition)}</p>", markup.definitions(facts))]
+        entries += [
+            markup.heading(item.name),
+            raw(f"<p>{text(item.definition)}</p>", markup.definitions(facts)),
+        ]
     lead = "What each indicator counts, over what, from which source, and which way is better."
     return markup.page(markup.heading("Indicators", 1), raw(f'<p class="cbs-lead">{lead}</p>'), *entries)
 
@@ -201,7 +211,8 @@ def _columns(resource: Mapping[str, Any]) -> str:
     title = text(f"Columns of {resource['title']}")
     heads = "".join(f'<th scope="col">{name}</th>' for name in ("Column", "Type", "Unit", "Meaning"))
     return (
-        f'<details><summary>Columns</summary><div class="cbs-scroll" tabindex="0" role="region" aria-label="{title}">'
+        "<details><summary>Columns</summary>"
+        f'<div class="cbs-scroll" tabindex="0" role="region" aria-label="{title}">'
         f'<table class="cbs-table"><caption>{title}</caption><thead><tr>{heads}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div></details>"
     )

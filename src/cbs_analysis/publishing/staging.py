@@ -1,4 +1,4 @@
-"""Lays the book's pages together in one folder for Jupyter Book: hand-written pages, first pages of packs, notebooks.
+"""Lays the book's pages together in one folder for Jupyter Book: written, generated and executed ones.
 
 Nothing is staged that a page does not show, so Sphinx reads little and the same inputs give the same pages.
 """
@@ -17,7 +17,7 @@ from cbs_analysis.geography import Area
 from cbs_analysis.publishing import pages
 from cbs_analysis.publishing.findings import ExecutedChapter, ExecutedPack, source_text
 from cbs_analysis.publishing.markup import markdown
-from cbs_analysis.publishing.summary import Edited, summary_page, why
+from cbs_analysis.publishing.summary import Edited, in_reading_order, summary_page, why
 from cbs_analysis.publishing.theme import NAVIGATION
 
 BEFORE = ("reading-a-pack",)
@@ -27,7 +27,8 @@ SHOWN = ("text/html", "text/plain")
 
 @dataclass(frozen=True)
 class Entry:
-    """A page's place in the book: its Sphinx name (None where it has not been made), title, and what lies below it.
+    """A page's place in the book: its Sphinx name (None where it has not been made), title, and what lies
+    below it.
 
     `pages` are its own, as a pack's chapters; `children` stand for themselves, as the packs of a sector.
     """
@@ -52,12 +53,19 @@ class Entry:
         return {"file": self.docname, **({"sections": below} if below else {})}
 
 
-def stage(folder: Path, book: Path, config: Path, edited: Edited, packs: Mapping[str, ExecutedPack],
-          package: Mapping[str, Any], params: Path) -> None:  # fmt: skip
+def stage(
+    folder: Path,
+    book: Path,
+    config: Path,
+    edited: Edited,
+    packs: Mapping[str, ExecutedPack],
+    package: Mapping[str, Any],
+    params: Path,
+) -> None:
     """Fill `folder`, which must not exist, with everything Jupyter Book needs.
 
-    `book` holds the hand-written pages, `config` is the book's `_config.yml`, `package` describes the data and
-    `params` holds the local commentary.
+    `book` holds the hand-written pages, `config` is the book's `_config.yml`, `package` describes the data
+    and `params` holds the local commentary.
     """
     shutil.copytree(book, folder, ignore=shutil.ignore_patterns("_build", ".*", "README*"))
     titles = {resource["name"]: resource["title"] for resource in package["resources"]}
@@ -72,15 +80,22 @@ def stage(folder: Path, book: Path, config: Path, edited: Edited, packs: Mapping
         for chapter in pack.chapters:
             _write(place / f"{chapter.name}.ipynb", staged_notebook(chapter, area))
         for failure in pack.failures:
-            _write(place / f"{failure.chapter}.md", pages.failed_chapter_page(area, failure.title, why(failure)))
+            _write(
+                place / f"{failure.chapter}.md", pages.failed_chapter_page(area, failure.title, why(failure))
+            )
     groups = contents(edited, packs, folder)
     _write(folder / "_toc.yml", toc(groups))
-    _write(folder / NAVIGATION, json.dumps([_group_json(*group) for group in groups], ensure_ascii=False, indent=1))
+    _write(
+        folder / NAVIGATION,
+        json.dumps([_group_json(*group) for group in groups], ensure_ascii=False, indent=1),
+    )
     _write(folder / "_config.yml", configuration(config, edited))
 
 
 def staged_notebook(chapter: ExecutedChapter, area: Area) -> str:
-    """The executed notebook as the book shows it: the area in the title, code hidden, readable outputs only."""
+    """The executed notebook as the book shows it: the area in the title, code hidden, readable outputs
+    only.
+    """
     notebook = json.loads(chapter.path.read_text(encoding="utf-8"))
     cells = notebook["cells"]
     title = next((cell for cell in cells if cell["cell_type"] == "markdown" and _is_title(cell)), None)
@@ -91,10 +106,19 @@ def staged_notebook(chapter: ExecutedChapter, area: Area) -> str:
         if cell["cell_type"] == "code":
             _show_outputs_only(cell)
     if not title:
-        cells.insert(0, {"cell_type": "markdown", "id": "title", "metadata": {},
-                         "source": f"# {page_title(area, chapter.title)}"})  # fmt: skip
-    metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
-                "language_info": {"name": "python"}}  # fmt: skip
+        cells.insert(
+            0,
+            {
+                "cell_type": "markdown",
+                "id": "title",
+                "metadata": {},
+                "source": f"# {page_title(area, chapter.title)}",
+            },
+        )
+    metadata = {
+        "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
+        "language_info": {"name": "python"},
+    }
     return json.dumps({**notebook, "metadata": metadata}, ensure_ascii=False, indent=1)
 
 
@@ -108,7 +132,11 @@ def _is_title(cell: Mapping[str, Any]) -> bool:
 
 
 def _show_outputs_only(cell: dict[str, Any]) -> None:
-    outputs = [output for output in cell.get("outputs", []) if output["output_type"] in ("execute_result", "display_data")]
+    outputs = [
+        output
+        for output in cell.get("outputs", [])
+        if output["output_type"] in ("execute_result", "display_data")
+    ]
     for output in outputs:
         best = next((mime for mime in SHOWN if mime in output["data"]), None)
         output["data"] = {best: output["data"][best]} if best else {}
@@ -131,7 +159,7 @@ def contents(
 def _pack_entry(area: Area, edited: Edited, packs: Mapping[str, ExecutedPack]) -> Entry:
     pack = packs.get(area.code)
     chapters = [Entry(f"packs/{area.code}/{name}", title) for name, title in _chapter_titles(pack, edited)]
-    members = [_pack_entry(edited.geography.area(code), edited, packs) for code in area.members]
+    members = [_pack_entry(member, edited, packs) for member in in_reading_order(area, edited.geography)]
     docname = f"packs/{area.code}/index" if pack else None
     return Entry(docname, area.name, tuple(chapters), tuple(members), open=area.is_whole)
 
@@ -139,7 +167,9 @@ def _pack_entry(area: Area, edited: Edited, packs: Mapping[str, ExecutedPack]) -
 def _chapter_titles(pack: ExecutedPack | None, edited: Edited) -> Iterable[tuple[str, str]]:
     if pack is None:
         return []
-    titles = {item.name: item.title for item in pack.chapters} | {item.chapter: item.title for item in pack.failures}
+    titles = {item.name: item.title for item in pack.chapters} | {
+        item.chapter: item.title for item in pack.failures
+    }
     return [(name, titles[name]) for name in edited.edition.chapters if name in titles]
 
 
@@ -150,7 +180,9 @@ def _written(names: Iterable[str], folder: Path) -> Iterable[Entry]:
         if not path.exists():
             continue
         beside = sorted(path.parent.glob("*.md")) if name.endswith("/index") else []
-        below = tuple(Entry(f"{path.parent.name}/{other.stem}", _heading(other)) for other in beside if other != path)
+        below = tuple(
+            Entry(f"{path.parent.name}/{other.stem}", _heading(other)) for other in beside if other != path
+        )
         yield Entry(name, _heading(path), below)
 
 

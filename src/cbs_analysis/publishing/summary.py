@@ -1,6 +1,7 @@
-"""A pack's first page, for a commissioner with ten minutes: what the evidence says, then every indicator in one table.
+"""A pack's first page, for a commissioner with ten minutes: the main messages, then every indicator.
 
-Made from the findings in the area's executed notebooks and nothing else, so it cannot disagree with its chapters.
+Made from the findings in the area's executed notebooks and nothing else, so it cannot disagree with its
+chapters.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,14 +17,16 @@ from cbs_analysis.publishing.markup import link, raw, text
 from cbs_analysis.publishing.messages import Message, headline_comparison, rank_messages
 
 KEY = (
-    "A value is better, similar or worse by its 95% interval against the comparator named beside it. It is not compared "
-    "where neither way is better, or where no interval was published."
+    "A value is better, similar or worse by its 95% interval against the comparator named beside it. It is "
+    "not compared where neither way is better, or where no interval was published."
 )
 
 
 @dataclass(frozen=True)
 class Edited:
-    """What every pack of an edition shares: its choices, areas and indicators, and which chapter makes which indicator."""
+    """What every pack of an edition shares: its choices, areas and indicators, and which chapter makes which
+    indicator.
+    """
 
     edition: Edition
     geography: Geography
@@ -31,10 +34,10 @@ class Edited:
     made_by: Mapping[str, str]
 
 
-def summary_page(
-    pack: ExecutedPack, edited: Edited, local: LocalCommentary, made: Sequence[str] = ()
-) -> str:
-    """The pack's first page in MyST Markdown. `made` are the codes of all areas whose packs are in the book."""
+def summary_page(pack: ExecutedPack, edited: Edited, local: LocalCommentary, made: Sequence[str] = ()) -> str:
+    """The pack's first page in MyST Markdown. `made` are the codes of all areas whose packs are in the
+    book.
+    """
     area = edited.geography.area(pack.area_code)
     return markup.page(
         markup.heading(area.name, 1),
@@ -43,7 +46,9 @@ def summary_page(
         raw(_messages(rank_messages(pack.findings, edited.indicators)), _missing(pack.failures, edited)),
         *_flagged_section(pack),
         markup.heading("Every indicator"),
-        raw(_indicator_table(pack, edited, area), f'<p class="cbs-key">{_key()}</p>', _not_here(pack, edited)),
+        raw(
+            _indicator_table(pack, edited, area), f'<p class="cbs-key">{_key()}</p>', _not_here(pack, edited)
+        ),
         *_notes_section(pack),
         *local_section(area, pack, local),
         markup.heading("Chapters of this pack"),
@@ -112,7 +117,9 @@ def why(failure: Failure) -> str:
 
 
 def _what_is_missing(failure: Failure, edited: Edited) -> str:
-    names = [edited.indicators[key].name for key, chapter in edited.made_by.items() if chapter == failure.chapter]
+    names = [
+        edited.indicators[key].name for key, chapter in edited.made_by.items() if chapter == failure.chapter
+    ]
     return f"It would have covered: {text('; '.join(names))}." if names else ""
 
 
@@ -120,13 +127,17 @@ def _flagged_section(pack: ExecutedPack) -> list[str]:
     flagged = [finding for finding in pack.findings if finding["flagged"]]
     if not flagged:
         return []
-    items = [f"{link(anchor(finding), finding['title'])}: {text(finding['flag_reason'])}" for finding in flagged]
+    items = [
+        f"{link(anchor(finding), finding['title'])}: {text(finding['flag_reason'])}" for finding in flagged
+    ]
     lead = "<p>These figures are shown but not ranked, not used as a comparator, and never a message.</p>"
     return [markup.heading("Flagged figures"), raw(lead, markup.bullets(items, "cbs-flagged-list"))]
 
 
 def _key() -> str:
-    marks = " ".join(markup.mark(status) for status in ("better", "similar", "worse", "not compared", "flagged"))
+    marks = " ".join(
+        markup.mark(status) for status in ("better", "similar", "worse", "not compared", "flagged")
+    )
     return f"{marks}<br>{text(KEY)} {link('../../reading-a-pack.html', 'How to read a pack')}."
 
 
@@ -157,15 +168,25 @@ def indicator_findings(findings: Sequence[dict[str, Any]]) -> dict[str, dict[str
     found: dict[str, dict[str, Any]] = {}
     for finding in findings:
         held = found.get(finding["indicator"])
-        if finding["indicator"] and (held is None or (held["value"] is None and finding["value"] is not None)):
+        if finding["indicator"] and (
+            held is None or (held["value"] is None and finding["value"] is not None)
+        ):
             found[finding["indicator"]] = finding
     return found
 
 
 def _indicator_row(
-    indicator: Indicator, finding: dict[str, Any] | None, comparators: Sequence[Area], chapter: str, pack: ExecutedPack
+    indicator: Indicator,
+    finding: dict[str, Any] | None,
+    comparators: Sequence[Area],
+    chapter: str,
+    pack: ExecutedPack,
 ) -> str:
-    unit = "" if indicator.unit in ("%", "ratio") or indicator.unit in indicator.name else f"{text(indicator.unit)}, "
+    unit = (
+        ""
+        if indicator.unit in ("%", "ratio") or indicator.unit in indicator.name
+        else f"{text(indicator.unit)}, "
+    )
     if finding is None:
         failed = chapter in {failure.chapter for failure in pack.failures}
         reason = "missing: its chapter is not in this pack" if failed else "not available for this area"
@@ -175,7 +196,8 @@ def _indicator_row(
         )
     values = {item["comparator_code"]: item["value"] for item in finding["comparisons"]}
     cells = "".join(
-        f'<td class="cbs-number">{_compared_value(values.get(other.code), indicator)}</td>' for other in comparators
+        f'<td class="cbs-number">{_compared_value(values.get(other.code), indicator)}</td>'
+        for other in comparators
     )
     return (
         f'<tr><th scope="row">{link(anchor(finding), indicator.name)}'
@@ -195,7 +217,9 @@ def _value(finding: Mapping[str, Any], indicator: Indicator) -> str:
     shown = text(markup.reading(finding["value"], indicator))
     if finding["lower"] is None or finding["upper"] is None:
         return shown
-    limits = f"{number(finding['lower'], indicator.decimals)} to {number(finding['upper'], indicator.decimals)}"
+    limits = (
+        f"{number(finding['lower'], indicator.decimals)} to {number(finding['upper'], indicator.decimals)}"
+    )
     return f'{shown}<span class="cbs-minor">{text(limits)}</span>'
 
 
@@ -211,14 +235,18 @@ def _standing(finding: Mapping[str, Any]) -> str:
     if way in markup.ARROWS:
         return f"{markup.mark(status)}{markup.arrow(way, name)}"
     beside = f'<span class="cbs-minor">to {text(name)}</span>' if status == "similar" else ""
-    similar = f'<span class="cbs-minor">similar to {text(name)}</span>' if way == "similar" and not beside else ""
+    similar = (
+        f'<span class="cbs-minor">similar to {text(name)}</span>' if way == "similar" and not beside else ""
+    )
     return f"{markup.mark(status)}{beside}{similar}"
 
 
 def _not_here(pack: ExecutedPack, edited: Edited) -> str:
     """Indicators that no pack of the edition has."""
     found = indicator_findings(pack.findings)
-    names = [item.name for key, item in edited.indicators.items() if key not in found and key not in edited.made_by]
+    names = [
+        item.name for key, item in edited.indicators.items() if key not in found and key not in edited.made_by
+    ]
     return f'<p class="cbs-minor">Missing from this edition: {text(listed(names))}.</p>' if names else ""
 
 
@@ -244,7 +272,8 @@ def local_section(area: Area, pack: ExecutedPack, local: LocalCommentary) -> lis
         markup.heading("Local commentary"),
         raw(
             '<div class="cbs-local">',
-            f'<p class="cbs-minor">Written by {text(area.organisation_name)}. It is not part of the evidence.</p>',
+            f'<p class="cbs-minor">Written by {text(area.organisation_name)}. '
+            "It is not part of the evidence.</p>",
             "<p><strong>Local priorities</strong></p>" if local.priorities else "",
             markup.bullets(text(priority) for priority in local.priorities),
             markup.paragraphs(local.commentary),
@@ -261,7 +290,7 @@ def _chapters(pack: ExecutedPack) -> str:
         for chapter in pack.chapters
     ]
     failed = [
-        f"{link(f'{failure.chapter}.html', failure.title)} {markup.mark('flagged').replace('flagged</', 'missing</')}"
+        f"{link(f'{failure.chapter}.html', failure.title)} {markup.mark('missing')}"
         for failure in pack.failures
     ]
     return markup.bullets([*made, *failed], "cbs-chapters")
@@ -271,6 +300,12 @@ def _function(findings: Sequence[Mapping[str, Any]]) -> str:
     return listed(dict.fromkeys(finding["function"] for finding in findings)) if findings else ""
 
 
+def in_reading_order(area: Area, geography: Geography) -> list[Area]:
+    """An area's members: leaves by name, groups as the geography lists them."""
+    members = [geography.area(code) for code in area.members]
+    return sorted(members, key=lambda member: member.name) if all(m.is_leaf for m in members) else members
+
+
 def _member_section(area: Area, geography: Geography, made: Sequence[str]) -> list[str]:
     if area.is_leaf:
         return []
@@ -278,6 +313,6 @@ def _member_section(area: Area, geography: Geography, made: Sequence[str]) -> li
         link(f"../{code}/index.html", geography.area(code).name)
         if code in made
         else f'<span class="cbs-minor">{text(geography.area(code).name)} (not made)</span>'
-        for code in area.members
+        for code in (member.code for member in in_reading_order(area, geography))
     ]
     return [markup.heading(f"Packs within {area.name}"), raw(markup.bullets(items, "cbs-columns"))]

@@ -11,19 +11,22 @@ import traceback as tracebacks
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING
 
 from cbs_analysis.home import build_dir
 from cbs_analysis.runner.files import write_atomically
 from cbs_analysis.runner.plan import Job
 from cbs_analysis.runner.record import NotebookRecord
 
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+    from cbs_analysis.runner.engine import Watch
+
 DEFAULT_TIMEOUT_SECONDS = 300
 KERNEL_START_SECONDS = 60
-LAST_OUTPUT_SECONDS = 30  # nbclient's own 4 is too short for a machine with every core at work
 TRACEBACK_LINES = 20
 
 # One thread for each numerical library: several notebooks run at once and would fight over the cores.
@@ -42,28 +45,6 @@ class Failure:
     cell: int | None = None
     traceback: str | None = None
     kernel_lost: bool = False
-
-
-class Watch:
-    """Follows an execution: which code cell is running, and how many of the notebook's seconds are left."""
-
-    def __init__(self, timeout: int) -> None:
-        self.deadline = time.monotonic() + timeout
-        self.position = -1
-        self.number: int | None = None
-        self.source = ""
-
-    def cell_started(self, cell: Any, cell_index: int) -> None:
-        self.position, self.source = cell_index, str(cell.source)
-        self.number = (self.number or 0) + 1
-
-    def seconds_left(self, cell: Any) -> int:
-        """At least 1, because nbclient takes 0 for no limit."""
-        return max(1, ceil(self.deadline - time.monotonic()))
-
-    @property
-    def first_line(self) -> str:
-        return next((line.strip() for line in self.source.splitlines() if line.strip()), "")
 
 
 def execute(job: Job, timeout: int = DEFAULT_TIMEOUT_SECONDS) -> NotebookRecord:
@@ -102,12 +83,14 @@ def failed_record(job: Job, failure: Failure, seconds: float) -> NotebookRecord:
 
 
 def _attempt(job: Job, timeout: int) -> Failure | None:
+    from cbs_analysis.runner.engine import Watch
+
     with TemporaryDirectory(prefix="cbs-", ignore_cleanup_errors=True) as folder:
         scratch = Path(folder)
         working, log = scratch / job.output.name, scratch / "kernel.log"
         watch = Watch(timeout)
         with _environment(_kernel_environment(job, scratch)), _output_to(log):
-            failure = _papermill(job, working, watch, timeout)
+            failure = _papermill(job, working, watch)
         if failure and failure.kernel_lost:
             said = _last_lines(_KERNEL_LOG.sub("", log.read_text(encoding="utf-8", errors="replace")))
             failure = Failure(failure.error, failure.message, failure.cell, said or None, kernel_lost=True)
@@ -115,12 +98,12 @@ def _attempt(job: Job, timeout: int) -> Failure | None:
         return failure
 
 
-def _papermill(job: Job, working: Path, watch: Watch, timeout: int) -> Failure | None:
+def _papermill(job: Job, working: Path, watch: "Watch") -> Failure | None:
     import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
-    from cbs_analysis.runner.kernels import OwnKernelManager
+    from cbs_analysis.runner.engine import ENGINE, MOST_PRINTED
 
     logging.getLogger("papermill").setLevel(logging.CRITICAL)
     try:
@@ -131,20 +114,15 @@ def _papermill(job: Job, working: Path, watch: Watch, timeout: int) -> Failure |
             cwd=job.template.parent,
             kernel_name="python3",
             language="python",
+            engine_name=ENGINE,
             progress_bar=False,
-            start_timeout=min(timeout, KERNEL_START_SECONDS),
-            execution_timeout=timeout,
-            timeout_func=watch.seconds_left,
-            on_cell_execute=watch.cell_started,
-            kernel_manager_class=OwnKernelManager,
-            coalesce_streams=True,
-            iopub_timeout=LAST_OUTPUT_SECONDS,
-            shutdown_kernel="immediate",
+            start_timeout=min(watch.timeout, KERNEL_START_SECONDS),
+            watch=watch,
         )
     except PapermillExecutionError as error:
         return Failure(error.ename, _plain(error.evalue), watch.number, _last_lines("\n".join(error.traceback)))
     except CellTimeoutError:
-        message = f"stopped: the notebook's {timeout} seconds ran out in the cell that begins {watch.first_line!r}"
+        message = f"stopped: the notebook's {watch.timeout} seconds ran out in the cell that begins {watch.first_line!r}"
         return Failure("Timeout", message, watch.number)
     except DeadKernelError:
         message = f"the kernel died in the cell that begins {watch.first_line!r}"
@@ -153,12 +131,14 @@ def _papermill(job: Job, working: Path, watch: Watch, timeout: int) -> Failure |
         if watch.number is not None:
             raise
         return Failure("KernelNotStarted", str(error), kernel_lost=True)
+    if watch.printed > MOST_PRINTED:
+        return Failure("TooMuchOutput", f"its cells printed more than {MOST_PRINTED:,} characters", watch.number)
     if notebook.metadata.papermill.get("exception"):
         return Failure("SystemExit", "the cell ended the notebook before its last cell", watch.number)
     return None
 
 
-def _keep(job: Job, working: Path, watch: Watch, failure: Failure | None) -> None:
+def _keep(job: Job, working: Path, watch: "Watch", failure: Failure | None) -> None:
     """Put the executed notebook where it belongs, and remove what an earlier run left in the other place."""
     import nbformat
 
@@ -174,10 +154,18 @@ def _keep(job: Job, working: Path, watch: Watch, failure: Failure | None) -> Non
         write_atomically(job.output, cleaned_text(notebook, job.template))
         job.failed_output.unlink(missing_ok=True)
         return
-    if failure.error in ("Timeout", "KernelDied") and 0 <= watch.position < len(notebook.cells):
-        shown = nbformat.v4.new_output("error", ename=failure.error, evalue=failure.message, traceback=[failure.message])
-        notebook.cells[watch.position].outputs.append(shown)
+    _say_where_it_stopped(notebook, watch, failure)
     write_atomically(job.failed_output, cleaned_text(notebook, job.template))
+
+
+def _say_where_it_stopped(notebook: "NotebookNode", watch: "Watch", failure: Failure) -> None:
+    """Put the reason under the cell that was running, where the cell could not say it itself."""
+    import nbformat
+
+    if failure.error in ("Timeout", "KernelDied") and watch.number:
+        text = failure.message
+        shown = nbformat.v4.new_output("error", ename=failure.error, evalue=text, traceback=[text])
+        notebook.cells[watch.position].outputs.append(shown)
 
 
 def _kernel_environment(job: Job, scratch: Path) -> dict[str, str]:

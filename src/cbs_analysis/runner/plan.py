@@ -1,19 +1,22 @@
 """What a run is to make: one job for each area and chapter asked for, after everything that a person can get wrong was checked.
 
-Nothing is written and no kernel starts before the whole plan stands: edition, areas, chapters, parameter files,
-templates and, last because it takes longest, every source against its rules.
+Nothing is written and no kernel starts before the whole plan stands: edition, chapters, templates, every source
+against its rules, then the areas that those sources describe, and what each says of itself.
 """
 
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cbs_analysis.edition import Edition, load_commentary, load_edition, load_indicators
 from cbs_analysis.errors import DataError, UserError, nearest
 from cbs_analysis.geography import Geography, geography_names, load_geography
 from cbs_analysis.home import build_dir, data_dir, home, params_dir
+
+if TYPE_CHECKING:
+    from cbs_analysis.sources import CheckResult
 
 
 @dataclass(frozen=True)
@@ -50,14 +53,14 @@ def make_plan(edition: str, areas: Sequence[str] = (), chapters: Sequence[str] =
     """
     params, data = params_dir(), data_dir()
     chosen = load_edition(edition, params)
-    geography = load_geography(chosen.geography, data)
     load_indicators(params)
-    _check_commentary(params, data)
-    wanted_areas = [geography.area(code).code for code in dict.fromkeys(areas)] or list(geography.areas)
     wanted_chapters = _chosen_chapters(chosen, chapters)
     for chapter in wanted_chapters:
         _check_template(_template(chapter))
     _check_sources(data)
+    geography = load_geography(chosen.geography, data)
+    wanted_areas = [geography.area(code).code for code in dict.fromkeys(areas)] or list(geography.areas)
+    _check_commentary(params, data)
     return Plan(
         edition=edition,
         jobs=tuple(_job(edition, area, chapter) for area in wanted_areas for chapter in wanted_chapters),
@@ -123,8 +126,13 @@ def _tags(cell: dict[str, Any]) -> list[str]:
 def _check_sources(data: Path) -> None:
     from cbs_analysis.sources import check_all
 
-    failed = [result for result in check_all(data) if result.status == "failed"]
-    if failed:
-        first, more = failed[0], len(failed) - 1
-        others = f" (and {more} more: see `cbs check`)" if more else ""
-        raise DataError(f"{first.table}: {first.rule}: {first.found}{others}")
+    faults = list(dict.fromkeys(_fault(result) for result in check_all(data) if result.status == "failed"))
+    if faults:
+        more = f" (and {len(faults) - 1} more: see cbs check)" if len(faults) > 1 else ""
+        raise DataError(f"{faults[0]}{more}")
+
+
+def _fault(result: "CheckResult") -> str:
+    """What failed, in one line: table, rule, row. A table that cannot be read says so itself, file and line first."""
+    said = (*result.rows, result.found)[0]
+    return said if said == result.found else f"{result.table}: {result.rule}: {said}"

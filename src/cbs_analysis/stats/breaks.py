@@ -1,5 +1,4 @@
-"""Did care change, or did the way it is recorded? Level shifts in a monthly series that are too large and too
-sudden for care.
+"""Did care change, or its recording? Level shifts in a monthly series too large and too sudden for care.
 
 For anyone who draws limits or forecasts from a series: a shift that doubles a count from one month to the
 next is nearly always recording, and what lies before it says nothing about the level after. The thresholds
@@ -9,6 +8,8 @@ proof.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
@@ -16,7 +17,8 @@ from numpy.typing import ArrayLike
 from cbs_analysis.stats.checks import Array, as_numbers, labels_of, refuse
 
 SMALLEST_STEP = 0.30
-"""Of the logarithm: a rise by 35% or a fall by 26%. Care seldom does that between two months and stays there."""
+"""Of the logarithm: a rise by 35% or a fall by 26%. Care seldom does that between two months and stays there.
+"""
 SMALLEST_STRAY = 0.35
 NOISE_MULTIPLE_STEP = 4.0
 NOISE_MULTIPLE_MONTH = 5.0
@@ -46,10 +48,12 @@ def step_changes(values: ArrayLike | pd.Series, exposure: ArrayLike | None = Non
     if np.sum(~np.isnan(logs)) < 2 * FEWEST_EITHER_SIDE:
         return pd.DataFrame({"position": [], "kind": [], "ratio": []}).astype({"position": int, "kind": str})
     noise = _noise(logs)
-    found = [(at, "step", float(np.exp(change))) for at, change in _steps(logs, noise)]
-    steps = {at for at, _, _ in found}
-    strays = [(at, far) for at, far in _single_months(logs, noise) if at not in steps]
-    found += [(at, "single month", float(np.exp(far))) for at, far in strays]
+    steps = _steps(logs, noise)
+    found = [(at, "step", float(np.exp(change))) for at, change in steps]
+    edges = [0, *(at for at, _ in steps), len(logs)]
+    for start, stop in pairwise(edges):
+        strays = _single_months(logs[start:stop], noise)
+        found += [(start + at, "single month", float(np.exp(far))) for at, far in strays]
     return pd.DataFrame(sorted(found), columns=COLUMNS).astype({"position": int})
 
 
@@ -58,7 +62,9 @@ def _log_rate(values: ArrayLike | pd.Series, exposure: ArrayLike | None) -> Arra
     refuse(counts < 0, counts, "values", "must not be negative", labels_of(values))
     days = np.ones_like(counts) if exposure is None else as_numbers(exposure, "exposure")
     if days.shape != counts.shape or counts.ndim != 1:
-        raise ValueError(f"exposure has shape {days.shape} and values {counts.shape}; give two equally long series")
+        raise ValueError(
+            f"exposure has shape {days.shape} and values {counts.shape}; give two equally long series"
+        )
     refuse(~(days > 0), days, "exposure", "must be above 0")
     return np.log(np.maximum(counts, 0.5) / days)
 

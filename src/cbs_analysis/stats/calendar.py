@@ -1,5 +1,4 @@
-"""How many days had a month to work in? Working and calendar days of months in England, for comparing months
-fairly.
+"""How many days had a month to work in? Working and calendar days in England, for comparing months fairly.
 
 Planned care happens on weekdays that are not bank holidays, so a month with 23 of them does more than one
 with 19 without anything having changed. Emergencies keep no calendar: for them calendar days are right. Bank
@@ -15,7 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-Months = pd.PeriodIndex | pd.DatetimeIndex | pd.Series | pd.Index | Iterable[object]
+Months = Iterable[object]
+"""A PeriodIndex, DatetimeIndex, Series or list of months."""
 
 
 def working_days(months: Months) -> NDArray[np.int64]:
@@ -31,14 +31,14 @@ def working_days(months: Months) -> NDArray[np.int64]:
     bank_holidays = _bank_holidays(first.year, last.year)
     starts = periods.to_timestamp().to_numpy().astype("datetime64[D]")
     ends = (periods + 1).to_timestamp().to_numpy().astype("datetime64[D]")
-    return np.busday_count(starts, ends, holidays=bank_holidays).astype(np.int64)
+    return np.asarray(np.busday_count(starts, ends, holidays=bank_holidays), dtype=np.int64)
 
 
 def calendar_days(months: Months) -> NDArray[np.int64]:
     """Days in each month, as many whole numbers as `months`, in their order. Input and errors as
     `working_days`.
     """
-    return month_index(months).days_in_month.to_numpy().astype(np.int64)
+    return np.asarray(month_index(months).days_in_month, dtype=np.int64)
 
 
 def month_index(months: Months) -> pd.PeriodIndex:

@@ -17,8 +17,7 @@ NAMED_AT_MOST = 3
 
 
 def as_numbers(values: ArrayLike | pd.Series, name: str) -> Array:
-    """`values` as floats, missing as NaN. Raises ValueError where something is not a number or is infinite.
-    """
+    """`values` as floats, missing as NaN. Raises ValueError where one is not a number or is infinite."""
     try:
         numbers = np.asarray(values, dtype=float)
     except (TypeError, ValueError) as error:

@@ -1,5 +1,4 @@
-"""What should we plan for? Monthly forecasts with intervals, and a test of the method on the last year
-already known.
+"""What should we plan for? Monthly forecasts with intervals, and a test of the method on a year we know.
 
 For a commissioner who plans a year's activity: the level is the area's own, the season and the growth are
 borrowed from a group of areas where one is given, the days of each month are known. It assumes that nothing
@@ -128,8 +127,8 @@ def backtest(
     Arguments as `forecast`; `exposure` and `season` cover the months of the series and only the first `train`
     of `season` are used. Of `breaks`, only those that could have been seen by then: with four months after
     them.
-    Raises ValueError as `forecast`, and where the series is shorter than `train + horizon` or `train` than a
-    year and a month.
+    Raises ValueError as `forecast`, and where the series is shorter than `train + horizon`, `train` is 12 or
+    less or `horizon` over 12.
     Source: Hyndman and Koehler (2006) for the scaled error.
     """
     counts, months = _series(series)
@@ -184,7 +183,7 @@ def _fit(
     if group is not None:
         growth = group.growth
     else:
-        own = np.nan_to_num(parts.yearly_growth(drawn[:, None])[0]) if not breaks else 0.0
+        own = 0.0 if breaks else parts.growth_of(drawn[:, None])
         limit = parts.LARGEST_GROWTH
         growth = parts.OWN_GROWTH_SHARE * float(np.clip(own, -limit, limit)) / parts.YEAR
     recent = drawn[breaks[-1] :] if breaks else drawn
@@ -312,12 +311,14 @@ def _others(
 ) -> Array | None:
     if season is None:
         return None
-    both_labelled = isinstance(season, pd.DataFrame) and isinstance(series, pd.Series)
-    if both_labelled and not season.index.equals(series.index):
-        raise ValueError("season and series have different months; give season a row for each month of series")
+    rows = season.index if isinstance(season, pd.DataFrame) else None
+    if rows is not None and isinstance(series, pd.Series) and not rows.equals(series.index):
+        raise ValueError("season and series have different months; give season the rows of series")
     others = as_numbers(season, "season")
     if others.ndim != 2 or len(others) != length:
-        raise ValueError(f"season has shape {others.shape}; it must have {length} rows, and a column a series")
+        raise ValueError(
+            f"season has shape {others.shape}; it must have {length} rows, and a column a series"
+        )
     refuse(others < 0, others, "season", "must not be negative")
     return others
 
@@ -327,7 +328,9 @@ def _exposure(exposure: ArrayLike | None, length: int) -> Array:
         return np.ones(length)
     days = as_numbers(exposure, "exposure")
     if days.shape != (length,):
-        raise ValueError(f"exposure has shape {days.shape}; it must have {length} months, those ahead included")
+        raise ValueError(
+            f"exposure has shape {days.shape}; it must have {length} months, those ahead included"
+        )
     refuse(~(days > 0), days, "exposure", "must be above 0", labels_of(exposure))
     return days
 

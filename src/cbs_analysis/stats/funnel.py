@@ -1,5 +1,4 @@
-"""Which areas stand out by more than their size explains? Funnel plot limits, for anyone who looks at many
-areas at once.
+"""Which areas stand out by more than their size explains? Funnel plot limits, for many areas at once.
 
 A small area's figure varies more by chance than a large one's. The limits say how far an area of a given size
 may lie from the average before chance stops being a fair explanation: 95% for a second look, 99.8% for a
@@ -41,8 +40,7 @@ def proportion_limits(denominator: ArrayLike, average: float) -> pd.DataFrame:
 
 
 def ratio_limits(expected: ArrayLike) -> pd.DataFrame:
-    """Limits around a ratio of 1, observed over expected: where the exact Poisson interval just reaches the
-    expected.
+    """Limits around a ratio of 1, observed over expected: where the exact Poisson limits reach the expected.
 
     `expected` is one dimension of expected events. One row an element, columns `lower_95`, `upper_95`,
     `lower_998`, `upper_998` as ratios; the lower limit is 0 where even no event at all would be no surprise.
@@ -70,7 +68,9 @@ def status(value: ArrayLike, limits: pd.DataFrame) -> NDArray[np.object_]:
         raise ValueError(f"limits: column {', '.join(missing)} is missing; give a frame of funnel limits")
     values = np.atleast_1d(as_numbers(value, "value"))
     if len(values) != len(limits):
-        raise ValueError(f"value has {len(values)} elements and limits {len(limits)} rows; give as many of each")
+        raise ValueError(
+            f"value has {len(values)} elements and limits {len(limits)} rows; give as many of each"
+        )
     known = ~(np.isnan(values) | limits[LIMIT_COLUMNS].isna().any(axis=1).to_numpy())
     conditions = [
         ~known,

@@ -68,7 +68,8 @@ def proportion_interval(
     known = (total > 0) & ~np.isnan(count)
     if known.any():
         limits = proportion_confint(count[known], total[known], alpha=alpha, method="wilson")
-        lower[known], upper[known] = np.clip(limits[0], 0, 1), np.clip(limits[1], 0, 1)
+        lower[known] = np.where(count[known] == 0, 0, limits[0])
+        upper[known] = np.where(count[known] == total[known], 1, limits[1])
     return lower[()], upper[()]
 
 

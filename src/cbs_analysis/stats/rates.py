@@ -1,5 +1,4 @@
-"""How many events for so many people? Crude rates with their limits, for anyone who compares areas of
-different size.
+"""How many events for so many people? Crude rates with limits, for comparing areas of different size.
 
 A crude rate takes no account of age or need: see `standardisation` for that.
 """

@@ -1,5 +1,4 @@
-"""Is this month different, or is it the usual ups and downs? XmR process charts, for anyone who follows a
-measure by month.
+"""Is this month different, or the usual ups and downs? XmR process charts, for anyone who follows a measure.
 
 The limits are drawn from how much a measure usually moves from one month to the next. Points and patterns
 that the usual movement does not explain are marked, in the order of rules used in the NHS.
@@ -17,9 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from cbs_analysis.stats.checks import Array, as_numbers
 
 LIMIT_FACTOR = 2.66
-"""Mean moving range to three standard deviations: 3 / 1.128, the constant of the XmR chart for ranges of two
-points.
-"""
+"""Three standard deviations in mean moving ranges: 3 / 1.128, for ranges of two points."""
 SCREEN_FACTOR = 3.267
 """Upper limit of a moving range of two points, as a multiple of the mean moving range."""
 RUN = 7
@@ -137,9 +134,7 @@ def _labels(points: Array, mean: float, half_width: float) -> NDArray[np.object_
 
 
 def _trend(points: Array) -> Array:
-    """1 or -1 for every point of seven that each rise or each fall, else 0; a rise wins where both would mark
-    a point.
-    """
+    """1 or -1 for every point of seven that each rise or each fall, else 0; a rise wins over a fall."""
     direction = np.sign(np.diff(points))
     trend = np.zeros(len(points))
     for way in (-1, 1):

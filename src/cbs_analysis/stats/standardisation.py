@@ -1,5 +1,4 @@
-"""Is there more of it here than in places with people like ours? Indirect standardisation, for comparing
-areas fairly.
+"""Is there more of it here than among people like ours? Indirect standardisation, for comparing areas fairly.
 
 Expected events are what an area would have if each of its age and sex groups had the reference rate. The
 ratio of observed to expected is 1 where the area is as the reference.

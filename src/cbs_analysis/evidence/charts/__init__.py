@@ -1,12 +1,23 @@
 """The charts of the evidence packs, one function a kind: tidy frame in, Vega-Lite chart out.
 
-Each takes its title from the caller, who knows the point; carries its data; and looks as `evidence.theme` says.
+Each takes its title from the caller, who knows the point; carries its data; and looks as `evidence.theme`
+says.
 """
 
-from cbs_analysis.evidence.charts.parts import age_profile, components, distribution
-from cbs_analysis.evidence.charts.funnel import funnel
-from cbs_analysis.evidence.charts.ranked import ranked_intervals
 from cbs_analysis.evidence.charts.control import control
-from cbs_analysis.evidence.charts.trend import fan, lines
+from cbs_analysis.evidence.charts.fan import fan
+from cbs_analysis.evidence.charts.funnel import funnel
+from cbs_analysis.evidence.charts.parts import age_profile, components, distribution
+from cbs_analysis.evidence.charts.ranked import ranked_intervals
+from cbs_analysis.evidence.charts.trend import lines
 
-__all__ = ["age_profile", "components", "control", "distribution", "fan", "funnel", "lines", "ranked_intervals"]
+__all__ = [
+    "age_profile",
+    "components",
+    "control",
+    "distribution",
+    "fan",
+    "funnel",
+    "lines",
+    "ranked_intervals",
+]

@@ -1,7 +1,7 @@
 """A monthly series between its process limits: what is ordinary variation, and what is not.
 
-For the reader who asks "is that a change?". Mean, limits and the months with a special cause come from the statistics;
-nothing is worked out here. A month without a value is a gap in the line.
+For the reader who asks "is that a change?". Mean, limits and the months with a special cause come from the
+statistics; nothing is worked out here. A month without a value is a gap in the line.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,10 +27,9 @@ from cbs_analysis.evidence.charts.marks import (
     value_y,
 )
 from cbs_analysis.evidence.charts.months import (
-    HALF_MONTH,
+    boundary,
     by_month,
     iso,
-    milliseconds,
     month_axis,
     month_name,
     months,
@@ -50,16 +49,19 @@ def control(
     height: int = HEIGHT,
     description: str = "",
 ) -> alt.LayerChart:
-    """A monthly series with its mean and process limits; months with a special cause stand out by shape and colour.
+    """A monthly series, its mean and process limits; special causes stand out by shape and colour.
 
-    `frame`: month, value, mean, lower_process_limit, upper_process_limit, special_cause (true or false). Mean and limits
-    may change from one month to the next where the process was rebased. A missing month, or one without a value, breaks
-    the line. `breaks` are (month, label): an upright line before that month.
+    `frame`: month, value, mean, lower_process_limit, upper_process_limit, special_cause (true or false).
+    Mean and limits may change from one month to the next where the process was rebased. A missing month, or
+    one without a value, breaks the line. `breaks` are (month, label): an upright line before that month.
     """
     require(frame, "month", "value", "mean", "lower_process_limit", "upper_process_limit", "special_cause")
     series = by_month(frame)
     special = series["special_cause"].map(lambda v: bool(v) if pd.notna(v) else False).astype(bool)
-    scale = linear([*series["value"], *series["lower_process_limit"], *series["upper_process_limit"]], number=value_format)
+    scale = linear(
+        [*series["value"], *series["lower_process_limit"], *series["upper_process_limit"]],
+        number=value_format,
+    )
     left, right = axis_room(scale), 92
     width = theme.WIDTH - left - right
     entries: list[tuple[str, Mapping[str, Any]]] = [("Month", {**marker(theme.AREA), "size": 45})]
@@ -68,13 +70,18 @@ def control(
     entries.append(("Range expected by chance", {**_band_swatch()}))
     rows_above = len({i % 2 for i in range(len(breaks))})
     key_layers = key(entries, -left, -36 - 20 * rows_above)
-    stretches = _stretches(series)
+    stretches = _stretches(series, width)
     layers = [
-        *_limits(stretches, series, scale),
+        *_limits(stretches, scale),
         *_breaks(breaks, series, width, height),
         _series_line("series", series["value"], series, scale),
         _control_points(series, special, scale, value_format),
-        *notes([Note(-left, -20 - 20 * rows_above, plain(value_title)), *_limit_notes(stretches, scale, width, height, value_format)]),
+        *notes(
+            [
+                Note(-left, -20 - 20 * rows_above, plain(value_title)),
+                *_limit_notes(stretches, scale, width, height, value_format),
+            ]
+        ),
         *key_layers,
     ]
     return finish(
@@ -90,38 +97,48 @@ def _band_swatch() -> dict[str, Any]:
     return {"shape": "square", "fill": theme.BAND, "stroke": theme.RULE, "size": 170}
 
 
-def _stretches(series: pd.DataFrame) -> list[dict[str, Any]]:
-    """Runs of months that share mean and limits, with the dates where each begins and ends."""
+def _stretches(series: pd.DataFrame, width: float) -> list[dict[str, Any]]:
+    """Runs of months that share mean and limits, and how far from the left each begins and ends."""
     columns = ["mean", "lower_process_limit", "upper_process_limit"]
     known = series[series["mean"].notna()]
     runs: list[dict[str, Any]] = []
     for month, values in zip(known.index, known[columns].to_numpy(dtype=float), strict=True):
-        end = iso(month + 1, -HALF_MONTH)
+        start, end = (boundary(m, series.index[0], series.index[-1], width) for m in (month, month + 1))
         last = runs[-1] if runs else None
         if last and last["values"] == tuple(values) and last["next"] == month:
-            last.update(month2=end, next=month + 1)
+            last.update(x2=end, next=month + 1)
         else:
-            runs.append({"month": iso(month, -HALF_MONTH), "month2": end, "next": month + 1, "values": tuple(values)})
+            runs.append({"x": start, "x2": end, "next": month + 1, "values": tuple(values)})
     return runs
 
 
-def _limits(runs: list[dict[str, Any]], series: pd.DataFrame, scale: Linear) -> list[Layer]:
+def _limits(runs: list[dict[str, Any]], scale: Linear) -> list[Layer]:
     rows = [
-        {"month": r["month"], "month2": r["month2"], "value": r["values"][0], "low": r["values"][1], "high": r["values"][2]}
+        {
+            "x": r["x"],
+            "x2": r["x2"],
+            "value": r["values"][0],
+            "low": r["values"][1],
+            "high": r["values"][2],
+        }
         for r in runs
     ]
-    x = month_axis(series.index[0], series.index[-1])
+    x = alt.X("x:Q", scale=None, axis=None)
     band = (
         alt.Chart(inline("limits", rows))
         .mark_rect(color=theme.BAND)
-        .encode(x=x, x2="month2:T", y=value_y(scale, "low"), y2="high:Q")
+        .encode(x=x, x2="x2:Q", y=value_y(scale, "low"), y2="high:Q")
     )
     layers = [band]
-    for field, dash, colour in (("value", [1, 0], "#6E6E6E"), ("low", [5, 4], "#A5A5A5"), ("high", [5, 4], "#A5A5A5")):
+    for field, dash, colour in (
+        ("value", [1, 0], "#6E6E6E"),
+        ("low", [5, 4], "#A5A5A5"),
+        ("high", [5, 4], "#A5A5A5"),
+    ):
         layers.append(
             alt.Chart(inline("limits", rows))
             .mark_rule(color=colour, strokeDash=dash, strokeWidth=1.5)
-            .encode(x=x, x2="month2:T", y=value_y(scale, field))
+            .encode(x=x, x2="x2:Q", y=value_y(scale, field))
         )
     return layers
 
@@ -137,42 +154,57 @@ def _limit_notes(
     labels = [(f"{name} {number_text(value, number)}", value) for name, value in labels if pd.notna(value)]
     centres = [height - scale.position(value, height) for _, value in labels]
     places = spread(centres, [18.0] * len(labels), 0, height)
-    return [Note(width + 6, y, text, limit=90, size=theme.SMALL_SIZE) for (text, _), y in zip(labels, places, strict=True)]
+    return [
+        Note(width + 6, y, text, limit=90, size=theme.SMALL_SIZE)
+        for (text, _), y in zip(labels, places, strict=True)
+    ]
 
 
 def _series_line(name: str, values: pd.Series, span: pd.DataFrame, scale: Linear, **mark: Any) -> Layer:
     rows = [{"month": iso(month), "value": value} for month, value in values.items()]
     look = {"color": theme.AREA_COLOUR, "strokeWidth": 2, **mark}
-    return (
+    layer: Layer = (
         alt.Chart(inline(name, rows))
         .mark_line(**look)
         .encode(x=month_axis(span.index[0], span.index[-1]), y=value_y(scale))
     )
+    return layer
 
 
 def _control_points(series: pd.DataFrame, special: pd.Series, scale: Linear, number: str) -> Layer:
     rows = []
     for month, value in series["value"].dropna().items():
         mark = _special_marker() if special[month] else {**marker(theme.AREA), "size": 34}
-        tip = f"{month_name(month)}: {number_text(value, number)}" + (", special cause" if special[month] else "")
+        tip = f"{month_name(month)}: {number_text(value, number)}" + (
+            ", special cause" if special[month] else ""
+        )
         rows.append({"month": iso(month), "value": value, **mark, "tip": tip})
     x = month_axis(series.index[0], series.index[-1])
     return point_layer("months", rows, x, value_y(scale), strokeWidth=1)
 
 
-def _breaks(breaks: Sequence[tuple[Any, str]], series: pd.DataFrame, width: float, height: float) -> list[Layer]:
+def _breaks(
+    breaks: Sequence[tuple[Any, str]], series: pd.DataFrame, width: float, height: float
+) -> list[Layer]:
     """Upright lines before the months of a break, their labels over the plot in two alternating rows."""
     if not breaks:
         return []
-    first, last = milliseconds(series.index[0], -HALF_MONTH), milliseconds(series.index[-1], HALF_MONTH)
     rules, texts = [], []
     for i, (month, label) in enumerate(sorted(((months([m])[0], plain(t)) for m, t in breaks))):
-        x = (milliseconds(month, -HALF_MONTH) - first) / (last - first) * width
+        x = boundary(month, series.index[0], series.index[-1], width)
         y = -10 - 20 * (i % 2)
         half = text_width(label, theme.SMALL_SIZE) / 2
         rules.append({"x": x, "y": y + 9, "y2": height})
         texts.append(
-            Note(max(min(x, width + 80 - half), half), y, label, theme.INK, "center", italic=True, size=theme.SMALL_SIZE)
+            Note(
+                max(min(x, width + 80 - half), half),
+                y,
+                label,
+                theme.INK,
+                "center",
+                italic=True,
+                size=theme.SMALL_SIZE,
+            )
         )
     rule = (
         alt.Chart(inline("breaks", rules))

@@ -1,7 +1,8 @@
 """A value against what it rests on: is it further from the average than chance explains?
 
-For the reader who asks whether a small area's high rate means anything. Each area is a dot; the curves are the limits
-that 95% and 99.8% of areas would keep to if all shared the average. Points and limits come from the chapters.
+For the reader who asks whether a small area's high rate means anything. Each area is a dot; the curves are
+the limits that 95% and 99.8% of areas would keep to if all shared the average. Points and limits come from
+the chapters.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ import pandas as pd
 from cbs_analysis.evidence import theme
 from cbs_analysis.evidence.charts.layout import Linear, linear, number_text, spread, text_width
 from cbs_analysis.evidence.charts.marks import (
+    Align,
     Layer,
     Note,
     axis_room,
@@ -28,7 +30,6 @@ from cbs_analysis.evidence.charts.marks import (
     require,
     value_y,
 )
-
 
 # Names of ordinary areas beyond the limits: more would be read by nobody.
 MOST_NAMES = 6
@@ -79,18 +80,23 @@ def funnel(
     height: int = 380,
     description: str = "",
 ) -> alt.LayerChart:
-    """Each area by how much its value rests on (x) and the value (y), inside limits of chance around the average.
+    """Each area by how much its value rests on (x) and the value (y), inside the limits of chance.
 
-    `points`: name, x, y, role. `limits`: x, lower_95, upper_95, lower_998, upper_998, along the x axis. `average` in
-    the units of y. The area, flagged areas and those beyond the 99.8% limits are named where there is room.
+    `points`: name, x, y, role. `limits`: x, lower_95, upper_95, lower_998, upper_998, along the x axis.
+    `average` in the units of y. The area, flagged areas and those beyond the 99.8% limits are named where
+    there is room.
     """
     require(points, "name", "x", "y", "role")
     require(limits, "x", "lower_95", "upper_95", "lower_998", "upper_998")
     shown = points[points["y"].notna() & points["x"].notna()].assign(name=lambda f: f["name"].map(plain))
     look = theme.styles(zip(shown["name"], shown["role"], strict=True))
     curves = limits.sort_values("x", kind="stable")
-    y_scale = linear([*shown["y"], *_visible_limits(curves, shown), average], round_ends=False, number=y_format)
-    x_scale = linear([*shown["x"]], zero=curves["x"].min() <= shown["x"].min() / 2, round_ends=False, number=x_format)
+    y_scale = linear(
+        [*shown["y"], *_visible_limits(curves, shown), average], round_ends=False, number=y_format
+    )
+    x_scale = linear(
+        [*shown["x"]], zero=curves["x"].min() <= shown["x"].min() / 2, round_ends=False, number=x_format
+    )
     left = axis_room(y_scale)
     plot = _Frame(x_scale, y_scale, theme.WIDTH - left - 62, height)
     x, y = _axes(plot, plain(x_title))
@@ -127,18 +133,23 @@ def _axes(plot: _Frame, x_title: str) -> tuple[alt.X, alt.Y]:
 
 
 def _visible_limits(curves: pd.DataFrame, shown: pd.DataFrame) -> list[float]:
-    """The 99.8% limits where the points are: nearer zero they open without bound, and would flatten the rest."""
+    """The 99.8% limits where the points are: nearer zero they widen without end."""
     near = [shown["x"].min(), shown["x"].max()]
-    return [*np.interp(near, curves["x"], curves["lower_998"]), *np.interp(near, curves["x"], curves["upper_998"])]
+    return [
+        *np.interp(near, curves["x"], curves["lower_998"]),
+        *np.interp(near, curves["x"], curves["upper_998"]),
+    ]
 
 
 def _funnel_key(
     shown: pd.DataFrame, look: Mapping[str, theme.Style], peers_label: str
 ) -> list[tuple[str, dict[str, Any]]]:
-    entries = [(name, marker(look[name])) for name in shown.loc[~shown["role"].isin(["peer", "flagged"]), "name"]]
+    entries = [
+        (name, marker(look[name])) for name in shown.loc[~shown["role"].isin(["peer", "flagged", "flagged_area"]), "name"]
+    ]
     if (shown["role"] == "peer").any():
         entries.append((peers_label, marker(theme.PEER)))
-    if (shown["role"] == "flagged").any():
+    if shown["role"].map(theme.is_flagged).any():
         entries.append(("Flagged", marker(theme.FLAGGED)))
     return entries
 
@@ -155,7 +166,9 @@ def _funnel_curves(curves: pd.DataFrame, average: float, x_scale: Linear, x: alt
         for part in looks
     }
     looks["average"] = ([1, 0], theme.RULE)
-    drawn["average"] = [{"line": "average", "x": end, "value": average} for end in (x_scale.lower, x_scale.upper)]
+    drawn["average"] = [
+        {"line": "average", "x": end, "value": average} for end in (x_scale.lower, x_scale.upper)
+    ]
     return [
         alt.Chart(inline(f"limits_{part}", drawn[part]))
         .mark_line(clip=True, color=colour, strokeDash=dash, strokeWidth=1.5, interpolate="monotone")
@@ -168,7 +181,7 @@ def _funnel_rows(
     shown: pd.DataFrame, look: Mapping[str, theme.Style], x_format: str, y_format: str
 ) -> list[dict[str, Any]]:
     """One marker an area, the area itself last so that it lies on top."""
-    depth = shown["role"].map({"peer": 0, "flagged": 1, "area": 3}).fillna(2)
+    depth = shown["role"].map({"peer": 0, "flagged": 1, "area": 3, "flagged_area": 3}).fillna(2)
     return [
         {
             "x": r.x,
@@ -197,20 +210,20 @@ def _limit_labels(curves: pd.DataFrame, average: float, average_label: str, plot
 def _outlier_labels(
     shown: pd.DataFrame, curves: pd.DataFrame, look: Mapping[str, theme.Style], plot: _Frame
 ) -> list[Note]:
-    """Names beside the points that matter, the area first, then by distance; one that would overlap is left out."""
+    """Names beside the points that matter, the area first, then by distance; none that would overlap."""
     lower = np.interp(shown["x"], curves["x"], curves["lower_998"])
     upper = np.interp(shown["x"], curves["x"], curves["upper_998"])
     beyond = np.maximum(lower - shown["y"], shown["y"] - upper)
-    candidates = shown.assign(beyond=beyond, first=shown["role"].map({"area": 0, "flagged": 1}).fillna(2))
+    candidates = shown.assign(beyond=beyond, first=shown["role"].map({"area": 0, "flagged_area": 0, "flagged": 1}).fillna(2))
     candidates = candidates[(candidates["beyond"] > 0) | (candidates["role"] != "peer")]
     places = {r.name: plot.place(r.x, r.y) for r in shown.itertuples(index=False)}
     taken = [_Box(x - 6, y - 6, x + 6, y + 6) for x, y in places.values()]
     candidates = candidates.sort_values(["first", "beyond", "name"], ascending=[True, False, True])
-    found = []
+    found: list[Note] = []
     for r in candidates.itertuples(index=False):
         if len(found) >= MOST_NAMES + (candidates["first"] < 2).sum():
             break
-        note = _free_place(r.name, places[r.name], taken, look[r.name], plot, bold=r.role == "area")
+        note = _free_place(r.name, places[r.name], taken, look[r.name], plot, bold=theme.is_own(r.role))
         if note:
             found.append(note)
     return found
@@ -219,10 +232,10 @@ def _outlier_labels(
 def _free_place(
     name: str, place: tuple[float, float], taken: list[_Box], style: theme.Style, plot: _Frame, *, bold: bool
 ) -> Note | None:
-    """The name right of, left of, above or below its point, and the ground it takes added to `taken`; or None."""
+    """The name beside its point where nothing else stands, its ground added to `taken`; or None."""
     x, y = place
     long = text_width(name, theme.SMALL_SIZE, bold=bold)
-    spots: Sequence[tuple[float, float, str]] = (
+    spots: Sequence[tuple[float, float, Align]] = (
         (x + 10, y, "left"),
         (x - 10, y, "right"),
         (x, y - 15, "center"),

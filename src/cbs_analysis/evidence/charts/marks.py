@@ -1,15 +1,15 @@
 """The building blocks of every chart: checked frames, inline data, texts, keys and the finished drawing.
 
-Names and titles reach the drawing as data or as literal titles only. None becomes a column name, a tooltip's title or
-part of an expression, because Vega-Lite would compile those as code. Positions of texts and keys are in chart units,
-with the plot's top left corner at 0, 0.
+Names and titles reach the drawing as data or as literal titles only. None becomes a column name, a
+tooltip's title or part of an expression, because Vega-Lite would compile those as code. Positions of texts
+and keys are in chart units, with the plot's top left corner at 0, 0.
 """
 
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import altair as alt
 import pandas as pd
@@ -18,6 +18,7 @@ from cbs_analysis.evidence import theme
 from cbs_analysis.evidence.charts.layout import Linear, text_width, wrap
 
 Layer = alt.Chart
+Align = Literal["left", "center", "right"]
 # Characters that no XML document may hold, and surrogates that no text should.
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
@@ -26,7 +27,9 @@ def require(frame: pd.DataFrame, *columns: str) -> None:
     """Raise ValueError unless the frame has these columns and a row."""
     missing = [column for column in columns if column not in frame.columns]
     if missing:
-        raise ValueError(f"the chart's frame lacks {', '.join(missing)}; it has {', '.join(map(str, frame.columns))}")
+        raise ValueError(
+            f"the chart's frame lacks {', '.join(missing)}; it has {', '.join(map(str, frame.columns))}"
+        )
     if frame.empty:
         raise ValueError("the chart's frame has no rows")
 
@@ -60,7 +63,9 @@ def value_y(scale: Linear, field: str = "value") -> alt.Y:
     axis = alt.Axis(
         values=list(scale.ticks), format=scale.format, title=None, domain=False, ticks=False, grid=True
     )
-    return alt.Y(f"{field}:Q", scale=alt.Scale(domain=[scale.lower, scale.upper], nice=False, zero=False), axis=axis)
+    return alt.Y(
+        f"{field}:Q", scale=alt.Scale(domain=[scale.lower, scale.upper], nice=False, zero=False), axis=axis
+    )
 
 
 def axis_room(scale: Linear) -> float:
@@ -76,20 +81,20 @@ class Note:
     y: float
     text: str
     colour: str = theme.MUTED
-    align: str = "left"
+    align: Align = "left"
     bold: bool = False
     italic: bool = False
     size: int = theme.TEXT_SIZE
     limit: float = 0
 
-    def layer_key(self) -> tuple[str, bool, bool, int, float]:
+    def layer_key(self) -> tuple[Align, bool, bool, int, float]:
         """What has to be the same for two notes to be drawn together."""
         return (self.align, self.bold, self.italic, self.size, self.limit)
 
 
 def notes(items: Sequence[Note], name: str = "notes") -> list[Layer]:
     """Texts as layers, those that look alike together. `name` differs between the calls for one chart."""
-    groups: dict[tuple[str, bool, bool, int, float], list[Note]] = {}
+    groups: dict[tuple[Align, bool, bool, int, float], list[Note]] = {}
     for item in items:
         groups.setdefault(item.layer_key(), []).append(item)
     return [_note_layer(f"{name}_{i}", group) for i, group in enumerate(groups.values())]
@@ -98,7 +103,7 @@ def notes(items: Sequence[Note], name: str = "notes") -> list[Layer]:
 def _note_layer(name: str, group: list[Note]) -> Layer:
     sample = group[0]
     rows = [{"x": n.x, "y": n.y, "text": n.text, "colour": n.colour} for n in group]
-    return (
+    layer: Layer = (
         alt.Chart(inline(name, rows))
         .mark_text(
             align=sample.align,
@@ -118,11 +123,12 @@ def _note_layer(name: str, group: list[Note]) -> Layer:
             color=alt.Color("colour:N", scale=None),
         )
     )
+    return layer
 
 
 def point_layer(name: str, rows: Sequence[Mapping[str, Any]], x: Any, y: Any, **mark: Any) -> Layer:
-    """Markers whose rows carry `shape`, `fill`, `stroke`, `size`, and `tip`, the text shown on pointing at them."""
-    return (
+    """Markers whose rows carry `shape`, `fill`, `stroke`, `size`, and a `tip` to show on pointing."""
+    layer: Layer = (
         alt.Chart(inline(name, rows))
         .mark_point(opacity=1, **{"strokeWidth": 1.5, **mark})
         .encode(
@@ -135,6 +141,17 @@ def point_layer(name: str, rows: Sequence[Mapping[str, Any]], x: Any, y: Any, **
             **({"tooltip": alt.Tooltip("tip:N")} if rows and "tip" in rows[0] else {}),
         )
     )
+    return layer
+
+
+def marked(values: pd.Series, *, every: bool = False, last: bool = True) -> list[int]:
+    """Positions that get a marker: all that have a value, or any that no line reaches and the last."""
+    known = values.notna().to_numpy()
+    present = [j for j in range(len(values)) if known[j]]
+    if every:
+        return present
+    alone = [j for j in present if not (j and known[j - 1]) and not (j + 1 < len(known) and known[j + 1])]
+    return sorted({*alone, *(present[-1:] if last else [])})
 
 
 def marker(style: theme.Style) -> dict[str, Any]:
@@ -148,13 +165,13 @@ def swatch(colour: str, size: int = 190) -> dict[str, Any]:
 
 
 def key(entries: Sequence[tuple[str, Mapping[str, Any]]], left: float, bottom: float) -> list[Layer]:
-    """A key over the plot: (label, marker columns) side by side, in rows of which the last ends at `bottom`."""
-    right = theme.WIDTH + left - 8
+    """A key over the plot: (label, marker columns) side by side, in rows that end at `bottom`."""
+    right = theme.WIDTH + left
     places: list[tuple[float, int]] = []
     x, row = left, 0
     for label, _ in entries:
-        needed = 22 + text_width(label) + 14
-        if places and x + needed - 14 > right:
+        needed = 22 + text_width(label) + 18
+        if places and x + needed - 18 > right:
             x, row = left, row + 1
         places.append((x, row))
         x += needed
@@ -163,7 +180,7 @@ def key(entries: Sequence[tuple[str, Mapping[str, Any]]], left: float, bottom: f
     for (label, mark), (x, line) in zip(entries, places, strict=True):
         y = bottom - height + line * 21 + 10
         symbols.append({"x": x + 8, "y": y, **mark})
-        texts.append(Note(x + 20, y, plain(label), theme.INK))
+        texts.append(Note(x + 22, y, plain(label), theme.INK))
     where_x, where_y = alt.X("x:Q", scale=None, axis=None), alt.Y("y:Q", scale=None, axis=None)
     return [point_layer("key_marks", symbols, where_x, where_y), *notes(texts, "key")]
 
@@ -178,15 +195,16 @@ def finish(
     left: float,
     description: str = "",
 ) -> alt.LayerChart:
-    """Layers as one chart in the house theme. `left` is the room left of the plot: titles start at its far side."""
+    """Layers as one chart in the house theme. `left` is the room left of the plot, where titles start."""
     heading = wrap(plain(title), theme.WIDTH, theme.TITLE_SIZE, bold=True)
     lines = wrap(plain(subtitle), theme.WIDTH)
-    chart = alt.layer(*layers).properties(
+    chart: Any = alt.layer(*layers).properties(
         width=round(width),
         height=round(height),
-        title=alt.TitleParams(text=heading, subtitle=lines or alt.Undefined, dx=-round(left), offset=12),
+        title=alt.TitleParams(text=heading, subtitle=lines or alt.Undefined, dx=-round(left), offset=15),
         description=plain(description) or ". ".join(t for t in (plain(title), plain(subtitle)) if t),
         config=theme.config(),
     )
     chart["$schema"] = theme.VEGA_LITE_SCHEMA
-    return chart
+    drawing: alt.LayerChart = chart
+    return drawing

@@ -8,40 +8,55 @@ import altair as alt
 import pandas as pd
 
 HALF_MONTH = pd.Timedelta(days=15)
+SHORT_SPAN = 15
 
 
 def months(values: Iterable[Any]) -> pd.PeriodIndex:
     """Months given as `2008-04`, dates, timestamps or periods."""
-    return pd.PeriodIndex([v if isinstance(v, pd.Period) else pd.Period(str(v)[:7], freq="M") for v in values], freq="M")
+    return pd.PeriodIndex(
+        [v if isinstance(v, pd.Period) else pd.Period(str(v)[:7], freq="M") for v in values], freq="M"
+    )
 
 
-def iso(month: pd.Period, shift: pd.Timedelta = pd.Timedelta(0)) -> str:
-    """First day of a month, shifted, as an ISO date: a date without a time is UTC in every browser."""
-    return str((month.to_timestamp() + shift).date())
+def iso(month: pd.Period) -> str:
+    """First day of a month as an ISO date: a date without a time is UTC in every browser."""
+    return str(month.to_timestamp().date())
 
 
-def milliseconds(month: pd.Period, shift: pd.Timedelta = pd.Timedelta(0)) -> int:
-    """First day of a month, shifted, in milliseconds since 1970 (UTC)."""
-    return int((month.to_timestamp() + shift).value // 1_000_000)
+def milliseconds(moment: pd.Timestamp) -> int:
+    """Milliseconds since 1970 (UTC)."""
+    return int(moment.value // 1_000_000)
 
 
-def month_axis(first: pd.Period, last: pd.Period) -> alt.X:
+def ends(first: pd.Period, last: pd.Period) -> tuple[pd.Timestamp, pd.Timestamp]:
+    """The ends of a time axis: half a month before the first month's mark, half a month after the last's."""
+    return first.to_timestamp() - HALF_MONTH, last.to_timestamp() + HALF_MONTH
+
+
+def boundary(month: pd.Period, first: pd.Period, last: pd.Period, width: float) -> float:
+    """Distance from the left of an axis of this width to halfway between the month before and the month."""
+    start, end = ends(first, last)
+    place: float = (month.to_timestamp() - HALF_MONTH - start) / (end - start) * width
+    return max(0.0, min(width, place))
+
+
+def month_axis(first: pd.Period, last: pd.Period, title: str | None = None) -> alt.X:
     """A time axis from half a month before the first to half a month after the last, with few labels.
 
     Labels stand at Aprils, where the financial year starts, or every three months when the span is short.
     """
     span = pd.period_range(first, last, freq="M")
-    every = 3 if len(span) <= 15 else 12 * math.ceil(len(span) / 72)
-    marked = [m for m in span if (m.month - 4) % min(every, 12) == 0]
-    if every > 12:
-        marked = marked[:: every // 12]
+    years_apart = math.ceil(len(span) / 72)
+    marked = [m for m in span if (m.month - 4) % (3 if len(span) <= SHORT_SPAN else 12) == 0][::years_apart]
     return alt.X(
         "month:T",
-        scale=alt.Scale(
-            type="utc", nice=False, domain=[milliseconds(first, -HALF_MONTH), milliseconds(last, HALF_MONTH)]
-        ),
+        scale=alt.Scale(type="utc", nice=False, domain=[milliseconds(t) for t in ends(first, last)]),
         axis=alt.Axis(
-            values=[milliseconds(m) for m in marked], format="%b %Y", title=None, grid=False, labelFlush=False
+            values=[milliseconds(m.to_timestamp()) for m in marked],
+            format="%b %Y",
+            title=title,
+            grid=False,
+            labelFlush=False,
         ),
     )
 
@@ -56,4 +71,4 @@ def by_month(frame: pd.DataFrame) -> pd.DataFrame:
 
 def month_name(month: pd.Period) -> str:
     """A month as people write it: April 2008."""
-    return month.strftime("%B %Y")
+    return str(month.strftime("%B %Y"))

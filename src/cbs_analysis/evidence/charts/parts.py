@@ -1,7 +1,8 @@
 """What a whole is made of: components of change by year, age profiles, and shares by band.
 
-For the reader who asks "what drives it?" and "how are we made up?". Bars are the area; its comparators are markers on
-the same scale, so that every difference can be read against a common line. Shares and components come from the chapters.
+For the reader who asks "what drives it?" and "how are we made up?". Bars are the area; its comparators are
+markers on the same scale, so that every difference can be read against a common line. Shares and components
+come from the chapters.
 """
 
 from collections.abc import Mapping
@@ -43,18 +44,22 @@ def components(
     height: int = HEIGHT,
     description: str = "",
 ) -> alt.LayerChart:
-    """What added (above the line) and what took away (below) in each year, with the balance as a white diamond.
+    """What added (above the line) and what took away (below) in each year, and the balance.
 
-    `frame`: year, component, value (signed), one row a year and component; at most six components, stacked in the
-    order of first appearance. The balance is drawn for years in which every component is known.
+    `frame`: year, component, value (signed), one row a year and component; at most six components, stacked
+    in the order of first appearance. The balance is drawn for years in which every component is known.
     """
     require(frame, "year", "component", "value")
-    wide = frame.assign(component=frame["component"].map(plain)).pivot(index="year", columns="component", values="value")
+    wide = frame.assign(component=frame["component"].map(plain)).pivot(
+        index="year", columns="component", values="value"
+    )
     wide = wide.sort_index()[list(dict.fromkeys(frame["component"].map(plain)))]
     if len(wide.columns) > len(theme.PARTS):
         raise ValueError(f"at most {len(theme.PARTS)} components can be told apart, not {len(wide.columns)}")
     colours = dict(zip(wide.columns, theme.PARTS, strict=False))
-    scale = linear([*wide.clip(lower=0).sum(axis=1), *wide.clip(upper=0).sum(axis=1)], zero=True, number=value_format)
+    scale = linear(
+        [*wide.clip(lower=0).sum(axis=1), *wide.clip(upper=0).sum(axis=1)], zero=True, number=value_format
+    )
     left = axis_room(scale)
     width = theme.WIDTH - left - 10
     balance = {"shape": "diamond", "fill": theme.WHITE, "stroke": theme.INK, "size": 90}
@@ -80,10 +85,12 @@ def components(
 
 
 def _band_x(names: list[str], *, most: int) -> alt.X:
+    """Bars side by side, with at most this many labels; with none, the caller writes its own."""
+    shown = [names[i] for i in thin(names, most)] if most else []
     return alt.X(
         "band:O",
-        scale=alt.Scale(type="band", domain=names, paddingInner=0.25, paddingOuter=0.15),
-        axis=alt.Axis(values=[names[i] for i in thin(names, most)], title=None, labelAngle=0, ticks=False, grid=False),
+        scale=alt.Scale(type="band", domain=names, paddingInner=0.25, paddingOuter=0.125),
+        axis=alt.Axis(values=shown, title=None, labelAngle=0, ticks=False, grid=False, labels=bool(most)),
     )
 
 
@@ -96,7 +103,7 @@ def _stacks(wide: pd.DataFrame, colours: Mapping[str, str], x: alt.X, scale: Lin
             row = {"band": str(year), "value": start, "end": start + value, "colour": colours[str(name)]}
             rows.append(row | {"tip": f"{name}, {year}: {number_text(value, '+,.0f')}"})
             up, down = (up + value, down) if value >= 0 else (up, down + value)
-    return (
+    layer: Layer = (
         alt.Chart(inline("components", rows))
         .mark_bar(stroke=theme.WHITE, strokeWidth=1)
         .encode(
@@ -107,6 +114,7 @@ def _stacks(wide: pd.DataFrame, colours: Mapping[str, str], x: alt.X, scale: Lin
             tooltip=alt.Tooltip("tip:N"),
         )
     )
+    return layer
 
 
 def _balance(
@@ -114,9 +122,18 @@ def _balance(
 ) -> list[Layer]:
     sums = wide.sum(axis=1, skipna=False)
     rows = [{"band": str(year), "value": value} for year, value in sums.items()]
-    line = alt.Chart(inline("balance", rows)).mark_line(color=theme.INK, strokeWidth=1.5).encode(x=x, y=value_y(scale))
+    line = (
+        alt.Chart(inline("balance", rows))
+        .mark_line(color=theme.INK, strokeWidth=1.5)
+        .encode(x=x, y=value_y(scale))
+    )
     known = [
-        {"band": str(year), "value": value, **look, "tip": f"{plain(label)}, {year}: {number_text(value, number)}"}
+        {
+            "band": str(year),
+            "value": value,
+            **look,
+            "tip": f"{plain(label)}, {year}: {number_text(value, number)}",
+        }
         for year, value in sums.dropna().items()
     ]
     return [line, point_layer("balances", known, x, value_y(scale))]
@@ -127,13 +144,16 @@ def _shares(frame: pd.DataFrame, band: str) -> tuple[pd.DataFrame, dict[str, the
     require(frame, band, "series", "share_pct", "role")
     named = frame.assign(series=frame["series"].map(plain), band=frame[band].map(plain))
     wide = named.pivot(index="band", columns="series", values="share_pct")
-    wide = wide.reindex(index=list(dict.fromkeys(named["band"])), columns=list(dict.fromkeys(named["series"])))
+    wide = wide.reindex(
+        index=list(dict.fromkeys(named["band"])), columns=list(dict.fromkeys(named["series"]))
+    )
     return wide, theme.styles(zip(named["series"], named["role"], strict=True))
 
 
 def _share_key(look: Mapping[str, theme.Style]) -> list[tuple[str, dict[str, Any]]]:
     return [
-        (name, swatch(style.colour) if style is theme.AREA else _marker_on_bar(style)) for name, style in look.items()
+        (name, swatch(style.colour) if style is theme.AREA else _marker_on_bar(style))
+        for name, style in look.items()
     ]
 
 
@@ -152,7 +172,7 @@ def age_profile(
     value_format: str = ".1f",
     description: str = "",
 ) -> alt.LayerChart:
-    """Share of residents in each age band, the oldest at the top: bars for the area, markers for its comparators.
+    """Share of residents in each age band, the oldest at the top: the area as bars.
 
     `frame`: age_band (in order, youngest first), series, share_pct, role.
     """
@@ -170,9 +190,13 @@ def age_profile(
         ),
     )
     y = alt.Y("y:Q", scale=None, axis=None)
-    bars, marks = _share_rows(wide, look, {band: {"y": middle} for band, middle in middles.items()}, value_format)
+    bars, marks = _share_rows(
+        wide, look, {band: {"y": middle} for band, middle in middles.items()}, value_format
+    )
     key_layers = key(_share_key(look), -left, -26)
-    bar_mark = alt.Chart(inline("area", bars)).mark_bar(color=theme.AREA_COLOUR, height=AGE_ROW * 0.72, orient="horizontal")
+    bar_mark = alt.Chart(inline("area", bars)).mark_bar(
+        color=theme.AREA_COLOUR, height=AGE_ROW * 0.72, orient="horizontal"
+    )
     layers = [
         bar_mark.encode(x=x, x2=alt.XDatum(0), y=y, tooltip=alt.Tooltip("tip:N")),
         point_layer("comparators", marks, x, y, strokeWidth=1.2),
@@ -199,7 +223,11 @@ def _share_rows(
     marks: list[dict[str, Any]] = []
     for name in wide.columns:
         for band, share in wide[name].dropna().items():
-            row = {**places[str(band)], "value": share, "tip": f"{name}, {band}: {number_text(share, number)}%"}
+            row = {
+                **places[str(band)],
+                "value": share,
+                "tip": f"{name}, {band}: {number_text(share, number)}%",
+            }
             if look[name] is theme.AREA:
                 bars.append(row)
             else:
@@ -221,7 +249,8 @@ def distribution(
 ) -> alt.LayerChart:
     """Share in each bin: bars for the area, markers for its comparators.
 
-    `frame`: bin (in order), series, share_pct, role. `reference` is a labelled level line, such as an even spread.
+    `frame`: bin (in order), series, share_pct, role. `reference` is a labelled level line, such as an even
+    spread.
     """
     wide, look = _shares(frame, "bin")
     levels = [reference[1]] if reference else []
@@ -230,8 +259,7 @@ def distribution(
     width = theme.WIDTH - left - 10
     key_layers = key(_share_key(look), -left, -36)
     names = [str(band) for band in wide.index]
-    x = _band_x(names, most=len(names))
-    x.axis.labels = False
+    x = _band_x(names, most=0)
     texts, depth = _bin_notes(names, width, height)
     if bin_title:
         texts.append(Note(width / 2, height + depth + 20, plain(bin_title), theme.MUTED, "center"))
@@ -279,4 +307,10 @@ def _level(
         .encode(y=value_y(scale))
     )
     y = height - scale.position(value, height) - 10
-    return [rule, *notes([Note(width, y, f"{plain(label)} {number_text(value, number)}", theme.MUTED, "right")], "reference_label")]
+    return [
+        rule,
+        *notes(
+            [Note(width, y, f"{plain(label)} {number_text(value, number)}", theme.MUTED, "right")],
+            "reference_label",
+        ),
+    ]

@@ -1,7 +1,7 @@
 """Areas side by side: where one value stands among its peers, with its uncertainty.
 
-For the reader who asks "is that high, and can I be sure?". A flagged value is shown, hollow and crossed, and never
-ranked. Values and intervals come from the chapters.
+For the reader who asks "is that high, and can I be sure?". A flagged value is shown, hollow and crossed,
+and never ranked. Values and intervals come from the chapters.
 """
 
 from collections.abc import Mapping
@@ -12,6 +12,7 @@ import pandas as pd
 from cbs_analysis.evidence import theme
 from cbs_analysis.evidence.charts.layout import Linear, linear, number_text, spread, text_width
 from cbs_analysis.evidence.charts.marks import (
+    Align,
     Layer,
     Note,
     finish,
@@ -41,16 +42,22 @@ def ranked_intervals(
     zero: bool = False,
     description: str = "",
 ) -> alt.LayerChart:
-    """Areas from the highest value to the lowest, each a dot with its interval; flagged ones below, not ranked.
+    """Areas from the highest value to the lowest, each with its interval; flagged ones below, unranked.
 
-    `frame`: name, value, lower, upper (NaN where there is no interval), role (see `theme.styles`), one row an area.
-    `reference` is a labelled upright line. `value_format` is a number format common to Python and D3. `zero` makes the
-    axis start at zero. Above 45 rows only the area, its comparators and the ends are named.
+    `frame`: name, value, lower, upper (NaN where there is no interval), role (see `theme.styles`), one row
+    an area. `reference` is a labelled upright line. `value_format` is a number format common to Python and
+    D3. `zero` makes the axis start at zero. Above 45 rows only the area, its comparators and the ends are
+    named.
     """
     require(frame, "name", "value", "lower", "upper", "role")
+    if frame["value"].isna().all():
+        raise ValueError("none of the areas has a value to rank")
     shown = frame[frame["value"].notna()].assign(name=lambda f: f["name"].map(plain))
-    ranked = shown[shown["role"] != "flagged"].sort_values(["value", "name"], ascending=[False, True], kind="stable")
-    flagged = shown[shown["role"] == "flagged"].sort_values("name", kind="stable")
+    apart = shown["role"].map(theme.is_flagged)
+    ranked = shown[~apart].sort_values(
+        ["value", "name"], ascending=[False, True], kind="stable"
+    )
+    flagged = shown[apart].sort_values("name", kind="stable")
     # Roles are read in the caller's order: it tells the plain comparators apart.
     look = theme.styles(zip(shown["name"], shown["role"], strict=True))
     dense = len(ranked) > MOST_NAMED_ROWS
@@ -63,13 +70,18 @@ def ranked_intervals(
     height = flagged_top + len(flagged) * ROW if len(flagged) else len(ranked) * pitch
     limits = [reference[1]] if reference else []
     scale = linear(
-        [*shown["value"], *shown["lower"], *shown["upper"], *limits], zero=zero, round_ends=False, number=value_format
+        [*shown["value"], *shown["lower"], *shown["upper"], *limits],
+        zero=zero,
+        round_ends=False,
+        number=value_format,
     )
     names = _row_names(ordered, look, dense=dense, height=height)
     left = max(min(text_width(n.text, bold=n.bold), LABEL_LIMIT) for n in names) + 10
-    width = theme.WIDTH - left - text_width(number_text(scale.upper, value_format), bold=True) - 12
+    width = theme.WIDTH - left - 14
     if len(flagged):
-        names.append(Note(-8, flagged_top - ROW / 2, "Flagged, not ranked", theme.MUTED, "right", italic=True))
+        names.append(
+            Note(-8, flagged_top - ROW / 2, "Flagged, not ranked", theme.MUTED, "right", italic=True)
+        )
     layers = [
         *_highlight(ordered, pitch, left, width),
         *_reference(reference, scale, width, height, value_format),
@@ -82,21 +94,32 @@ def ranked_intervals(
     )
 
 
-def _row_names(ordered: pd.DataFrame, look: Mapping[str, theme.Style], *, dense: bool, height: float) -> list[Note]:
+def _row_names(
+    ordered: pd.DataFrame, look: Mapping[str, theme.Style], *, dense: bool, height: float
+) -> list[Note]:
     named = ordered
     if dense:
-        ends = {ordered.index[0], ordered.index[(ordered["role"] != "flagged").to_numpy().nonzero()[0][-1]]}
+        ends = {0, int((~ordered["role"].map(theme.is_flagged)).sum()) - 1}
         named = ordered[(ordered["role"] != "peer") | ordered.index.isin(ends)]
     places = spread(list(named["y"]), [min(ROW, 19.0)] * len(named), 0, height) if dense else list(named["y"])
     return [
-        Note(-8, y, name, look[name].text, "right", bold=role == "area" or theme.is_comparator(role), limit=LABEL_LIMIT)
+        Note(
+            -8,
+            y,
+            name,
+            look[name].text,
+            "right",
+            bold=theme.is_own(role) or theme.is_comparator(role),
+            limit=LABEL_LIMIT,
+        )
         for name, role, y in zip(named["name"], named["role"], places, strict=True)
     ]
 
 
 def _highlight(ordered: pd.DataFrame, pitch: float, left: float, width: float) -> list[Layer]:
     """A pale strip behind the area's row, so that the eye can follow it across."""
-    rows = [{"y": y - pitch / 2, "y2": y + pitch / 2} for y in ordered.loc[ordered["role"] == "area", "y"]]
+    half = max(pitch, 0.8 * ROW) / 2
+    rows = [{"y": y - half, "y2": y + half} for y in ordered.loc[ordered["role"].map(theme.is_own), "y"]]
     if not rows:
         return []
     return [
@@ -125,7 +148,12 @@ def _reference(
         .mark_rule(color=theme.RULE, strokeWidth=1.5, strokeDash=[5, 4])
         .encode(x=alt.X("x:Q", scale=None, axis=None), y=alt.Y("y:Q", scale=None, axis=None), y2="y2:Q")
     )
-    return [rule, *notes([Note(max(min(place, width - half), half), -14, text, theme.MUTED, "center")], "reference_label")]
+    return [
+        rule,
+        *notes(
+            [Note(max(min(place, width - half), half), -14, text, theme.MUTED, "center")], "reference_label"
+        ),
+    ]
 
 
 def _value_x(scale: Linear, title: str) -> alt.X:
@@ -135,14 +163,18 @@ def _value_x(scale: Linear, title: str) -> alt.X:
     )
 
 
-def _intervals(
-    ordered: pd.DataFrame, look: Mapping[str, theme.Style], x: alt.X, *, dense: bool
-) -> Layer:
+def _intervals(ordered: pd.DataFrame, look: Mapping[str, theme.Style], x: alt.X, *, dense: bool) -> Layer:
     rows = [
-        {"value": r.lower, "upper": r.upper, "y": r.y, "colour": look[r.name].colour, "weight": _weight(r.role, dense)}
-        for r in ordered.itertuples(index=False)
+        {
+            "value": r.lower,
+            "upper": r.upper,
+            "y": r.y,
+            "colour": look[r.name].colour,
+            "weight": _weight(r.role, dense),
+        }
+        for r in _area_last(ordered).itertuples(index=False)
     ]
-    return (
+    layer: Layer = (
         alt.Chart(inline("intervals", rows))
         .mark_rule()
         .encode(
@@ -153,21 +185,35 @@ def _intervals(
             strokeWidth=alt.StrokeWidth("weight:Q", scale=None),
         )
     )
+    return layer
+
+
+def _area_last(ordered: pd.DataFrame) -> pd.DataFrame:
+    """Drawing order: the area over its comparators over the rest."""
+    depth = ordered["role"].map({"peer": 0, "flagged": 0, "area": 2, "flagged_area": 2}).fillna(1)
+    return ordered.assign(depth=depth).sort_values("depth", kind="stable")
 
 
 def _weight(role: str, dense: bool) -> float:
-    return 3 if role == "area" else 1 if dense else 2
+    return 3 if theme.is_own(role) else 1 if dense else 2
 
 
 def _dots(
     ordered: pd.DataFrame, look: Mapping[str, theme.Style], x: alt.X, number: str, *, dense: bool
 ) -> Layer:
     rows = []
-    for r in ordered.itertuples(index=False):
+    for r in _area_last(ordered).itertuples(index=False):
         mark = marker(look[r.name])
         if dense and r.role == "peer":
             mark["size"] = 14
-        rows.append({"value": r.value, "y": r.y, **mark, "tip": interval_tip(r.name, r.value, r.lower, r.upper, number)})
+        rows.append(
+            {
+                "value": r.value,
+                "y": r.y,
+                **mark,
+                "tip": interval_tip(r.name, r.value, r.lower, r.upper, number),
+            }
+        )
     return point_layer("areas", rows, x, alt.Y("y:Q", scale=None, axis=None))
 
 
@@ -185,8 +231,15 @@ def _values(
     """The value in figures beside the area and each comparator."""
     found = []
     for r in ordered.itertuples(index=False):
-        if r.role not in ("peer", "flagged"):
-            end = max(v for v in (r.value, r.upper) if pd.notna(v))
-            x = scale.position(end, width) + 10
-            found.append(Note(x, r.y, number_text(r.value, number), look[r.name].text, bold=True))
+        if r.role != "peer" and not theme.is_flagged(r.role):
+            text = number_text(r.value, number)
+            # Where rows are thinner than a letter, the figures must clear the neighbours' intervals too.
+            near = ordered.loc[(ordered["y"] - r.y).abs() < 9, ["value", "lower", "upper"]].to_numpy().ravel()
+            ends = [scale.position(v, width) for v in near if pd.notna(v)]
+            middle = scale.position(r.value, width)
+            align: Align = "left"
+            x = max(*ends, middle + 6) + 8
+            if x + text_width(text, bold=True) > width + 10:
+                x, align = min(*ends, middle - 6) - 8, "right"
+            found.append(Note(x, r.y, text, look[r.name].text, align, bold=True))
     return found

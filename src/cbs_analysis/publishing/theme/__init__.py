@@ -1,7 +1,7 @@
-"""The book's look as a Sphinx theme: a header, light navigation, the page. It loads one style sheet and one small script.
+"""The book's look as a Sphinx theme: a header, light navigation, the page, and one small script.
 
-The navigation is written from `_navigation.json`, staged beside the pages: on each page only the branch that the page
-lies in is opened, so its cost does not grow with the number of packs.
+The navigation is written from `_navigation.json`, staged beside the pages: on each page only the branch that
+the page lies in is opened, so its cost does not grow with the number of packs.
 """
 
 import html
@@ -18,14 +18,16 @@ INDEX_START = "Search.setIndex("
 def navigation(entries: list[dict[str, Any]], here: str) -> list[dict[str, Any]]:
     """The entries to show on page `here`: all at the top, and below an entry only where the page lies in it.
 
-    An entry has `title`, `docname` (None where there is no page), `pages` of its own, and `children`, further entries.
-    Its own pages show on itself and on them; its children wherever the page lies below it, or it is always `open`.
+    An entry has `title`, `docname` (None where there is no page), `pages` of its own, and `children`, further
+    entries. Its own pages show on itself and on them; its children wherever the page lies below it, or it is
+    always `open`.
     """
     shown = []
     for entry in entries:
         own = _is_own(entry, here)
         inside = entry["open"] or _holds(entry, here)
-        below = [*(entry["pages"] if own else []), *(entry["children"] if inside else [])]
+        pages = [{**page, "own": True} for page in entry["pages"]] if own else []
+        below = [*pages, *(entry["children"] if inside else [])]
         shown.append({**entry, "current": entry["docname"] == here, "children": navigation(below, here)})
     return shown
 
@@ -44,7 +46,9 @@ def _add_navigation(app: Sphinx, pagename: str, template: str, context: dict[str
         entries = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
         app.handbook_navigation = entries  # type: ignore[attr-defined]
     groups = app.handbook_navigation  # type: ignore[attr-defined]
-    context["handbook_groups"] = [{**group, "entries": navigation(group["entries"], pagename)} for group in groups]
+    context["handbook_groups"] = [
+        {**group, "entries": navigation(group["entries"], pagename)} for group in groups
+    ]
 
 
 def escape_titles(index: str) -> str:
@@ -63,7 +67,9 @@ def _finish(app: Sphinx, error: Exception | None) -> None:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     app.add_html_theme("handbook", str(Path(__file__).parent / "handbook"))
-    app.add_config_value("comments_config", {}, "html")  # Jupyter Book sets it whether or not comments are loaded
+    app.add_config_value(
+        "comments_config", {}, "html"
+    )  # Jupyter Book sets it whether or not comments are loaded
     app.connect("html-page-context", _add_navigation)
     app.connect("build-finished", _finish)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

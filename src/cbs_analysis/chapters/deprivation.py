@@ -1,0 +1,81 @@
+"""Deprivation, for the chapter on population and need: neighbourhoods by England's fifths of the Index of 2010."""
+
+import numpy as np
+import pandas as pd
+
+from cbs_analysis.chapters import figures
+from cbs_analysis.chapters.building import Chapter, Standing, sentence
+from cbs_analysis.evidence import charts
+from cbs_analysis.evidence.finding import Chart, Finding
+from cbs_analysis.evidence.tables import Column, Table
+from cbs_analysis.evidence.wording import measure, number, ordinal
+from cbs_analysis.pack import Pack
+
+CHAPTER = Chapter("population_and_need", "strategic planning")
+ENGLAND_LSOAS = 32_482
+MOST_DEPRIVED_FIFTH = ENGLAND_LSOAS // 5
+UNWEIGHTED = "Small areas count once each: the handbook holds no population for them."
+
+
+def deprivation(pack: Pack) -> Finding:
+    """Neighbourhoods in England's most deprived fifth: share, rank and distribution."""
+    measured = pack.indicators["most_deprived_fifth_pct"]
+    table = pack.read("deprivation_lsoa").merge(pack.read("boroughs"), on="borough_code")
+    table["in_fifth"] = (table["imd_2010_rank"] <= MOST_DEPRIVED_FIFTH).astype(float)
+    grouped = table.groupby("pct_code")["in_fifth"]
+    counts = figures.leaf_counts(pack, grouped.sum(), grouped.count().astype(float))
+    national = counts["area_code"] == pack.geography.national.code
+    counts.loc[national, ["numerator", "denominator"]] = [MOST_DEPRIVED_FIFTH, ENGLAND_LSOAS]
+    standing = figures.standing(pack, counts, measured, figures.as_share)
+    own, said = standing.own(pack), sentence(pack, standing)
+    spread = _deprivation_spread(pack, table)
+    rank = _peer_rank(pack, standing)
+    chart = charts.distribution(
+        spread.rename(columns={"fifth": "bin"}),
+        title="Neighbourhoods by England's fifths of deprivation",
+        subtitle=f"{pack.area.name}, Index of Multiple Deprivation 2010; England has 20% in each",
+        value_title="Neighbourhoods (%)",
+        reference=("England", 20.0),
+    )
+    wide = spread.pivot(index="fifth", columns="series", values="share_pct").reset_index()
+    statement = (
+        f"{number(own.numerator)} of {pack.area.name}'s {number(own.denominator)} neighbourhoods "
+        f"({measure(own.value, measured)}) are among England's most deprived fifth{', ' + said if said else ''}.{rank}"
+    )
+    return CHAPTER.finding(
+        pack,
+        "deprivation",
+        title="Deprivation",
+        statement=statement,
+        standing=standing,
+        period="Index of Multiple Deprivation 2010",
+        sources=["deprivation_lsoa"],
+        caveats=[UNWEIGHTED, "A neighbourhood is a lower super output area. Ranks run from 1, the most deprived, to 32,482."],
+        table=Table(
+            "Neighbourhoods by England's fifths",
+            wide,
+            {"fifth": Column("Fifth of England")}
+            | {name: Column(f"{name}, %", decimals=1) for name in spread["series"].unique()},
+        ),
+        chart=Chart(chart, f"Bars of the share of neighbourhoods in each fifth of England. {statement}"),
+    )
+
+
+def _deprivation_spread(pack: Pack, table: pd.DataFrame) -> pd.DataFrame:
+    names = ["1 most deprived", "2", "3", "4", "5 least deprived"]
+    rows = []
+    for area in (pack.area, *(a for a in pack.comparators if a.code in pack.geography.areas)):
+        own = table[table["pct_code"].isin(pack.geography.leaves(area.code))]
+        fifth = np.minimum((own["imd_2010_rank"] - 1) * 5 // ENGLAND_LSOAS, 4).astype(int)
+        share = 100 * fifth.value_counts(normalize=True).reindex(range(5), fill_value=0)
+        role = "area" if area.code == pack.area.code else "comparator"
+        rows += [{"fifth": names[i], "series": area.name, "share_pct": share[i], "role": role} for i in range(5)]
+    return pd.DataFrame(rows)
+
+
+def _peer_rank(pack: Pack, standing: Standing) -> str:
+    if not pack.area.is_leaf:
+        return ""
+    values = standing.table.loc[[area.code for area in pack.peers], "value"]
+    rank = int(values.rank(method="min", ascending=False)[pack.area.code])
+    return f" That is {ordinal(rank)} highest of {len(values)} in {pack.geography.whole.name}."

@@ -1,0 +1,224 @@
+"""The `cbs` command: makes evidence packs and the site, and shows findings, areas and checks at a terminal.
+
+Each command imports what it needs when it runs, so that `cbs --help` answers at once. A mistake that a user can put
+right is one line on standard error: exit status 2 for what was asked, 1 for a source that failed its checks.
+"""
+
+import signal
+import sys
+import time
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cbs_analysis.errors import UserError
+
+if TYPE_CHECKING:
+    from cbs_analysis.geography import Geography
+
+DEFAULT_EDITION = "2011-12"
+INTERRUPTED = 128 + signal.SIGINT
+
+app = typer.Typer(
+    name="cbs",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+EditionOption = Annotated[
+    str, typer.Option("--edition", metavar="NAME", help="A file of params/editions, without its ending.")
+]
+
+
+def main() -> None:
+    """Run the command; what a user can put right is said in one line."""
+    try:
+        app()
+    except UserError as error:
+        _complain(str(error))
+        sys.exit(error.exit_status)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+def _complain(message: str) -> None:
+    typer.echo(f"cbs: {' '.join(message.split())}", err=True)
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        from cbs_analysis import __version__
+
+        typer.echo(f"cbs-analysis {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say which version this is.")
+    ] = False,
+) -> None:
+    """Evidence packs for every primary care trust, sector and London, from published figures.
+
+    \b
+    Examples:
+      cbs packs                          every chapter for every area, into build/editions
+      cbs packs --area 5LE --area SEL    two areas only
+      cbs site                           the book of packs, into build/site
+      cbs findings --area 5LE            what a pack says
+      cbs COMMAND --help                 more about a command
+    """
+
+
+@app.command()
+def packs(
+    edition: EditionOption = DEFAULT_EDITION,
+    area: Annotated[
+        list[str] | None, typer.Option("--area", metavar="CODE", help="Only this area; may be repeated.")
+    ] = None,
+    chapter: Annotated[
+        list[str] | None, typer.Option("--chapter", metavar="NAME", help="Only this chapter; may be repeated.")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", "-j", min=1, metavar="N", help="Notebooks at once. [default: one a core]")
+    ] = None,
+    timeout: Annotated[
+        int, typer.Option("--timeout", min=1, metavar="SECONDS", help="The longest a notebook may take.")
+    ] = 300,
+) -> None:
+    """Make evidence packs: execute each chapter's notebook for each area.
+
+    Parameters and figures are checked first, and nothing is made from any that fail. A notebook that fails does not
+    stop the others; run.json in the edition's folder under build/editions keeps its cell and its error. Exit status:
+    0 all made, 1 a notebook or a figure failed, 2 a mistake in what was asked.
+
+    \b
+    Examples:
+      cbs packs
+      cbs packs --area 5LE --area SEL
+      cbs packs --chapter planned_care --jobs 2
+      cbs packs --edition england-2011-12 --timeout 600
+    """
+    from cbs_analysis.cli import show
+    from cbs_analysis.runner import make_plan, run_path, run_plan
+
+    signal.signal(signal.SIGTERM, _leave)
+    plan = make_plan(edition, area or (), chapter or ())
+    started = time.monotonic()
+    progress = show.Progress(len(plan.jobs))
+    try:
+        with progress:
+            records = run_plan(plan, workers=jobs, timeout=timeout, on_record=progress.advance)
+    except KeyboardInterrupt:
+        _complain(f"stopped after {progress.ended} of {len(plan.jobs)} notebooks; those that ended are kept")
+        raise typer.Exit(INTERRUPTED) from None
+    show.outcome(records, run_path(edition).parent, time.monotonic() - started)
+    if any(record.status == "failed" for record in records):
+        raise typer.Exit(1)
+
+
+@app.command()
+def site(edition: EditionOption = DEFAULT_EDITION) -> None:
+    """Make the site: the book of packs, from the notebooks that `cbs packs` executed.
+
+    \b
+    Examples:
+      cbs site
+      cbs site --edition england-2011-12
+    """
+    from cbs_analysis.publishing import build_site
+
+    page = build_site(edition)
+    typer.echo(f"Site: {page}")
+    typer.echo(f"Open: {page.as_uri()}")
+
+
+@app.command()
+def findings(
+    area: Annotated[str, typer.Option("--area", metavar="CODE", help="The area whose pack to read.")],
+    edition: EditionOption = DEFAULT_EDITION,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, every field, numbers unrounded.")] = False,
+) -> None:
+    """Show all findings of an area, read out of its executed notebooks.
+
+    \b
+    Examples:
+      cbs findings --area 5LE
+      cbs findings --area SEL --json > sel.json
+    """
+    from cbs_analysis.publishing import read_findings
+
+    found = read_findings(edition, area)
+    if as_json:
+        import json
+
+        typer.echo(json.dumps(found, ensure_ascii=False, indent=2).encode("utf-8"))
+        return
+    from cbs_analysis.cli import show
+    from cbs_analysis.edition import load_indicators
+    from cbs_analysis.home import params_dir
+
+    show.findings(found, load_indicators(params_dir()))
+
+
+@app.command()
+def areas(
+    edition: EditionOption = DEFAULT_EDITION,
+    geography: Annotated[
+        str | None, typer.Option("--geography", metavar="NAME", help="A named geography instead of the edition's.")
+    ] = None,
+) -> None:
+    """List areas: code, name, level, the area each lies in, and how many it has in it.
+
+    \b
+    Examples:
+      cbs areas
+      cbs areas --geography turnberg_2006
+    """
+    from cbs_analysis.cli import show
+    from cbs_analysis.edition import load_edition
+    from cbs_analysis.home import params_dir
+
+    name = geography or load_edition(edition, params_dir()).geography
+    show.areas(_checked_geography(name))
+
+
+@app.command()
+def check() -> None:
+    """Check every source against its rules, and list what was checked and what was found.
+
+    A known difference is the publisher's own, and kept; a gap is a figure that is missing, and stays missing.
+    Exit status: 0 all may be used, 1 a source failed.
+
+    \b
+    Examples:
+      cbs check
+    """
+    from cbs_analysis.cli import show
+    from cbs_analysis.home import data_dir
+    from cbs_analysis.sources import check_all
+
+    results = check_all(data_dir())
+    show.checks(results)
+    if any(result.status == "failed" for result in results):
+        raise typer.Exit(1)
+
+
+def _checked_geography(name: str) -> "Geography":
+    from cbs_analysis.geography import load_geography
+    from cbs_analysis.home import data_dir
+    from cbs_analysis.sources import read
+
+    for table in ("areas", "geographies", "geography_names"):
+        read(table, data_dir())
+    return load_geography(name, data_dir())
+
+
+def _leave(signum: int, frame: FrameType | None) -> None:
+    """Ended from outside: leave by an exception, so that the runner stops its workers and kernels."""
+    sys.exit(128 + signum)
