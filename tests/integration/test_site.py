@@ -193,7 +193,7 @@ def test_no_page_has_an_id_twice(pages):
 def test_code_is_hidden_and_the_evidence_is_shown(pages):
     page = pages[f"packs/{NAMED}/planned_care.html"]
     assert "open_pack" not in page.text
-    assert "daycase_rate" in page.ids
+    assert "daycases" in page.ids
     assert "Nothing to say about the City." in page.text
 
 
@@ -246,7 +246,7 @@ def _notebook(path: Path, code: str, name: str) -> None:
     cells = [
         v4.new_markdown_cell("# Planned care\n\nWhy it matters.", id="title"),
         v4.new_code_cell("pack = open_pack(area_code, edition)", id="open"),
-        v4.new_markdown_cell("## Day cases", id="why"),
+        v4.new_markdown_cell("## Daycases", id="why"),
     ]
     for number, shown in enumerate((_finding(code, name), Note("Nothing to say about the City."))):
         data = shown._repr_mimebundle_()
@@ -265,7 +265,7 @@ def _finding(code: str, name: str) -> Finding:
         emphasis=name,
     )
     return Finding(
-        id="planned_care.daycase_rate",
+        id="planned_care.daycases",
         title="Day case rate",
         area_code=code,
         area_name=name,

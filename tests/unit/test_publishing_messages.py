@@ -129,6 +129,11 @@ def test_a_figure_published_without_interval_is_placed_by_its_values():
     assert not message.has_interval
 
 
+def test_a_mere_size_is_never_a_message():
+    size = indicator("size", denominator="none", polarity="none", interval="not published")
+    assert rank_messages([finding("size", lower=None, upper=None)], {"size": size}) == []
+
+
 def test_one_message_for_each_indicator_and_at_most_seven():
     twice = [finding(id="chapter.first", value=130, lower=128, upper=132), finding(id="chapter.second")]
     assert ranked(twice) == ["chapter.first"]

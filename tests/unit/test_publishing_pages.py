@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 from dataclasses import replace
 from html import unescape
 
@@ -12,7 +13,7 @@ from test_publishing_messages import finding, indicator
 from cbs_analysis.edition import LocalCommentary, load_edition
 from cbs_analysis.errors import DataError, UserError
 from cbs_analysis.geography import load_geography
-from cbs_analysis.home import data_dir, params_dir
+from cbs_analysis.home import data_dir, home, params_dir
 from cbs_analysis.publishing import book, markup, pages, staging, summary
 from cbs_analysis.publishing.findings import (
     FINDING_MIME,
@@ -59,16 +60,29 @@ def edited():
 
 def test_the_first_page_leads_with_messages_linked_to_their_findings(edited):
     page = summary.summary_page(executed(whole_finding("rate")), edited, LocalCommentary())
-    assert '<a href="planned_care.html#rate">Title of rate</a>' in page
-    assert page.index("Main messages") < page.index("Statement of rate.") < page.index("Every indicator")
+    assert '<a href="planned_care.html#rate">Name of rate: higher than London</a>' in page
+    assert page.index("Main messages") < page.index("Statement of rate.<") < page.index("Every indicator")
+
+
+def test_a_message_is_the_first_sentence_of_its_finding():
+    assert (
+        summary.first_sentence("It was 1.5 per 1,000, e.g. more. That is new.")
+        == "It was 1.5 per 1,000, e.g. more."
+    )
 
 
 def test_a_flagged_finding_stands_with_its_reason_and_is_no_message(edited):
     page = summary.summary_page(executed(whole_finding("rate", flagged=True)), edited, LocalCommentary())
     messages = page[page.index("Main messages") : page.index("Flagged figures")]
-    assert "Title of rate" not in messages
+    assert "rate" not in messages
     assert "records are missing" in page
     assert "! flagged" in _words(page[page.index("Every indicator") :])
+
+
+def test_findings_flagged_for_one_reason_are_listed_together(edited):
+    flagged = [whole_finding(key, flagged=True) for key in ("rate", "other")]
+    page = _words(summary.summary_page(executed(*flagged), edited, LocalCommentary()))
+    assert "Title of rate and Title of other : records are missing" in page
 
 
 def test_a_failed_chapter_is_named_with_cell_error_and_what_is_missing(edited):
@@ -100,16 +114,14 @@ def test_a_neutral_indicator_is_not_compared_but_says_higher_or_lower(edited):
 
 
 def test_local_commentary_is_marked_and_notes_are_shown(edited):
-    local = LocalCommentary(
-        priorities=("Shorter waits",), commentary="One.\n\nTwo.", findings={"planned_care.rate": "Ours."}
-    )
+    local = LocalCommentary(priorities=("Shorter waits",), commentary="One.\n\nTwo.")
     page = summary.summary_page(
         executed(whole_finding("rate"), notes=["No figure for the City."]), edited, local
     )
     ours = page[page.index("## Local commentary") :]
     assert "It is not part of the evidence." in ours
     assert "<p>One.</p><p>Two.</p>" in ours
-    assert '<a href="planned_care.html#rate">Title of rate</a>: Ours.' in ours
+    assert "<li>Shorter waits</li>" in ours
     assert "No figure for the City." in page
     assert "Local commentary" not in summary.summary_page(executed(), edited, LocalCommentary())
 
@@ -200,6 +212,15 @@ def test_the_catalogue_has_every_table_with_its_columns():
     for resource in package["resources"]:
         assert f'id="table-{resource["name"]}"' in page
     assert "<code>elective_daycase_admissions</code>" in page
+
+
+def test_every_package_has_a_line_saying_what_it_is_for():
+    project = tomllib.loads((home() / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    page = (home() / "book" / "decisions" / "dependencies.md").read_text(encoding="utf-8")
+    assert {re.split(r"[^\w-]", item)[0] for item in wanted} == set(
+        re.findall(r"^\| ([\w-]+) \|", page, re.M)
+    ) - {"Package"}
 
 
 class TestReadingExecutedNotebooks:

@@ -20,11 +20,13 @@ from cbs_analysis.evidence.wording import interval, number, signed
 from cbs_analysis.geography import Area
 from cbs_analysis.pack import Pack
 from cbs_analysis.stats import forecasting
+from cbs_analysis.stats.breaks import step_changes
 from cbs_analysis.stats.calendar import calendar_days, working_days
 
 CHAPTER = Chapter("outlook", "strategic planning")
 MAR = "monthly_activity_return"
 HORIZON, TRAINED = 12, 24
+BY_CALENDAR_DAY = ("nonelective_admissions", "elective_ordinary_admissions")
 NOUNS = {
     "elective_ordinary_admissions": "ordinary elective admissions",
     "elective_daycase_admissions": "day case admissions",
@@ -33,6 +35,10 @@ NOUNS = {
     "other_referrals_made": "other referrals",
     "first_outpatient_attendances": "first outpatient attendances",
 }
+TOTALS = (
+    "The interval of a year's total is harder to get right than a month's: in the backtest, totals fell outside 95% "
+    "limits about one time in eight."
+)
 CARRY_ON = (
     "A forecast of what happens if things carry on: working days, season and level are known to it, plans and policy "
     "are not."
@@ -70,12 +76,12 @@ def first_outpatients(pack: Pack) -> Finding:
 
 
 def _days(measure: str) -> Callable[..., np.ndarray]:
-    """Planned activity runs by working days, emergencies by calendar days."""
-    return calendar_days if measure == "nonelective_admissions" else working_days
+    """The days a measure runs by, as the backtest chose: calendar days for those who stay a night."""
+    return calendar_days if measure in BY_CALENDAR_DAY else working_days
 
 
 def _history(pack: Pack, code: str, measure: str) -> tuple[pd.Series, tuple[int, ...]]:
-    """An area's months for a forecast, short breaks taken out, and the positions where recording changes for long."""
+    """An area's months for a forecast, short breaks taken out, and where the level steps, known or found."""
     series = figures.area_months(pack, code, measure).copy()
     positions: set[int] = set()
     leaves = pack.geography.leaves(code) if code in pack.geography.areas else ()
@@ -90,6 +96,8 @@ def _history(pack: Pack, code: str, measure: str) -> tuple[pd.Series, tuple[int,
             series.iloc[within] = np.nan
         else:
             positions |= {place for place in (within[0], within[-1] + 1) if 0 < place < len(series)}
+    found = step_changes(series, _days(measure)(series.index))
+    positions |= set(found.loc[found["kind"] == "step", "position"])
     return series, tuple(sorted(int(place) for place in positions))
 
 
@@ -129,7 +137,7 @@ def _outlook(pack: Pack, measure: str) -> Finding:
             f"{pack.area.name} can expect {number(total['value'])} {noun} in {ahead} "
             f"({interval(total['lower_95'], total['upper_95'], 0)}){_change(total['value'], outturn, last)}."
         )
-    caveats = [CARRY_ON, *found.warnings, *_break_notes(pack, measure), *gap_caveats(series.rename("value").reset_index())]
+    caveats = [CARRY_ON, TOTALS, *found.warnings, *_break_notes(pack, measure), *gap_caveats(series.rename("value").reset_index())]
     return CHAPTER.finding(
         pack,
         measured.id.removeprefix("forecast_"),

@@ -1,7 +1,8 @@
 """The `cbs` command: makes evidence packs and the site, and shows findings, areas and checks at a terminal.
 
-Each command imports what it needs when it runs, so that `cbs --help` answers at once. A mistake that a user can put
-right is one line on standard error: exit status 2 for what was asked, 1 for a source that failed its checks.
+Each command imports what it needs when it runs, so that `cbs --help` answers at once. A mistake that a user
+can put right is one line on standard error: exit status 2 for what was asked, 1 for a source that failed its
+checks.
 """
 
 import signal
@@ -60,7 +61,8 @@ def _say_version(wanted: bool) -> None:
 @app.callback()
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say which version this is.")
+        bool,
+        typer.Option("--version", callback=_say_version, is_eager=True, help="Say which version this is."),
     ] = False,
 ) -> None:
     """Evidence packs for every primary care trust, sector and London, from published figures.
@@ -82,10 +84,12 @@ def packs(
         list[str] | None, typer.Option("--area", metavar="CODE", help="Only this area; may be repeated.")
     ] = None,
     chapter: Annotated[
-        list[str] | None, typer.Option("--chapter", metavar="NAME", help="Only this chapter; may be repeated.")
+        list[str] | None,
+        typer.Option("--chapter", metavar="NAME", help="Only this chapter; may be repeated."),
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option("--jobs", "-j", min=1, metavar="N", help="Notebooks at once. [default: one a core]")
+        int | None,
+        typer.Option("--jobs", "-j", min=1, metavar="N", help="Notebooks at once. [default: one a core]"),
     ] = None,
     timeout: Annotated[
         int, typer.Option("--timeout", min=1, metavar="SECONDS", help="The longest a notebook may take.")
@@ -93,9 +97,9 @@ def packs(
 ) -> None:
     """Make evidence packs: execute each chapter's notebook for each area.
 
-    Parameters and figures are checked first, and nothing is made from any that fail. A notebook that fails does not
-    stop the others; run.json in the edition's folder under build/editions keeps its cell and its error. Exit status:
-    0 all made, 1 a notebook or a figure failed, 2 a mistake in what was asked.
+    Parameters and figures are checked first, and nothing is made from any that fail. A notebook that fails
+    does not stop the others; run.json in the edition's folder under build/editions keeps its cell and its
+    error. Exit status: 0 all made, 1 a notebook or a figure failed, 2 a mistake in what was asked.
 
     \b
     Examples:
@@ -131,7 +135,7 @@ def site(edition: EditionOption = DEFAULT_EDITION) -> None:
       cbs site
       cbs site --edition england-2011-12
     """
-    from cbs_analysis.publishing import build_site
+    from cbs_analysis.publishing.book import build_site
 
     page = build_site(edition)
     typer.echo(f"Site: {page}")
@@ -151,7 +155,7 @@ def findings(
       cbs findings --area 5LE
       cbs findings --area SEL --json > sel.json
     """
-    from cbs_analysis.publishing import read_findings
+    from cbs_analysis.publishing.findings import read_findings
 
     found = read_findings(edition, area)
     if as_json:
@@ -170,7 +174,8 @@ def findings(
 def areas(
     edition: EditionOption = DEFAULT_EDITION,
     geography: Annotated[
-        str | None, typer.Option("--geography", metavar="NAME", help="A named geography instead of the edition's.")
+        str | None,
+        typer.Option("--geography", metavar="NAME", help="A named geography instead of the edition's."),
     ] = None,
 ) -> None:
     """List areas: code, name, level, the area each lies in, and how many it has in it.

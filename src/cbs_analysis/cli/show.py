@@ -1,4 +1,6 @@
-"""How the command line shows things: tables, progress and closing lines. Text from data is text, never markup."""
+"""How the command line shows things: tables, progress and closing lines. Text from data is text, never
+markup.
+"""
 
 import sys
 from collections import Counter
@@ -78,7 +80,9 @@ def outcome(records: Sequence[NotebookRecord], folder: Path, seconds: float) -> 
     for record in failed:
         out.print(Text(f"  {_name(record)}, {record.reason}"), style="red", soft_wrap=True)
     if failed:
-        out.print("What ran before each error is kept beside the others as <chapter>.failed.ipynb.", soft_wrap=True)
+        out.print(
+            "What ran before each error is kept beside the others as <chapter>.failed.ipynb.", soft_wrap=True
+        )
 
 
 def findings(found: Sequence[Mapping[str, Any]], indicators: Mapping[str, Indicator]) -> None:
@@ -103,7 +107,9 @@ def areas(geography: Geography) -> None:
 
 
 def checks(results: Sequence[CheckResult]) -> None:
-    """A table of every check, then the rows that failed ones are about, then how many there are of each kind."""
+    """A table of every check, then the rows that failed ones are about, then how many there are of each
+    kind.
+    """
     table = _table("Table", "Rule", "Status", "Found")
     for result in results:
         status = Text(result.status, style=STATUS_STYLES.get(result.status, ""))
@@ -137,7 +143,9 @@ def _value_with_limits(finding: Mapping[str, Any], decimals: int | None) -> str:
     value, lower, upper = (finding.get(key) for key in ("value", "lower", "upper"))
     if value is None:
         return ""
-    limits = f" ({_number(lower, decimals)} to {_number(upper, decimals)})" if None not in (lower, upper) else ""
+    limits = ""
+    if lower is not None and upper is not None:
+        limits = f" ({_number(lower, decimals)} to {_number(upper, decimals)})"
     return f"{_number(value, decimals)}{limits} {finding.get('unit') or ''}".strip()
 
 

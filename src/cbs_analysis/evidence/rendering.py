@@ -16,6 +16,8 @@ from cbs_analysis.evidence import theme
 
 VEGA_LITE_MIME = "application/vnd.vegalite.v5+json"
 _RENDERER_VERSION = "5.21"
+# The house width and the margins on both sides.
+_PAGE_WIDTH = theme.WIDTH + 8.0
 _SVG = "http://www.w3.org/2000/svg"
 _ID_PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _URL = re.compile(r"url\(#([^)]+)\)")
@@ -65,10 +67,11 @@ def svg(chart: altair.TopLevelMixin, id_prefix: str, alt: str) -> str:
         raise ValueError(f"id prefix {id_prefix!r} must be a letter, then letters, digits, - or _")
     drawn = vl_convert.vegalite_to_svg(vega_lite(chart), vl_version=_RENDERER_VERSION, allowed_base_urls=[])
     root = ElementTree.fromstring(drawn)
+    view_box = _full_width(root)
     _simplify(root)
     _rename_ids(root, id_prefix)
     attributes = {
-        "viewBox": _rounded(root.get("viewBox", "")),
+        "viewBox": view_box,
         "width": "100%",
         "role": "img",
         "aria-label": " ".join(_UNWRITABLE.sub("", alt).split()),
@@ -78,6 +81,15 @@ def svg(chart: altair.TopLevelMixin, id_prefix: str, alt: str) -> str:
         ElementTree.Element("svg", {"xmlns": _SVG, **attributes}), encoding="unicode"
     )
     return frame.removesuffix(" />") + ">" + body + "</svg>"
+
+
+def _full_width(root: ElementTree.Element) -> str:
+    """Widen a narrow drawing's page, so that text is of one size in all of them; gives the view box."""
+    width, height = max(float(root.get("width", 0)), _PAGE_WIDTH), float(root.get("height", 0))
+    page = root.find(f"{{{_SVG}}}rect")
+    if page is not None:
+        page.set("width", str(width))
+    return f"0 0 {_brief(width)} {_brief(height)}"
 
 
 def _simplify(root: ElementTree.Element) -> None:

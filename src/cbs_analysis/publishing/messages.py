@@ -43,8 +43,8 @@ def rank_messages(
 ) -> list[Message]:
     """The findings that most deserve a reader's time, best first, one for each indicator.
 
-    Never a flagged finding, and never one that is not higher or lower than its headline comparator. Ties keep
-    the order of the findings.
+    Never a flagged finding, never a mere size, and never one that is not higher or lower than its headline
+    comparator. Ties keep the order of the findings.
     """
     candidates = [message for finding in findings if (message := _message(finding, indicators))]
     ranked = sorted(candidates, key=lambda message: -message.score)
@@ -81,10 +81,15 @@ def people_weight(people: float | None) -> float:
     return math.log10(1 + counted) / math.log10(FULL_WEIGHT_PEOPLE)
 
 
+def is_size(indicator: Indicator) -> bool:
+    """Whether the indicator says only how large an area is, which no comparison can judge."""
+    return indicator.denominator == "none" and indicator.polarity == "none"
+
+
 def _message(finding: dict[str, Any], indicators: Mapping[str, Indicator]) -> Message | None:
     indicator = indicators.get(finding["indicator"] or "")
     comparison = headline_comparison(finding)
-    if indicator is None or comparison is None or finding["flagged"]:
+    if indicator is None or comparison is None or finding["flagged"] or is_size(indicator):
         return None
     value, other, spread = finding["value"], comparison["value"], finding["spread"]
     if value is None or other is None or not spread:

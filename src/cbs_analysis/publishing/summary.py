@@ -4,6 +4,7 @@ Made from the findings in the area's executed notebooks and nothing else, so it 
 chapters.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,8 @@ from cbs_analysis.publishing.findings import NOT_MADE, ExecutedPack, Failure
 from cbs_analysis.publishing.markup import link, raw, text
 from cbs_analysis.publishing.messages import Message, headline_comparison, rank_messages
 
+SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
+WITHOUT_INTERVAL = "By the values alone: no interval was published."
 KEY = (
     "A value is better, similar or worse by its 95% interval against the comparator named beside it. It is "
     "not compared where neither way is better, or where no interval was published."
@@ -39,18 +42,19 @@ def summary_page(pack: ExecutedPack, edited: Edited, local: LocalCommentary, mad
     book.
     """
     area = edited.geography.area(pack.area_code)
+    ranked = rank_messages(pack.findings, edited.indicators)
     return markup.page(
         markup.heading(area.name, 1),
-        raw(_under_title(area, edited)),
+        raw(_under_title(area, edited, made)),
         markup.heading("Main messages"),
-        raw(_messages(rank_messages(pack.findings, edited.indicators)), _missing(pack.failures, edited)),
+        raw(_messages(ranked, edited.indicators), _missing(pack.failures, edited)),
         *_flagged_section(pack),
         markup.heading("Every indicator"),
         raw(
             _indicator_table(pack, edited, area), f'<p class="cbs-key">{_key()}</p>', _not_here(pack, edited)
         ),
         *_notes_section(pack),
-        *local_section(area, pack, local),
+        *local_section(area, local),
         markup.heading("Chapters of this pack"),
         raw(_chapters(pack)),
         *_member_section(area, edited.geography, made),
@@ -62,15 +66,15 @@ def anchor(finding: Mapping[str, Any]) -> str:
     return f"{finding['chapter']}.html#{str(finding['id']).rpartition('.')[2]}"
 
 
-def _under_title(area: Area, edited: Edited) -> str:
-    within = [edited.geography.area(code) for code in [a.code for a in edited.geography.ancestors(area.code)]]
+def _under_title(area: Area, edited: Edited, made: Sequence[str]) -> str:
+    within = edited.geography.ancestors(area.code)
     members = edited.geography.leaves(area.code)
     parts = [text(area.organisation_name)] if area.organisation_name != area.name else []
     if not area.is_leaf:
         level = level_name(edited.geography.levels[0], plural=True)
         parts.append(f"{number(len(members))} {text(level)}")
     if within:
-        parts.append("in " + ", ".join(link(f"../{a.code}/index.html", a.name) for a in within))
+        parts.append("in " + ", ".join(_pack_link(above, made) for above in within))
     parts.append(text(edited.edition.title))
     return f'<p class="cbs-subtitle">{" · ".join(parts)}</p>'
 
@@ -81,23 +85,28 @@ def level_name(level: str, plural: bool = False) -> str:
     return f"{word}s" if plural else word
 
 
-def _messages(messages: Sequence[Message]) -> str:
+def _messages(messages: Sequence[Message], indicators: Mapping[str, Indicator]) -> str:
     if not messages:
         return '<p class="cbs-note">No finding stands clear of its comparator.</p>'
-    return f'<ol class="cbs-messages">{"".join(map(_message, messages))}</ol>'
+    items = "".join(_message(message, indicators[message.finding["indicator"]]) for message in messages)
+    return f'<ol class="cbs-messages">{items}</ol>'
 
 
-def _message(message: Message) -> str:
-    finding, against = message.finding, message.comparison["comparator"]
-    status = message.comparison["status"]
+def _message(message: Message, indicator: Indicator) -> str:
+    """What stands out, judged where it can be, and the first sentence of the finding."""
+    finding, status = message.finding, message.comparison["status"]
+    headline = f"{indicator.name}: {message.direction} than {message.comparison['comparator']}"
     judged = markup.mark(status) if status in ("better", "worse") else ""
-    unsure = "" if message.has_interval else " (by the values alone: no interval was published)"
+    unsure = "" if message.has_interval else f'<p class="cbs-minor">{WITHOUT_INTERVAL}</p>'
     return (
-        f'<li><p class="cbs-message">{link(anchor(finding), finding["title"])}</p>'
-        f"<p>{text(finding['statement'])}</p>"
-        f"<p>{judged} {markup.arrow(message.direction, against)}"
-        f'<span class="cbs-minor">{unsure}, {text(finding["period"])}</span></p></li>'
+        f'<li><p class="cbs-message">{link(anchor(finding), headline)} {judged}</p>'
+        f"<p>{text(first_sentence(finding['statement']))}</p>{unsure}</li>"
     )
+
+
+def first_sentence(statement: str) -> str:
+    """A statement up to the first full stop that a capital letter follows: the message, without details."""
+    return SENTENCE_END.split(statement, maxsplit=1)[0]
 
 
 def _missing(failures: Sequence[Failure], edited: Edited) -> str:
@@ -127,9 +136,10 @@ def _flagged_section(pack: ExecutedPack) -> list[str]:
     flagged = [finding for finding in pack.findings if finding["flagged"]]
     if not flagged:
         return []
-    items = [
-        f"{link(anchor(finding), finding['title'])}: {text(finding['flag_reason'])}" for finding in flagged
-    ]
+    alike: dict[str, list[str]] = {}
+    for finding in flagged:
+        alike.setdefault(finding["flag_reason"], []).append(link(anchor(finding), finding["title"]))
+    items = [f"{listed(links)}: {text(reason)}" for reason, links in alike.items()]
     lead = "<p>These figures are shown but not ranked, not used as a comparator, and never a message.</p>"
     return [markup.heading("Flagged figures"), raw(lead, markup.bullets(items, "cbs-flagged-list"))]
 
@@ -201,7 +211,7 @@ def _indicator_row(
     )
     return (
         f'<tr><th scope="row">{link(anchor(finding), indicator.name)}'
-        f'<span class="cbs-minor">{unit}{text(finding["period"])}</span></th>'
+        f'<span class="cbs-minor">{unit}{text(indicator.period)}</span></th>'
         f'<td class="cbs-number cbs-own">{_value(finding, indicator)}</td>'
         f'<td class="cbs-standing">{_standing(finding)}</td>{cells}</tr>'
     )
@@ -259,14 +269,9 @@ def _notes_section(pack: ExecutedPack) -> list[str]:
     return [markup.heading("What this pack cannot say"), raw(markup.bullets(items))] if items else []
 
 
-def local_section(area: Area, pack: ExecutedPack, local: LocalCommentary) -> list[str]:
+def local_section(area: Area, local: LocalCommentary) -> list[str]:
     """An area's own words, marked as such; empty where it gave none."""
-    titles = {finding["id"]: finding for finding in pack.findings}
-    remarks = [
-        f"{link(anchor(titles[key]), titles[key]['title']) if key in titles else text(key)}: {text(words)}"
-        for key, words in local.findings.items()
-    ]
-    if not (local.priorities or local.commentary.strip() or remarks):
+    if not (local.priorities or local.commentary.strip()):
         return []
     return [
         markup.heading("Local commentary"),
@@ -277,7 +282,6 @@ def local_section(area: Area, pack: ExecutedPack, local: LocalCommentary) -> lis
             "<p><strong>Local priorities</strong></p>" if local.priorities else "",
             markup.bullets(text(priority) for priority in local.priorities),
             markup.paragraphs(local.commentary),
-            markup.bullets(remarks),
             "</div>",
         ),
     ]
@@ -309,10 +313,11 @@ def in_reading_order(area: Area, geography: Geography) -> list[Area]:
 def _member_section(area: Area, geography: Geography, made: Sequence[str]) -> list[str]:
     if area.is_leaf:
         return []
-    items = [
-        link(f"../{code}/index.html", geography.area(code).name)
-        if code in made
-        else f'<span class="cbs-minor">{text(geography.area(code).name)} (not made)</span>'
-        for code in (member.code for member in in_reading_order(area, geography))
-    ]
+    items = [_pack_link(member, made) for member in in_reading_order(area, geography)]
     return [markup.heading(f"Packs within {area.name}"), raw(markup.bullets(items, "cbs-columns"))]
+
+
+def _pack_link(area: Area, made: Sequence[str]) -> str:
+    if area.code in made:
+        return link(f"../{area.code}/index.html", area.name)
+    return f'{text(area.name)} <span class="cbs-minor">(not made)</span>'

@@ -1,4 +1,6 @@
-"""The runner: turns an edition into executed notebooks. Plan what to make, execute it side by side, record what became of it."""
+"""The runner: turns an edition into executed notebooks. Plan what to make, execute it side by side, record
+what became of it.
+"""
 
 from cbs_analysis.runner.batch import default_workers, run, run_plan, worker_pool
 from cbs_analysis.runner.execute import DEFAULT_TIMEOUT_SECONDS, execute

@@ -1,6 +1,8 @@
-"""Run many jobs side by side and say what became of each; neither a failed notebook nor a lost process stops the rest.
+"""Run many jobs side by side and say what became of each; neither a failed notebook nor a lost process stops
+the rest.
 
-Where jobs run is a `concurrent.futures.Executor`: a pool of processes on this machine unless another is handed in.
+Where jobs run is a `concurrent.futures.Executor`: a pool of processes on this machine unless another is
+handed in.
 """
 
 import multiprocessing
@@ -46,7 +48,9 @@ def run_plan(
     on_record: OnRecord = lambda record: None,
     pool: Pool = worker_pool,
 ) -> list[NotebookRecord]:
-    """Run a plan's jobs and write each outcome into the edition's run record as it comes. As `run` otherwise."""
+    """Run a plan's jobs and write each outcome into the edition's run record as it comes. As `run`
+    otherwise.
+    """
 
     def keep(record: NotebookRecord) -> None:
         record_outcome(plan.edition, record, plan.offered)
@@ -65,9 +69,10 @@ def run(
 ) -> list[NotebookRecord]:
     """The outcome of every job, in the order of `jobs`.
 
-    `workers` processes at once, `timeout` seconds for each notebook, `on_record` called in this process as each ends.
-    When a process is lost, the jobs that were running are tried again one at a time: the one that loses its process
-    again is recorded as failed. An interrupt stops the workers and their kernels before it is raised on.
+    `workers` processes at once, `timeout` seconds for each notebook, `on_record` called in this process as
+    each ends. When a process is lost, the jobs that were running are tried again one at a time: the one that
+    loses its process again is recorded as failed. An interrupt stops the workers and their kernels before it
+    is raised on.
     """
     records: dict[Job, NotebookRecord] = {}
 
@@ -79,7 +84,9 @@ def run(
     while waiting:
         for suspect in _side_by_side(waiting, workers or default_workers(), timeout, keep, pool):
             if _side_by_side(deque([suspect]), 1, timeout, keep, pool):
-                lost = Failure("WorkerDied", "the process that ran this notebook was ended from outside, or crashed")
+                lost = Failure(
+                    "WorkerDied", "the process that ran this notebook was ended from outside, or crashed"
+                )
                 keep(suspect, _lost(suspect, lost))
     return [records[job] for job in jobs]
 
@@ -87,7 +94,9 @@ def run(
 def _side_by_side(
     waiting: deque[Job], workers: int, timeout: int, keep: Callable[[Job, NotebookRecord], None], pool: Pool
 ) -> list[Job]:
-    """Run jobs off the queue until it is empty or a process is lost; returns those that were running when one was."""
+    """Run jobs off the queue until it is empty or a process is lost; returns those that were running when one
+    was.
+    """
     running: dict[Future[NotebookRecord], Job] = {}
     with _opened(pool, min(workers, len(waiting))) as executor:
         while waiting or running:
@@ -128,13 +137,17 @@ def _outcome(job: Job, future: Future[NotebookRecord]) -> NotebookRecord:
 
 
 def _lost(job: Job, failure: Failure) -> NotebookRecord:
-    """The record of a job that could not say itself how it ended; nothing of an earlier run is left in its place."""
+    """The record of a job that could not say itself how it ended; nothing of an earlier run is left in its
+    place.
+    """
     job.failed_output.unlink(missing_ok=True)
     return failed_record(job, failure, seconds=0.0)
 
 
 def _submit(executor: Executor, job: Job, timeout: int) -> Future[NotebookRecord]:
-    """Hand a job over with Ctrl-C held back meanwhile, so that a process just being started does not get it too."""
+    """Hand a job over with Ctrl-C held back meanwhile, so that a process just being started does not get it
+    too.
+    """
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "pthread_sigmask"):
         return executor.submit(worker.work, job, timeout)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})

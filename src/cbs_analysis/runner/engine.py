@@ -1,4 +1,5 @@
-"""Papermill's own way of executing, with two things made sure of: which Python runs the cells, and that they end.
+"""Papermill's own way of executing, with two things made sure of: which Python runs the cells, and that they
+end.
 
 A Papermill engine is its documented place for this. Stock tools still run the same notebooks without it.
 """
@@ -50,10 +51,11 @@ class Watch:
 
 
 class OwnKernelManager(AsyncKernelManager):
-    """Starts `python3` with this interpreter, whatever kernel of that name is installed for the user or the machine.
+    """Starts `python3` with this interpreter, whatever kernel of that name is installed for the user or the
+    machine.
 
-    A kernel specification found on disk may name another Python; with no folders to look in, jupyter_client falls
-    back on ipykernel's own, which names the interpreter that asks.
+    A kernel specification found on disk may name another Python; with no folders to look in, jupyter_client
+    falls back on ipykernel's own, which names the interpreter that asks.
     """
 
     @default("kernel_spec_manager")
@@ -62,14 +64,16 @@ class OwnKernelManager(AsyncKernelManager):
 
 
 class WatchedClient(PapermillNotebookClient):
-    """Bounds what is read of a cell that prints without end, which would keep nbclient from its own time limit."""
+    """Bounds what is read of a cell that prints without end, which would keep nbclient from its own time
+    limit.
+    """
 
     watch: Watch
 
     def process_message(self, msg: Any, *args: Any, **kwargs: Any) -> Any:
         if self.watch.is_over:
             self.watch.is_unread = True
-            raise CellExecutionComplete  # stops the reading alone; the wait for the cell then runs into its limit
+            raise CellExecutionComplete  # ends the reading; the wait for the cell runs into its own limit
         if msg["msg_type"] == "stream":
             self.watch.printed += len(msg["content"]["text"])
             if self.watch.printed > MOST_PRINTED:

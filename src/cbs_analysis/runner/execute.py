@@ -1,4 +1,5 @@
-"""Execute one job with Papermill: the template run for one area, cleaned and put in its place, or the reason why not.
+"""Execute one job with Papermill: the template run for one area, cleaned and put in its place, or the reason
+why not.
 
 A failure is an outcome and not an exception, so that nothing a notebook does can stop a batch.
 """
@@ -30,7 +31,9 @@ KERNEL_START_SECONDS = 60
 TRACEBACK_LINES = 20
 
 # One thread for each numerical library: several notebooks run at once and would fight over the cores.
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
+ONE_THREAD = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"
+)
 # Hash order must not reach an output; debugpy's warning about frozen modules must not reach the terminal.
 SAME_EVERY_TIME = {"PYTHONHASHSEED": "0", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
 _KERNEL_LOG = re.compile(r"^\[IPKernelApp\].*\n?", re.MULTILINE)
@@ -50,9 +53,9 @@ class Failure:
 def execute(job: Job, timeout: int = DEFAULT_TIMEOUT_SECONDS) -> NotebookRecord:
     """Run a job in this process, within `timeout` seconds for the whole notebook.
 
-    Leaves `job.output` whole, or no `job.output` and the partly executed notebook at `job.failed_output`.
-    A kernel that died or never started is tried once more; a cell that raised is not. Changes the working folder
-    and the environment while it runs: one job at a time in a process.
+    Leaves `job.output` whole, or no `job.output` and the partly executed notebook at `job.failed_output`. A
+    kernel that died or never started is tried once more; a cell that raised is not. Changes the working
+    folder and the environment while it runs: one job at a time in a process.
     """
     started = time.monotonic()
     try:
@@ -120,9 +123,12 @@ def _papermill(job: Job, working: Path, watch: "Watch") -> Failure | None:
             watch=watch,
         )
     except PapermillExecutionError as error:
-        return Failure(error.ename, _plain(error.evalue), watch.number, _last_lines("\n".join(error.traceback)))
+        return Failure(
+            error.ename, _plain(error.evalue), watch.number, _last_lines("\n".join(error.traceback))
+        )
     except CellTimeoutError:
-        message = f"stopped: the notebook's {watch.timeout} seconds ran out in the cell that begins {watch.first_line!r}"
+        limit = f"the notebook's {watch.timeout} seconds ran out"
+        message = f"stopped: {limit} in the cell that begins {watch.first_line!r}"
         return Failure("Timeout", message, watch.number)
     except DeadKernelError:
         message = f"the kernel died in the cell that begins {watch.first_line!r}"
@@ -132,7 +138,9 @@ def _papermill(job: Job, working: Path, watch: "Watch") -> Failure | None:
             raise
         return Failure("KernelNotStarted", str(error), kernel_lost=True)
     if watch.printed > MOST_PRINTED:
-        return Failure("TooMuchOutput", f"its cells printed more than {MOST_PRINTED:,} characters", watch.number)
+        return Failure(
+            "TooMuchOutput", f"its cells printed more than {MOST_PRINTED:,} characters", watch.number
+        )
     if notebook.metadata.papermill.get("exception"):
         return Failure("SystemExit", "the cell ended the notebook before its last cell", watch.number)
     return None
@@ -169,7 +177,9 @@ def _say_where_it_stopped(notebook: "NotebookNode", watch: "Watch", failure: Fai
 
 
 def _kernel_environment(job: Job, scratch: Path) -> dict[str, str]:
-    """What a kernel is started with: this handbook's home, one thread, and no profile or history of the user's."""
+    """What a kernel is started with: this handbook's home, one thread, and no profile or history of the
+    user's.
+    """
     private = {"IPYTHONDIR": scratch / "ipython", "JUPYTER_RUNTIME_DIR": scratch / "runtime"}
     for folder in private.values():
         folder.mkdir()

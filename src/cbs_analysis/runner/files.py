@@ -1,4 +1,6 @@
-"""Files that are whole or absent: nothing under `build/` is ever seen half written, whatever is stopped when."""
+"""Files that are whole or absent: nothing under `build/` is ever seen half written, whatever is stopped
+when.
+"""
 
 import os
 import tempfile
@@ -9,7 +11,8 @@ from pathlib import Path
 def write_atomically(path: Path, text: str) -> None:
     """Put `text` at `path` in one step: readers see the old file or the new one, never a part.
 
-    Makes the folder where it is missing. Raises OSError, with nothing left behind, where it cannot be written.
+    Makes the folder where it is missing. Raises OSError, with nothing left behind, where it cannot be
+    written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)

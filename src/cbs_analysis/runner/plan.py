@@ -1,7 +1,8 @@
-"""What a run is to make: one job for each area and chapter asked for, after everything that a person can get wrong was checked.
+"""What a run is to make: one job for each area and chapter asked for, after everything that a person can get
+wrong was checked.
 
-Nothing is written and no kernel starts before the whole plan stands: edition, chapters, templates, every source
-against its rules, then the areas that those sources describe, and what each says of itself.
+Nothing is written and no kernel starts before the whole plan stands: edition, chapters, templates, every
+source against its rules, then the areas that those sources describe, and what each says of itself.
 """
 
 import json
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Job:
-    """One notebook to execute: a chapter's template for one area of one edition, and where the result goes."""
+    """One notebook to execute: a chapter's template for one area of one edition, and where the result
+    goes.
+    """
 
     edition: str
     area_code: str
@@ -48,8 +51,8 @@ class Plan:
 def make_plan(edition: str, areas: Sequence[str] = (), chapters: Sequence[str] = ()) -> Plan:
     """The jobs for these areas and chapters of an edition; none named means all of them.
 
-    Raises UserError naming what was asked for, or the file and key, with the nearest valid values; DataError where
-    a source does not pass its checks.
+    Raises UserError naming what was asked for, or the file and key, with the nearest valid values; DataError
+    where a source does not pass its checks.
     """
     params, data = params_dir(), data_dir()
     chosen = load_edition(edition, params)
@@ -94,7 +97,9 @@ def _check_commentary(params: Path, data: Path) -> None:
         known = known or _every_area(data)
         if path.stem not in known:
             near = nearest(path.stem, known)
-            raise UserError(f"params/areas/{path.name}: {path.stem!r} is not an area of any geography; {near}")
+            raise UserError(
+                f"params/areas/{path.name}: {path.stem!r} is not an area of any geography; {near}"
+            )
 
 
 def _every_area(data: Path) -> set[str]:
@@ -115,7 +120,9 @@ def _check_template(path: Path) -> None:
     if not isinstance(cells, list):
         raise UserError(f"{shown}: not a notebook: it has no list of cells")
     if not any("parameters" in _tags(cell) for cell in cells):
-        raise UserError(f"{shown}: no cell is tagged 'parameters'; tag the cell that sets area_code and edition")
+        raise UserError(
+            f"{shown}: no cell is tagged 'parameters'; tag the cell that sets area_code and edition"
+        )
 
 
 def _tags(cell: dict[str, Any]) -> list[str]:
@@ -133,6 +140,8 @@ def _check_sources(data: Path) -> None:
 
 
 def _fault(result: "CheckResult") -> str:
-    """What failed, in one line: table, rule, row. A table that cannot be read says so itself, file and line first."""
+    """What failed, in one line: table, rule, row. A table that cannot be read says so itself, file and line
+    first.
+    """
     said = (*result.rows, result.found)[0]
     return said if said == result.found else f"{result.table}: {result.rule}: {said}"

@@ -1,6 +1,8 @@
-"""What became of each notebook: the run record of an edition, for the person who ran it and for the pages that say what is missing.
+"""What became of each notebook: the run record of an edition, for the person who ran it and for the pages
+that say what is missing.
 
-Kept in `build/editions/<edition>/run.json`. A run of some areas or chapters is laid over what earlier runs recorded.
+Kept in `build/editions/<edition>/run.json`. A run of some areas or chapters is laid over what earlier runs
+recorded.
 """
 
 import json
@@ -20,8 +22,8 @@ Status = Literal["done", "failed"]
 class NotebookRecord:
     """One notebook's outcome. `cell` is the number Jupyter shows beside the cell that failed, as in `[7]`.
 
-    `error`, `message` and `traceback` (its last lines, without colour codes) are None where the notebook is done;
-    `cell` and `traceback` also where the failure lay outside any cell.
+    `error`, `message` and `traceback` (its last lines, without colour codes) are None where the notebook is
+    done; `cell` and `traceback` also where the failure lay outside any cell.
     """
 
     area_code: str
@@ -49,7 +51,9 @@ class NotebookRecord:
 
 @dataclass(frozen=True)
 class Run:
-    """The record of an edition: the version that last wrote it, and every notebook's outcome in pack order."""
+    """The record of an edition: the version that last wrote it, and every notebook's outcome in pack
+    order.
+    """
 
     edition: str
     version: str
@@ -85,7 +89,11 @@ def record_outcome(edition: str, record: NotebookRecord, offered: Iterable[tuple
 
 
 def write_run(run: Run) -> None:
-    content = {"edition": run.edition, "version": run.version, "notebooks": [asdict(one) for one in run.notebooks]}
+    content = {
+        "edition": run.edition,
+        "version": run.version,
+        "notebooks": [asdict(one) for one in run.notebooks],
+    }
     write_atomically(run_path(run.edition), json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 

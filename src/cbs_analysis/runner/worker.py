@@ -1,4 +1,6 @@
-"""A worker process: executes the jobs it is given, and leaves with its kernel when it is told to or when the batch is gone."""
+"""A worker process: executes the jobs it is given, and leaves with its kernel when it is told to or when the
+batch is gone.
+"""
 
 import multiprocessing
 import os
@@ -36,7 +38,9 @@ def work(job: Job, timeout: int) -> NotebookRecord:
         return execute(job, timeout)
     except KeyboardInterrupt:
         if _is_worker:
-            os._exit(128 + signal.SIGTERM)  # anything gentler is caught by the pool, which then sends the next job
+            os._exit(
+                128 + signal.SIGTERM
+            )  # anything gentler is caught by the pool, which then sends the next job
         raise
     finally:
         _is_busy = False

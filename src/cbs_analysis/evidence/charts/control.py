@@ -11,7 +11,14 @@ import altair as alt
 import pandas as pd
 
 from cbs_analysis.evidence import theme
-from cbs_analysis.evidence.charts.layout import Linear, linear, number_text, spread, text_width
+from cbs_analysis.evidence.charts.layout import (
+    Linear,
+    fitting_format,
+    linear,
+    number_text,
+    spread,
+    text_width,
+)
 from cbs_analysis.evidence.charts.marks import (
     Layer,
     Note,
@@ -44,7 +51,7 @@ def control(
     title: str,
     subtitle: str = "",
     value_title: str,
-    value_format: str = ",.1f",
+    value_format: str = "",
     breaks: Sequence[tuple[Any, str]] = (),
     height: int = HEIGHT,
     description: str = "",
@@ -58,12 +65,14 @@ def control(
     require(frame, "month", "value", "mean", "lower_process_limit", "upper_process_limit", "special_cause")
     series = by_month(frame)
     special = series["special_cause"].map(lambda v: bool(v) if pd.notna(v) else False).astype(bool)
-    scale = linear(
-        [*series["value"], *series["lower_process_limit"], *series["upper_process_limit"]],
-        number=value_format,
+    seen = [*series["value"], *series["lower_process_limit"], *series["upper_process_limit"]]
+    value_format = fitting_format(seen, value_format)
+    scale = linear(seen, number=value_format)
+    left = axis_room(scale)
+    limits = _limit_texts(series, value_format)
+    width = (
+        theme.WIDTH - left - 8 - max((text_width(text, theme.SMALL_SIZE) for text, _ in limits), default=0)
     )
-    left, right = axis_room(scale), 92
-    width = theme.WIDTH - left - right
     entries: list[tuple[str, Mapping[str, Any]]] = [("Month", {**marker(theme.AREA), "size": 45})]
     if special.any():
         entries.append(("Unusual month (special cause)", _special_marker()))
@@ -79,7 +88,7 @@ def control(
         *notes(
             [
                 Note(-left, -20 - 20 * rows_above, plain(value_title)),
-                *_limit_notes(stretches, scale, width, height, value_format),
+                *_limit_notes(limits, scale, width, height),
             ]
         ),
         *key_layers,
@@ -143,20 +152,27 @@ def _limits(runs: list[dict[str, Any]], scale: Linear) -> list[Layer]:
     return layers
 
 
-def _limit_notes(
-    runs: list[dict[str, Any]], scale: Linear, width: float, height: float, number: str
-) -> list[Note]:
-    """The latest mean and limits in figures, at the right."""
-    if not runs:
-        return []
-    mean, lower, upper = runs[-1]["values"]
-    labels = [("Upper", upper), ("Mean", mean), ("Lower", lower)]
-    labels = [(f"{name} {number_text(value, number)}", value) for name, value in labels if pd.notna(value)]
+def _limit_texts(series: pd.DataFrame, number: str) -> list[tuple[str, float]]:
+    """The latest mean and limits in figures, and where they lie; nothing where there are none."""
+    latest = series[series["mean"].notna()].tail(1)
+    values = [
+        (word, float(value))
+        for word, column in (
+            ("Upper", "upper_process_limit"),
+            ("Mean", "mean"),
+            ("Lower", "lower_process_limit"),
+        )
+        for value in latest[column].dropna()
+    ]
+    return [(f"{word} {number_text(value, number)}", value) for word, value in values]
+
+
+def _limit_notes(labels: list[tuple[str, float]], scale: Linear, width: float, height: float) -> list[Note]:
+    """The latest mean and limits at the right, apart from each other."""
     centres = [height - scale.position(value, height) for _, value in labels]
     places = spread(centres, [18.0] * len(labels), 0, height)
     return [
-        Note(width + 6, y, text, limit=90, size=theme.SMALL_SIZE)
-        for (text, _), y in zip(labels, places, strict=True)
+        Note(width + 6, y, text, size=theme.SMALL_SIZE) for (text, _), y in zip(labels, places, strict=True)
     ]
 
 

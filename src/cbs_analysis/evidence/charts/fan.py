@@ -10,7 +10,7 @@ import altair as alt
 import pandas as pd
 
 from cbs_analysis.evidence import theme
-from cbs_analysis.evidence.charts.layout import Linear, linear, number_text, text_width
+from cbs_analysis.evidence.charts.layout import Linear, fitting_format, linear, number_text, text_width
 from cbs_analysis.evidence.charts.marks import (
     Layer,
     Note,
@@ -39,7 +39,7 @@ def fan(
     title: str,
     subtitle: str = "",
     value_title: str,
-    value_format: str = ",.0f",
+    value_format: str = "",
     history_label: str = "Published",
     actual: pd.DataFrame | None = None,
     actual_label: str = "What happened",
@@ -64,6 +64,7 @@ def fan(
         *ahead["upper_95"],
         *(known["value"] if known is not None else []),
     ]
+    value_format = fitting_format(seen, value_format)
     scale = linear(seen, zero=zero, number=value_format)
     left = axis_room(scale)
     width = theme.WIDTH - left - 14

@@ -144,9 +144,9 @@ def _visible_limits(curves: pd.DataFrame, shown: pd.DataFrame) -> list[float]:
 def _funnel_key(
     shown: pd.DataFrame, look: Mapping[str, theme.Style], peers_label: str
 ) -> list[tuple[str, dict[str, Any]]]:
-    entries = [
-        (name, marker(look[name])) for name in shown.loc[~shown["role"].isin(["peer", "flagged", "flagged_area"]), "name"]
-    ]
+    own = list(shown.loc[shown["role"] == "area", "name"])
+    entries = [(own[0] if len(own) == 1 else "Members", marker(theme.AREA))] if own else []
+    entries += [(r.name, marker(look[r.name])) for r in shown.itertuples() if theme.is_comparator(r.role)]
     if (shown["role"] == "peer").any():
         entries.append((peers_label, marker(theme.PEER)))
     if shown["role"].map(theme.is_flagged).any():
@@ -214,7 +214,9 @@ def _outlier_labels(
     lower = np.interp(shown["x"], curves["x"], curves["lower_998"])
     upper = np.interp(shown["x"], curves["x"], curves["upper_998"])
     beyond = np.maximum(lower - shown["y"], shown["y"] - upper)
-    candidates = shown.assign(beyond=beyond, first=shown["role"].map({"area": 0, "flagged_area": 0, "flagged": 1}).fillna(2))
+    candidates = shown.assign(
+        beyond=beyond, first=shown["role"].map({"area": 0, "flagged_area": 0, "flagged": 1}).fillna(2)
+    )
     candidates = candidates[(candidates["beyond"] > 0) | (candidates["role"] != "peer")]
     places = {r.name: plot.place(r.x, r.y) for r in shown.itertuples(index=False)}
     taken = [_Box(x - 6, y - 6, x + 6, y + 6) for x, y in places.values()]

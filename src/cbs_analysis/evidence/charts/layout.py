@@ -137,6 +137,17 @@ def _tick_format(step: float, number: str) -> str:
     return f".{decimals}%" if percent else f",.{decimals}f"
 
 
+def fitting_format(values: Sequence[float], number: str = "") -> str:
+    """The given number format, or where it is empty one whose decimals suit the range of the finite values."""
+    finite = [float(v) for v in values if v is not None and math.isfinite(v)]
+    if number or not finite:
+        return number or ",.0f"
+    span = max(finite) - min(finite) or abs(finite[0])
+    return next(
+        fmt for least, fmt in ((100, ",.0f"), (1, ",.1f"), (0.1, ",.2f"), (0, ",.3f")) if span >= least
+    )
+
+
 def number_text(value: float, number: str) -> str:
     """A number in a format that Python and D3 both know (such as `,.1f` or `.0%`), with a true minus sign."""
     return format(value, number).replace("-", MINUS)

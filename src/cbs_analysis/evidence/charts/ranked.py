@@ -10,7 +10,14 @@ import altair as alt
 import pandas as pd
 
 from cbs_analysis.evidence import theme
-from cbs_analysis.evidence.charts.layout import Linear, linear, number_text, spread, text_width
+from cbs_analysis.evidence.charts.layout import (
+    Linear,
+    fitting_format,
+    linear,
+    number_text,
+    spread,
+    text_width,
+)
 from cbs_analysis.evidence.charts.marks import (
     Align,
     Layer,
@@ -37,7 +44,7 @@ def ranked_intervals(
     title: str,
     subtitle: str = "",
     value_title: str,
-    value_format: str = ",.1f",
+    value_format: str = "",
     reference: tuple[str, float] | None = None,
     zero: bool = False,
     description: str = "",
@@ -54,9 +61,7 @@ def ranked_intervals(
         raise ValueError("none of the areas has a value to rank")
     shown = frame[frame["value"].notna()].assign(name=lambda f: f["name"].map(plain))
     apart = shown["role"].map(theme.is_flagged)
-    ranked = shown[~apart].sort_values(
-        ["value", "name"], ascending=[False, True], kind="stable"
-    )
+    ranked = shown[~apart].sort_values(["value", "name"], ascending=[False, True], kind="stable")
     flagged = shown[apart].sort_values("name", kind="stable")
     # Roles are read in the caller's order: it tells the plain comparators apart.
     look = theme.styles(zip(shown["name"], shown["role"], strict=True))
@@ -68,13 +73,9 @@ def ranked_intervals(
         flagged_top + (i + 0.5) * ROW for i in range(len(flagged))
     ]
     height = flagged_top + len(flagged) * ROW if len(flagged) else len(ranked) * pitch
-    limits = [reference[1]] if reference else []
-    scale = linear(
-        [*shown["value"], *shown["lower"], *shown["upper"], *limits],
-        zero=zero,
-        round_ends=False,
-        number=value_format,
-    )
+    seen = [*shown["value"], *shown["lower"], *shown["upper"], *([reference[1]] if reference else [])]
+    value_format = fitting_format(seen, value_format)
+    scale = linear(seen, zero=zero, round_ends=False, number=value_format)
     names = _row_names(ordered, look, dense=dense, height=height)
     left = max(min(text_width(n.text, bold=n.bold), LABEL_LIMIT) for n in names) + 10
     width = theme.WIDTH - left - 14

@@ -12,7 +12,16 @@ import altair as alt
 import pandas as pd
 
 from cbs_analysis.evidence import theme
-from cbs_analysis.evidence.charts.layout import Linear, linear, number_text, spread, text_width, thin, wrap
+from cbs_analysis.evidence.charts.layout import (
+    Linear,
+    fitting_format,
+    linear,
+    number_text,
+    spread,
+    text_width,
+    thin,
+    wrap,
+)
 from cbs_analysis.evidence.charts.marks import (
     Layer,
     Note,
@@ -84,7 +93,7 @@ def lines(
     subtitle: str = "",
     x_title: str = "",
     value_title: str,
-    value_format: str = ",.1f",
+    value_format: str = "",
     x_type: Literal["year", "month", "ordinal"] = "year",
     reference: tuple[str, float] | None = None,
     peers_label: str = "Other areas",
@@ -96,7 +105,8 @@ def lines(
 
     `frame`: x, series, value, role (see `theme.styles`); `lower` and `upper`, where given, are drawn as a
     band for the area. `x` is a year, a month or, as `ordinal`, any label in the order of first appearance.
-    A year or month that is missing breaks the line. `reference` is a labelled level line. More than three
+    A year or month that is missing breaks the line. `reference` is a labelled level line. Without
+    `value_format` the values' own range decides the decimals. More than three
     peers are drawn but not named.
     """
     require(frame, "x", "series", "value", "role")
@@ -107,6 +117,7 @@ def lines(
     bands = _bands(named.assign(x=keyed), steps)
     levels = [reference[1]] if reference else []
     shown = [*wide.to_numpy().ravel(), *levels, *(v for band in bands for v in band.to_numpy().ravel())]
+    value_format = fitting_format(shown, value_format)
     scale = linear(shown, zero=zero, number=value_format)
     peers = [n for n in wide.columns if look[n] in (theme.PEER, theme.FLAGGED)]
     labelled = [n for n in wide.columns if n not in peers or len(peers) <= MOST_NAMED_PEERS]
@@ -186,6 +197,7 @@ def _line_layers(
     unmarked: Sequence[str],
 ) -> list[Layer]:
     """Peers first, then comparators, the area on top; markers on every value, or a long series's last."""
+    first_own = next((name for name in wide.columns if look[name] is theme.AREA), None)
     back_first = sorted(wide.columns, key=lambda n: (look[n] is theme.AREA, look[n] in theme.COMPARATORS))
     layers: list[Layer] = []
     markers: list[dict[str, Any]] = []
@@ -206,6 +218,9 @@ def _line_layers(
         for j in marked(values, every=every, last=name not in unmarked):
             tip = f"{name}, {steps.names[j]}: {number_text(values.iloc[j], number)}"
             shape = marker(style) | ({"size": 16} if style is theme.PEER else {})
+            if style is theme.AREA and name != first_own:
+                # Two parts of one area, such as the boroughs of a trust: the second's markers are hollow.
+                shape["fill"] = theme.WHITE
             markers.append({steps.field: steps.data[j], "value": values.iloc[j], **shape, "tip": tip})
     if markers:
         layers.append(point_layer("values", markers, steps.axis, value_y(scale)))

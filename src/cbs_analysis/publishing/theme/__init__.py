@@ -9,9 +9,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from docutils import nodes  # type: ignore[import-untyped]
 from sphinx.application import Sphinx
 
 NAVIGATION = "_navigation.json"
+BEFORE_CONTENTS_ARE_COLLECTED = 100
 INDEX_START = "Search.setIndex("
 
 
@@ -51,6 +53,13 @@ def _add_navigation(app: Sphinx, pagename: str, template: str, context: dict[str
     ]
 
 
+def _clear_finding_anchors(app: Sphinx, doctree: nodes.document) -> None:
+    """In packs, mark the ids of headings, so that a finding's own anchor is never a heading's as well."""
+    if app.env.docname.startswith("packs/"):
+        for section in doctree.findall(nodes.section):
+            section["ids"] = [f"section-{name}" for name in section["ids"]]
+
+
 def escape_titles(index: str) -> str:
     """Sphinx's search index with its section titles escaped: the search page sets them as HTML."""
     start = len(INDEX_START)
@@ -70,6 +79,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_config_value(
         "comments_config", {}, "html"
     )  # Jupyter Book sets it whether or not comments are loaded
+    app.connect("doctree-read", _clear_finding_anchors, priority=BEFORE_CONTENTS_ARE_COLLECTED)
     app.connect("html-page-context", _add_navigation)
     app.connect("build-finished", _finish)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,78 @@
+# The handbook's everyday commands. `make` alone lists them.
+.DEFAULT_GOAL := help
+.PHONY: help packs site test lint lab clean setup
+
+VENV  := .venv
+BIN   := $(VENV)/bin
+READY := $(VENV)/.ready
+CORES ?= 2
+
+# Any Python from 3.11 on that can make a virtual environment; 3.11 first, because it is the one tested most.
+# Another: make PYTHON=/path/to/python packs
+USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
+FIND_PYTHON = for python in python3.11 python3.12 python3.13 python3; do \
+	if $$python -c '$(USABLE)' >/dev/null 2>&1; then echo $$python; break; fi; done
+
+help: ## list these commands
+	@echo "make packs    set up, build all packs and the site, say where to open it"
+	@echo "make site     build the site again from the packs that are there"
+	@echo "make test     every check and test: lint, unit, integration, notebooks"
+	@echo "make lint     style, types and the directions of imports"
+	@echo "make lab      JupyterLab, with the kernel and the package ready"
+	@echo "make setup    make .venv and install everything into it (the others do this when it is needed)"
+	@echo "make clean    delete everything made: build and the caches; .venv stays"
+
+# Where a notebook failed the site is still built and says so, and the failure is the status in the end. Where
+# parameters (status 2) or figures did not pass their checks, no pack was made and there is nothing to build.
+packs: $(READY)
+	@$(BIN)/cbs packs; status=$$?; \
+	if [ $$status -gt 1 ]; then exit $$status; fi; \
+	if [ $$status -eq 1 ] && ! $(BIN)/cbs check >/dev/null 2>&1; then exit 1; fi; \
+	$(BIN)/cbs site || exit $$?; \
+	exit $$status
+
+site: $(READY)
+	@$(BIN)/cbs site
+
+test: lint
+	$(BIN)/pytest -q -n $(CORES) --dist loadscope tests/unit
+	$(BIN)/pytest -q -n $(CORES) --dist loadscope tests/integration
+	$(BIN)/pytest -q -n $(CORES) --dist loadscope --nbval --nbval-current-env \
+		--nbval-sanitize-with tests/notebooks/sanitize.cfg tests/notebooks/*.ipynb
+	$(BIN)/pytest -q -n $(CORES) --dist loadscope --nbval-lax --nbval-current-env notebooks
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy src
+
+lab: $(READY)
+	$(BIN)/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks
+
+clean:
+	rm -rf build .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+setup: $(READY)
+
+# The stamp goes first and comes last: a .venv without it is half made, and is made afresh.
+$(READY): requirements.lock pyproject.toml
+	@python="$(PYTHON)"; \
+	if [ -z "$$python" ]; then python=`$(FIND_PYTHON)`; fi; \
+	if [ -z "$$python" ]; then \
+		echo "make: no Python 3.11 or later with venv found; install one (on Debian and Ubuntu: python3 and" >&2; \
+		echo "      python3-venv), or name one: make PYTHON=/path/to/python packs" >&2; exit 1; fi; \
+	if ! $$python -c '$(USABLE)'; then \
+		echo "make: $$python is not Python 3.11 or later with venv" >&2; exit 1; fi; \
+	if [ -f $@ ]; then \
+		echo "Bringing .venv up to date with requirements.lock"; \
+	else \
+		echo "Setting up .venv with `$$python --version`: a minute or two, nothing to do meanwhile"; \
+		rm -rf $(VENV); \
+	fi; \
+	rm -f $@; \
+	if [ ! -d $(VENV) ]; then $$python -m venv $(VENV); fi && \
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock && \
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e . && \
+	touch $@ && echo "Ready."

@@ -1,0 +1,54 @@
+"""What several tests share: a throw-away home, and template notebooks made up for a test."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+MakeHome = Callable[..., Path]
+
+
+def _write_template(path: Path, *cells: str) -> Path:
+    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}})
+    first = nbformat.v4.new_code_cell('area_code = "none"\nedition = "none"', metadata={"tags": ["parameters"]})
+    notebook.cells = [first, *(nbformat.v4.new_code_cell(source) for source in cells)]
+    for position, cell in enumerate(notebook.cells):
+        cell["id"] = f"fixed-{position}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, path)
+    return path
+
+
+@pytest.fixture
+def write_template() -> Callable[..., Path]:
+    """Write a notebook: `write_template(path, "a cell", "another")`, after a cell that sets the two parameters."""
+    return _write_template
+
+
+@pytest.fixture
+def make_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeHome:
+    """Make a home with the project's own figures, edition `2011-12` of the chapters given, and their templates.
+
+    `make_home(chapter=["a cell", "another"])`; sets CBS_HOME to it.
+    """
+
+    def make(**chapters: list[str]) -> Path:
+        home = tmp_path / "home"
+        shutil.copytree(CHECKOUT / "data", home / "data")
+        (home / "params" / "editions").mkdir(parents=True)
+        shutil.copy(CHECKOUT / "params" / "indicators.yml", home / "params")
+        edition = yaml.safe_load((CHECKOUT / "params" / "editions" / "2011-12.yml").read_text(encoding="utf-8"))
+        edition["chapters"] = list(chapters)
+        path = home / "params" / "editions" / "2011-12.yml"
+        path.write_text(yaml.safe_dump(edition), encoding="utf-8")
+        for chapter, cells in chapters.items():
+            _write_template(home / "notebooks" / f"{chapter}.ipynb", *cells)
+        monkeypatch.setenv("CBS_HOME", str(home))
+        monkeypatch.delenv("CBS_BUILD", raising=False)
+        return home
+
+    return make

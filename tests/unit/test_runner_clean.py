@@ -1,0 +1,65 @@
+"""An executed notebook keeps what it says and loses what differs from run to run."""
+
+import json
+
+import nbformat
+import pytest
+
+from cbs_analysis.runner.clean import cleaned_text, plain
+
+
+def executed(template, clock: str):
+    """The template as Papermill and nbclient would leave it, at some time of day."""
+    notebook = nbformat.read(template, as_version=4)
+    injected = nbformat.v4.new_code_cell("# Parameters", metadata={"tags": ["injected-parameters"]})
+    notebook.cells.insert(1, injected)
+    notebook.metadata["papermill"] = {"start_time": clock, "output_path": f"/tmp/{clock}", "version": "2.7"}
+    notebook.metadata["language_info"] = {"name": "python", "version": clock, "file_extension": ".py"}
+    for cell in notebook.cells:
+        cell.metadata["papermill"] = {"start_time": clock}
+        cell.metadata["execution"] = {"iopub.status.busy": clock}
+        cell.metadata.setdefault("tags", [])
+    pid = int(clock.replace(":", ""))
+    warned = nbformat.v4.new_output("stream", name="stderr", text=f"/tmp/ipykernel_{pid}/33.py:1: UserWarning: x\n")
+    notebook.cells[-1].outputs = [warned, nbformat.v4.new_output("display_data", {"text/plain": "a finding"})]
+    return notebook
+
+
+@pytest.fixture
+def template(tmp_path, write_template):
+    return write_template(tmp_path / "chapter.ipynb", "1 + 1")
+
+
+def test_two_runs_of_the_same_thing_give_the_same_bytes(template):
+    assert cleaned_text(executed(template, "09:15"), template) == cleaned_text(executed(template, "17:40"), template)
+
+
+def test_outputs_tags_and_the_templates_own_cell_ids_are_kept(template):
+    cells = json.loads(cleaned_text(executed(template, "09:15"), template))["cells"]
+    assert [cell["id"] for cell in cells] == ["fixed-0", "injected-parameters", "fixed-1"]
+    assert [cell["metadata"] for cell in cells] == [
+        {"tags": ["parameters"]},
+        {"tags": ["injected-parameters"]},
+        {},
+    ]
+    assert cells[-1]["outputs"][1]["data"] == {"text/plain": ["a finding"]}
+    assert cells[-1]["outputs"][0]["text"] == ["cell-33.py:1: UserWarning: x\n"]
+
+
+def test_a_cleaned_notebook_is_a_valid_one(template):
+    nbformat.validate(nbformat.reads(cleaned_text(executed(template, "09:15"), template), as_version=4))
+
+
+def test_a_template_without_cell_ids_gets_the_same_ids_every_time(template):
+    content = json.loads(template.read_text(encoding="utf-8"))
+    content["nbformat_minor"] = 4
+    for cell in content["cells"]:
+        del cell["id"]
+    template.write_text(json.dumps(content), encoding="utf-8")
+    ids = [[cell.id for cell in executed(template, "09:15").cells] for _ in range(2)]
+    assert ids[0] != ids[1]
+    assert cleaned_text(executed(template, "09:15"), template) == cleaned_text(executed(template, "09:15"), template)
+
+
+def test_colours_and_temporary_file_names_go_and_the_text_stays():
+    assert plain("\x1b[0;31mValueError\x1b[0m: [red] in /tmp/ipykernel_1234/567.py") == "ValueError: [red] in cell-567.py"

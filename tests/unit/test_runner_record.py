@@ -1,0 +1,96 @@
+"""The run record says what became of every notebook, whichever run made it; files are whole or absent."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from cbs_analysis.runner import NotebookRecord, read_run, run_path
+from cbs_analysis.runner.files import write_atomically
+from cbs_analysis.runner.record import record_outcome
+
+OFFERED = (("5LE", "care"), ("5LE", "outlook"), ("SEL", "care"))
+DONE = NotebookRecord("5LE", "care", "done", 1.5)
+FAILED = NotebookRecord("SEL", "care", "failed", 2.5, 7, "ValueError", "no such month\nsecond line", "line 1\nline 2")
+
+
+@pytest.fixture
+def build(tmp_path, monkeypatch):
+    monkeypatch.setenv("CBS_BUILD", str(tmp_path / "build"))
+    return tmp_path / "build"
+
+
+def test_what_was_recorded_is_read_back(build):
+    record_outcome("2011-12", FAILED, OFFERED)
+    assert read_run("2011-12").notebooks == (FAILED,)
+    assert read_run("2011-12").failed == (FAILED,)
+
+
+def test_the_record_on_disk_has_the_fields_that_others_read(build):
+    record_outcome("2011-12", FAILED, OFFERED)
+    content = json.loads((build / "editions" / "2011-12" / "run.json").read_text(encoding="utf-8"))
+    assert content["edition"] == "2011-12"
+    assert content["version"]
+    assert content["notebooks"] == [
+        {
+            "area_code": "SEL",
+            "chapter": "care",
+            "status": "failed",
+            "seconds": 2.5,
+            "cell": 7,
+            "error": "ValueError",
+            "message": "no such month\nsecond line",
+            "traceback": "line 1\nline 2",
+        }
+    ]
+
+
+def test_a_partial_run_is_laid_over_earlier_ones_in_pack_order(build):
+    for record in (FAILED, DONE, replace(DONE, chapter="outlook")):
+        record_outcome("2011-12", record, OFFERED)
+    record_outcome("2011-12", replace(FAILED, status="done", cell=None, error=None), OFFERED)
+    run = read_run("2011-12")
+    assert [record.key for record in run.notebooks] == list(OFFERED)
+    assert run.failed == ()
+
+
+def test_what_the_edition_no_longer_offers_is_dropped(build):
+    record_outcome("2011-12", FAILED, OFFERED)
+    record_outcome("2011-12", DONE, OFFERED[:2])
+    assert read_run("2011-12").notebooks == (DONE,)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"version": "1"}', '{"version": "1", "notebooks": [{}]}'])
+def test_a_file_that_is_no_run_record_counts_as_none(build, text):
+    write_atomically(run_path("2011-12"), text)
+    assert read_run("2011-12").notebooks == ()
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        (FAILED, "cell 7: ValueError: no such month"),
+        (replace(FAILED, cell=None, message=None), "ValueError"),
+        (replace(FAILED, message="  \n"), "cell 7: ValueError"),
+        (DONE, ""),
+    ],
+)
+def test_a_failure_is_told_in_one_line(record, reason):
+    assert record.reason == reason
+
+
+def test_a_file_is_replaced_whole_and_nothing_else_is_left(tmp_path):
+    path = tmp_path / "new" / "page.txt"
+    write_atomically(path, "first")
+    write_atomically(path, "Ynys Môn")
+    assert path.read_text(encoding="utf-8") == "Ynys Môn"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_no_draft(tmp_path):
+    path = tmp_path / "page.txt"
+    write_atomically(path, "first")
+    with pytest.raises(UnicodeEncodeError):
+        write_atomically(path, "half of it \ud800")
+    assert path.read_text(encoding="utf-8") == "first"
+    assert list(tmp_path.iterdir()) == [path]
