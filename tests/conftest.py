@@ -13,8 +13,12 @@ MakeHome = Callable[..., Path]
 
 
 def _write_template(path: Path, *cells: str) -> Path:
-    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}})
-    first = nbformat.v4.new_code_cell('area_code = "none"\nedition = "none"', metadata={"tags": ["parameters"]})
+    notebook = nbformat.v4.new_notebook(
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    )
+    first = nbformat.v4.new_code_cell(
+        'area_code = "none"\nedition = "none"', metadata={"tags": ["parameters"]}
+    )
     notebook.cells = [first, *(nbformat.v4.new_code_cell(source) for source in cells)]
     for position, cell in enumerate(notebook.cells):
         cell["id"] = f"fixed-{position}"
@@ -25,30 +29,47 @@ def _write_template(path: Path, *cells: str) -> Path:
 
 @pytest.fixture
 def write_template() -> Callable[..., Path]:
-    """Write a notebook: `write_template(path, "a cell", "another")`, after a cell that sets the two parameters."""
+    """Write a notebook: `write_template(path, "a cell", "another")`, after a cell that sets the two
+    parameters.
+    """
     return _write_template
+
+
+def _make_home(home: Path, chapters: dict[str, list[str]]) -> Path:
+    shutil.copytree(CHECKOUT / "data", home / "data")
+    (home / "params" / "editions").mkdir(parents=True)
+    shutil.copy(CHECKOUT / "params" / "indicators.yml", home / "params")
+    edition = yaml.safe_load((CHECKOUT / "params" / "editions" / "2011-12.yml").read_text(encoding="utf-8"))
+    edition["chapters"] = list(chapters)
+    text = yaml.safe_dump(edition, allow_unicode=True)
+    (home / "params" / "editions" / "2011-12.yml").write_text(text, encoding="utf-8")
+    for chapter, cells in chapters.items():
+        _write_template(home / "notebooks" / f"{chapter}.ipynb", *cells)
+    return home
 
 
 @pytest.fixture
 def make_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeHome:
-    """Make a home with the project's own figures, edition `2011-12` of the chapters given, and their templates.
+    """Make a home with the project's own figures, edition `2011-12` of the chapters given, and their
+    templates.
 
     `make_home(chapter=["a cell", "another"])`; sets CBS_HOME to it.
     """
 
     def make(**chapters: list[str]) -> Path:
-        home = tmp_path / "home"
-        shutil.copytree(CHECKOUT / "data", home / "data")
-        (home / "params" / "editions").mkdir(parents=True)
-        shutil.copy(CHECKOUT / "params" / "indicators.yml", home / "params")
-        edition = yaml.safe_load((CHECKOUT / "params" / "editions" / "2011-12.yml").read_text(encoding="utf-8"))
-        edition["chapters"] = list(chapters)
-        path = home / "params" / "editions" / "2011-12.yml"
-        path.write_text(yaml.safe_dump(edition), encoding="utf-8")
-        for chapter, cells in chapters.items():
-            _write_template(home / "notebooks" / f"{chapter}.ipynb", *cells)
+        home = _make_home(tmp_path / "home", chapters)
         monkeypatch.setenv("CBS_HOME", str(home))
         monkeypatch.delenv("CBS_BUILD", raising=False)
         return home
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def module_home(tmp_path_factory: pytest.TempPathFactory) -> MakeHome:
+    """As `make_home`, for all tests of a module; the environment is left alone."""
+
+    def make(**chapters: list[str]) -> Path:
+        return _make_home(tmp_path_factory.mktemp("home") / "home", chapters)
 
     return make

@@ -10,7 +10,15 @@ import pandas as pd
 import pytest
 
 from cbs_analysis.evidence import charts, theme
-from cbs_analysis.evidence.charts.layout import linear, number_text, spread, text_width, thin, wrap
+from cbs_analysis.evidence.charts.layout import (
+    fitting_format,
+    linear,
+    number_text,
+    spread,
+    text_width,
+    thin,
+    wrap,
+)
 from cbs_analysis.evidence.rendering import svg, vega_lite
 
 MONTHS = [str(month) for month in pd.period_range("2008-04", "2011-03", freq="M")]
@@ -363,6 +371,22 @@ def test_the_area_and_points_beyond_the_limits_are_named_in_a_funnel_and_the_res
     assert {"95%", "99.8%", "Flagged", "Other areas"} <= set(texts)
 
 
+def test_the_members_of_a_sector_share_one_entry_in_a_funnels_key():
+    points = pd.DataFrame(
+        {
+            "name": ["Bexley", "Lambeth", "Brent"],
+            "x": [400.0, 600.0, 900.0],
+            "y": 1.0,
+            "role": ["area", "area", "peer"],
+        }
+    )
+    limits = pd.DataFrame(
+        {"x": [300.0, 950.0], "lower_95": 0.9, "upper_95": 1.1, "lower_998": 0.8, "upper_998": 1.2}
+    )
+    chart = charts.funnel(points, limits, 1.0, title="T", x_title="Expected", y_title="Ratio")
+    assert [row["text"] for row in data_of(chart, "key_0")] == ["Members", "Other areas"]
+
+
 def test_a_missing_month_and_a_month_without_a_value_break_the_control_line():
     frame = control_frame()
     frame.loc[5, "value"] = np.nan
@@ -393,7 +417,7 @@ def test_rebased_limits_are_drawn_as_steps():
     assert steps[0]["x"] == 0
     assert steps[0]["x2"] == steps[1]["x"] == data_of(chart, "breaks")[0]["x"]
     assert "recording changed" in texts_of(chart)
-    assert "Mean 205.0" in texts_of(chart)
+    assert "Mean 205" in texts_of(chart)
 
 
 def test_a_month_given_twice_is_refused():
@@ -542,6 +566,20 @@ def test_a_scale_over_one_value_or_none_still_has_a_length():
 def test_numbers_are_written_with_a_true_minus_sign():
     assert number_text(-1234.56, ",.1f") == "\N{MINUS SIGN}1,234.6"
     assert number_text(0.256, ".0%") == "26%"
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ([7_322_400, 8_061_495], "8,061,495"),
+        ([14.1, 16.23], "16.2"),
+        ([0.34, 1.16], "1.16"),
+        ([0.5, 0.55], "0.550"),
+    ],
+)
+def test_without_a_format_the_range_of_the_values_decides_the_decimals(values, shown):
+    assert number_text(values[-1], fitting_format([*values, math.nan])) == shown
+    assert fitting_format(values, ".0%") == ".0%"
 
 
 def test_spreading_keeps_order_and_moves_nothing_that_has_room():

@@ -79,7 +79,7 @@ def test_the_picture_fills_the_width_it_is_given_and_says_what_it_shows():
     root = ElementTree.fromstring(control_svg(alt='Admissions "by month" <b> & ŵ 🏥'))
     assert root.get("width") == "100%"
     assert root.get("height") is None
-    assert re.fullmatch(r"0 0 \d+ \d+", root.get("viewBox"))
+    assert re.fullmatch(r"0 0 648 \d+", root.get("viewBox"))
     assert root.get("role") == "img"
     assert root.get("aria-label") == 'Admissions "by month" <b> & ŵ 🏥'
 

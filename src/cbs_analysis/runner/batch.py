@@ -7,8 +7,11 @@ handed in.
 
 import multiprocessing
 import os
+import shutil
 import signal
+import tempfile
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
@@ -37,7 +40,10 @@ def default_workers() -> int:
 def worker_pool(workers: int) -> Executor:
     """Processes started afresh: a forked one would share the parent's threads and sockets."""
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=worker.start)
+    scratch = tempfile.mkdtemp(prefix="cbs-batch-")
+    executor = ProcessPoolExecutor(workers, context, initializer=worker.start, initargs=(scratch,))
+    weakref.finalize(executor, shutil.rmtree, scratch, ignore_errors=True)
+    return executor
 
 
 def run_plan(

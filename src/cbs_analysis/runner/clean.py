@@ -39,7 +39,7 @@ def cleaned_text(notebook: NotebookNode, template: Path) -> str:
 
 def _cleaned_metadata(metadata: NotebookNode) -> NotebookNode:
     kept = {key: value for key, value in metadata.items() if key not in FROM_THE_RUN}
-    language = kept.get("language_info", {})
+    language = {"name": "python", **kept.get("language_info", {})}
     kept["language_info"] = {key: language[key] for key in FIXED_LANGUAGE_KEYS if key in language}
     result: NotebookNode = nbformat.from_dict(kept)
     return result

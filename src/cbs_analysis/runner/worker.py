@@ -5,6 +5,7 @@ batch is gone.
 import multiprocessing
 import os
 import signal
+import tempfile
 import threading
 from multiprocessing.connection import wait
 from types import FrameType
@@ -19,10 +20,15 @@ _is_worker = False
 _is_busy = False
 
 
-def start() -> None:
-    """Prepare a process of the pool. Ctrl-C is the batch's to handle: it then tells its workers to leave."""
+def start(scratch: str) -> None:
+    """Prepare a process of the pool, whose temporary files go into `scratch`: a killed process cannot tidy
+    up.
+
+    Ctrl-C is the batch's to handle: it then tells its workers to leave.
+    """
     global _is_worker
     _is_worker = True
+    tempfile.tempdir = scratch
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})

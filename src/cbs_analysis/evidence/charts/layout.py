@@ -138,7 +138,7 @@ def _tick_format(step: float, number: str) -> str:
 
 
 def fitting_format(values: Sequence[float], number: str = "") -> str:
-    """The given number format, or where it is empty one whose decimals suit the range of the finite values."""
+    """The given number format, or without one a format whose decimals suit the range of the values."""
     finite = [float(v) for v in values if v is not None and math.isfinite(v)]
     if number or not finite:
         return number or ",.0f"

@@ -53,8 +53,8 @@ def ranked_intervals(
 
     `frame`: name, value, lower, upper (NaN where there is no interval), role (see `theme.styles`), one row
     an area. `reference` is a labelled upright line. `value_format` is a number format common to Python and
-    D3. `zero` makes the axis start at zero. Above 45 rows only the area, its comparators and the ends are
-    named.
+    D3; without it the range of the values decides. `zero` makes the axis start at zero. Above 45 rows only
+    the area, its comparators and the ends are named.
     """
     require(frame, "name", "value", "lower", "upper", "role")
     if frame["value"].isna().all():

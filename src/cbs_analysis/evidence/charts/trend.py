@@ -106,8 +106,7 @@ def lines(
     `frame`: x, series, value, role (see `theme.styles`); `lower` and `upper`, where given, are drawn as a
     band for the area. `x` is a year, a month or, as `ordinal`, any label in the order of first appearance.
     A year or month that is missing breaks the line. `reference` is a labelled level line. Without
-    `value_format` the values' own range decides the decimals. More than three
-    peers are drawn but not named.
+    `value_format` the range of the values decides the decimals. More than three peers are not named.
     """
     require(frame, "x", "series", "value", "role")
     named = frame.assign(series=frame["series"].map(plain))
