@@ -155,10 +155,12 @@ def test_the_same_inputs_give_the_same_bytes_whatever_kernel_the_user_has(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there a process cannot be sent an interrupt")
-def test_an_interrupt_ends_the_run_with_its_workers_and_kernels(module_home):
+def test_an_interrupt_ends_the_run_with_its_workers_and_kernels_and_leaves_nothing_behind(
+    module_home, tmp_path
+):
     home = module_home(sleeping=["import time", "time.sleep(120)"])
     command = [sys.executable, "-c", "from cbs_analysis.cli import main; main()", "packs", "--jobs", "1"]
-    environment = {**os.environ, "CBS_HOME": str(home)}
+    environment = {**os.environ, "CBS_HOME": str(home), "TMPDIR": str(tmp_path)}
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     )
@@ -177,3 +179,4 @@ def test_an_interrupt_ends_the_run_with_its_workers_and_kernels(module_home):
     assert kernels
     _, alive = psutil.wait_procs(everything, timeout=10)
     assert alive == []
+    assert list(tmp_path.iterdir()) == []

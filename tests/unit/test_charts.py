@@ -213,7 +213,7 @@ def test_the_same_frame_gives_the_same_specification(make):
 
 @KINDS
 def test_no_chart_shows_text_smaller_than_12(make):
-    sizes = [float(size) for size in re.findall(r'font-size="([\d.]+)px"', svg(make(), "c", "d"))]
+    sizes = [float(size) for size in re.findall(r'font-size="([\d.]+)px"', svg(vega_lite(make()), "c", "d"))]
     assert sizes
     assert min(sizes) >= 12
 
@@ -257,7 +257,7 @@ def test_names_and_titles_never_become_code():
 
 @pytest.mark.parametrize("make", [ranked, funnel, lines, components, age_profile, distribution])
 def test_hostile_names_come_out_as_text(make):
-    drawn = svg(make(HOSTILE), "c", HOSTILE)
+    drawn = svg(vega_lite(make(HOSTILE)), "c", HOSTILE)
     assert "<script" not in drawn
     assert "&lt;script&gt;" in drawn
 
@@ -302,7 +302,7 @@ def test_every_one_of_31_rows_is_named_and_has_room_for_its_name():
     assert {f"Area {i}" for i in range(31)} <= set(texts_of(chart))
     rows = sorted(row["y"] for row in data_of(chart, "areas"))
     assert min(np.diff(rows)) >= 20
-    assert len(svg(chart, "c", "d")) < 40_000
+    assert len(svg(vega_lite(chart), "c", "d")) < 40_000
 
 
 def test_151_rows_name_only_the_area_its_comparators_and_the_ends():
@@ -394,7 +394,7 @@ def test_a_missing_month_and_a_month_without_a_value_break_the_control_line():
     values = {row["month"]: row["value"] for row in data_of(chart, "series")}
     assert len(values) == 36
     assert [month for month, value in values.items() if value is None] == ["2008-09-01", "2009-07-01"]
-    longest = max(re.findall(r' d="([^"]+)"', svg(chart, "c", "d")), key=lambda path: path.count("L"))
+    longest = max(re.findall(r' d="([^"]+)"', svg(vega_lite(chart), "c", "d")), key=lambda path: path.count("L"))
     assert longest.count("M") == 3
 
 

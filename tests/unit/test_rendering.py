@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from cbs_analysis.evidence import charts
-from cbs_analysis.evidence.rendering import svg
+from cbs_analysis.evidence.rendering import svg, vega_lite
 
 
 def funnel_svg():
@@ -24,7 +24,7 @@ def funnel_svg():
     chart = charts.funnel(
         points, pd.DataFrame({"x": x, **sides}), 1.0, title="T", x_title="Expected", y_title="Ratio"
     )
-    return svg(chart, "figure-1", "A funnel")
+    return svg(vega_lite(chart), "figure-1", "A funnel")
 
 
 def control_svg(alt="Admissions by month", **options):
@@ -40,7 +40,7 @@ def control_svg(alt="Admissions by month", **options):
         }
     )
     options = {"title": "T", "value_title": "Admissions"} | options
-    return svg(charts.control(frame, **options), "c", alt)
+    return svg(vega_lite(charts.control(frame, **options)), "c", alt)
 
 
 def test_the_same_chart_gives_the_same_bytes_each_time():
@@ -72,7 +72,7 @@ def test_identifiers_carry_the_prefix_and_count_from_nought():
 def test_a_prefix_that_is_no_identifier_is_refused(prefix):
     chart = alt.Chart(alt.InlineData(values=[{"x": 1}])).mark_point().encode(x="x:Q")
     with pytest.raises(ValueError, match="id prefix"):
-        svg(chart, prefix, "alt")
+        svg(vega_lite(chart), prefix, "alt")
 
 
 def test_the_picture_fills_the_width_it_is_given_and_says_what_it_shows():
@@ -131,7 +131,7 @@ def test_simplifying_moves_no_mark():
     chart = (
         alt.Chart(alt.InlineData(values=values, name="v")).mark_line(color="#123456").encode(x="x:Q", y="y:Q")
     )
-    drawn = svg(chart.properties(width=300, height=90), "c", "d")
+    drawn = svg(vega_lite(chart.properties(width=300, height=90)), "c", "d")
     path = re.search(r'd="(M0,90L[^"]+)"', drawn)
     assert path
     points = [tuple(map(float, point.split(","))) for point in re.split("[ML]", path.group(1)) if point]

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 
 from cbs_analysis.edition import Function, Indicator, Measure
-from cbs_analysis.evidence.comparing import Comparison, comparison, estimates, optional
+from cbs_analysis.evidence.comparing import NOT_COMPARED, Comparison, comparison, estimates, optional
 from cbs_analysis.evidence.finding import Chart, Citation, Finding
 from cbs_analysis.evidence.tables import Column, Table
-from cbs_analysis.evidence.wording import MISSING, against, interval, listed, measure
+from cbs_analysis.evidence.wording import MISSING, against, interval, listed, measure, number
 from cbs_analysis.geography import Area
 from cbs_analysis.pack import Pack
 from cbs_analysis.sources.catalogue import source
@@ -59,6 +59,8 @@ class Chapter:
         comparisons: Sequence[Comparison] | None = None,
         caveats: Sequence[str] = (),
         flag_reason: str = "",
+        caution: str = "",
+        people: float | None = None,
         table: Table | None = None,
         members: Table | None = None,
         chart: Chart | None = None,
@@ -67,9 +69,10 @@ class Chapter:
         """A finding of this chapter about the pack's area.
 
         With a `standing`, the value, limits, comparisons, key figures and side-by-side table are made from it; without,
-        they are as given. `flag_reason` flags the finding.
+        they are as given. `flag_reason` flags the finding; `caution` is what to check before acting on it. `people` is
+        how many lie between the area and its headline comparator, where that is not the difference times the denominator.
         """
-        numerator = denominator = spread = people = None
+        numerator = denominator = spread = None
         if standing:
             measured, own = standing.measured, standing.own(pack)
             value, lower, upper = own.value, own.lower, own.upper
@@ -77,7 +80,7 @@ class Chapter:
             comparisons = compared(pack, standing) if comparisons is None else comparisons
             members = members or side_by_side(pack, standing)
             spread = optional(_peer_values(pack, standing).std())
-            people = _people_between(pack, standing)
+            people = _people_between(pack, standing) if people is None else people
             caveats = [*caveats, *_left_out(pack, standing)]
         comparisons = comparisons or ()
         return Finding(
@@ -103,6 +106,7 @@ class Chapter:
             people=people,
             flagged=bool(flag_reason),
             flag_reason=flag_reason,
+            caution=caution,
             source=tuple(cited(name) for name in sources),
             caveats=tuple(dict.fromkeys(caveats)),
             key_figures=key_figures(pack, measured, value, lower, upper, comparisons) if measured else None,
@@ -151,12 +155,15 @@ def key_figures(
          "compared": _in_words(item, pack.area)}
         for item in comparisons
     ]  # fmt: skip
-    frame = pd.DataFrame(rows)
+    frame = pd.DataFrame(rows).astype({"value": float, "lower": float, "upper": float})
     columns = {"area": Column("Area"), "value": Column(_titled(measured), decimals=measured.decimals)}
     if frame["lower"].notna().any():
-        columns |= {"lower": Column("95% lower limit", decimals=measured.decimals),
-                    "upper": Column("95% upper limit", decimals=measured.decimals)}  # fmt: skip
-    if frame["compared"].str.len().any():
+        frame["interval"] = [
+            f"{number(low, measured.decimals)} to {number(high, measured.decimals)}" if low == low else ""
+            for low, high in zip(frame["lower"], frame["upper"], strict=True)
+        ]
+        columns["interval"] = Column("95% interval")
+    if not set(frame["compared"]) <= {"", MISSING, NOT_COMPARED}:
         columns["compared"] = Column(f"{pack.area.name} is")
     return Table(measured.name, frame, columns, emphasis=pack.area.name)
 
@@ -204,11 +211,10 @@ def chart_roles(pack: Pack, standing: Standing) -> pd.DataFrame:
     frame = standing.table.loc[codes, ["value", "lower", "upper", "flagged"]].astype({"flagged": bool})
     own = set() if pack.area.is_whole else set(pack.geography.leaves(pack.area.code))
     frame["name"] = [pack.geography.area(code).name for code in codes]
-    frame["role"] = ["flagged" if flagged else "area" if code in own else "peer"
-                     for code, flagged in frame["flagged"].items()]  # fmt: skip
+    frame["role"] = [peer_role(code in own, flagged) for code, flagged in frame["flagged"].items()]
     held = standing.held
     above = [
-        {"name": area.name, "role": "comparator", **held.loc[area.code, ["value", "lower", "upper"]].to_dict()}
+        {"name": area.name, "role": comparator_role(pack, area), **held.loc[area.code, ["value", "lower", "upper"]].to_dict()}
         for area in (*pack.comparators, *(() if pack.area.is_leaf else (pack.area,)))
         if area.code in held.index
     ]
@@ -230,6 +236,25 @@ def plain_measure(name: str, unit: str, decimals: int, **more: object) -> Measur
     return Measure.model_validate({"name": name, "unit": unit, "decimals": decimals, **more})
 
 
+def comparator_role(pack: Pack, area: Area) -> str:
+    """How charts tell comparators apart: England, the geography's whole and a sector look the same everywhere."""
+    if area.code == pack.geography.national.code:
+        return "nation"
+    return "region" if area.is_whole else "parent"
+
+
+def peer_role(is_own: bool, flagged: bool) -> str:
+    """How charts show a leaf area: the pack's own, another, and either of them flagged."""
+    if flagged:
+        return "flagged_area" if is_own else "flagged"
+    return "area" if is_own else "peer"
+
+
+def area_role(pack: Pack, area: Area) -> str:
+    """How charts show the pack's area among its comparators."""
+    return "area" if area.code == pack.area.code else comparator_role(pack, area)
+
+
 def names(pack: Pack, codes: Sequence[str]) -> str:
     return listed(pack.geography.area(code).name for code in codes)
 
@@ -241,7 +266,7 @@ def _titled(measured: Measure) -> str:
 def _in_words(item: Comparison, area: Area) -> str:
     if item.value is None:
         return MISSING
-    if item.status != "not compared":
+    if item.status != NOT_COMPARED:
         return f"{item.status} ({item.direction})" if item.status != item.direction else item.status
     return item.direction or item.status
 

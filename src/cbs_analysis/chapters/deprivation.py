@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from cbs_analysis.chapters import figures
-from cbs_analysis.chapters.building import Chapter, Standing, sentence
+from cbs_analysis.chapters.building import Chapter, Standing, area_role, sentence
 from cbs_analysis.evidence import charts
 from cbs_analysis.evidence.finding import Chart, Finding
 from cbs_analysis.evidence.tables import Column, Table
@@ -48,6 +48,7 @@ def deprivation(pack: Pack) -> Finding:
         title="Deprivation",
         statement=statement,
         standing=standing,
+        people=_residents_between(pack, standing),
         period="Index of Multiple Deprivation 2010",
         sources=["deprivation_lsoa"],
         caveats=[UNWEIGHTED, "A neighbourhood is a lower super output area. Ranks run from 1, the most deprived, to 32,482."],
@@ -68,9 +69,17 @@ def _deprivation_spread(pack: Pack, table: pd.DataFrame) -> pd.DataFrame:
         own = table[table["pct_code"].isin(pack.geography.leaves(area.code))]
         fifth = np.minimum((own["imd_2010_rank"] - 1) * 5 // ENGLAND_LSOAS, 4).astype(int)
         share = 100 * fifth.value_counts(normalize=True).reindex(range(5), fill_value=0)
-        role = "area" if area.code == pack.area.code else "comparator"
+        role = area_role(pack, area)
         rows += [{"fifth": names[i], "series": area.name, "share_pct": share[i], "role": role} for i in range(5)]
     return pd.DataFrame(rows)
+
+
+def _residents_between(pack: Pack, standing: Standing) -> float | None:
+    """The share of neighbourhoods between the area and its headline comparator, as so many of its residents."""
+    if pack.headline is None:
+        return None
+    gap = abs(standing.own(pack).value - standing.held.loc[pack.headline.code, "value"]) / 100
+    return float(gap * figures.people_by_age(pack, pack.edition.population_year)[pack.area.code])
 
 
 def _peer_rank(pack: Pack, standing: Standing) -> str:

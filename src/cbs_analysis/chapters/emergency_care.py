@@ -8,7 +8,17 @@ import numpy as np
 import pandas as pd
 
 from cbs_analysis.chapters import figures
-from cbs_analysis.chapters.building import Chapter, Standing, beside_title, names, plain_measure, sentence, stated
+from cbs_analysis.chapters.building import (
+    Chapter,
+    Standing,
+    area_role,
+    beside_title,
+    names,
+    peer_role,
+    plain_measure,
+    sentence,
+    stated,
+)
 from cbs_analysis.chapters.monthly import Counted, gap_caveats, measure_finding
 from cbs_analysis.evidence import charts
 from cbs_analysis.evidence.comparing import estimates
@@ -121,7 +131,7 @@ def _funnel(pack: Pack, standing: Standing, year: str) -> Chart:
             "name": [pack.geography.area(code).name for code in frame.index],
             "x": frame["denominator"].to_numpy(),
             "y": frame["value"].to_numpy(),
-            "role": ["flagged" if f else "area" if c in own else "peer" for c, f in frame["flagged"].items()],
+            "role": [peer_role(c in own, f) for c, f in frame["flagged"].items()],
         }
     )
     expected = np.linspace(points["x"].min() * 0.9, points["x"].max() * 1.05, 40)
@@ -130,6 +140,7 @@ def _funnel(pack: Pack, standing: Standing, year: str) -> Chart:
         points,
         pd.DataFrame({"x": expected, **{name: limits[name].to_numpy() for name in LIMITS}}),
         average=1.0,
+        average_label="England",
         title="Emergency admissions, observed over expected",
         subtitle=f"{pack.geography.whole.name}'s {len(frame)} areas, {year}; 1 is England's rates",
         x_title="Expected admissions",
@@ -184,7 +195,7 @@ def ratio_trend(pack: Pack) -> Finding:
             found = (standing.table if own else standing.held).loc[area.code]
             rows.append(
                 {"x": year, "series": area.name, "value": found.value, "lower": found.lower, "upper": found.upper,
-                 "observed": found.numerator, "expected": found.denominator, "role": "area" if own else "comparator"}
+                 "observed": found.numerator, "expected": found.denominator, "role": area_role(pack, area)}
             )  # fmt: skip
     frame = pd.DataFrame(rows)
     own = frame[frame["role"] == "area"].set_index("x")
@@ -199,6 +210,7 @@ def ratio_trend(pack: Pack) -> Finding:
         x_title="Financial year",
         value_title="Observed over expected",
         x_type="ordinal",
+        value_format=",.2f",
     )
     columns = {
         "x": Column("Financial year"),
@@ -365,12 +377,16 @@ def plausibility(pack: Pack) -> Finding:
                 "value": frame["share"],
                 "lower": np.nan,
                 "upper": np.nan,
-                "role": np.where(frame["flagged"], "flagged", np.where(inside & ~pack.area.is_whole, "area", "peer")),
+                "role": [
+                    peer_role(own and not pack.area.is_whole, flag)
+                    for own, flag in zip(inside, frame["flagged"], strict=True)
+                ],
             }
         ),
         title="Admissions by residence over admissions commissioned",
         subtitle=f"{year}; below {number(floor, 2)} the figures are flagged",
         value_title="Ratio",
+        value_format=",.2f",
         reference=("Median", float(median)),
     )
     shown = frame if pack.area.is_leaf or pack.area.is_whole else own

@@ -8,7 +8,8 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from cbs_analysis.chapters.building import Chapter, beside_title, plain_standing
+from cbs_analysis.chapters import figures
+from cbs_analysis.chapters.building import Chapter, beside_title, comparator_role, plain_standing
 from cbs_analysis.evidence import charts
 from cbs_analysis.evidence.finding import Chart, Finding
 from cbs_analysis.evidence.tables import Column, Table
@@ -56,6 +57,7 @@ def _life_expectancy(pack: Pack, sex: str) -> Finding:
         title=f"Life expectancy of {SEXES[sex]}",
         statement=statement,
         standing=standing,
+        people=float(figures.people_by_age(pack, pack.edition.population_year)[pack.area.code]),
         period=last,
         sources=["life_expectancy"],
         caveats=caveats,
@@ -134,7 +136,7 @@ def _life_chart(
     lines = {pack.area.name: ("area", series)} if series is not None else {}
     if series is None:
         lines |= {name: ("area" if len(boroughs) <= 2 else "peer", years[code]) for code, name in boroughs.items()}
-    lines |= {a.name: ("comparator", years[a.ons_code]) for a in pack.comparators if a.ons_code in years}
+    lines |= {a.name: (comparator_role(pack, a), years[a.ons_code]) for a in pack.comparators if a.ons_code in years}
     frame = pd.concat(
         [
             pd.DataFrame({"x": years.index, "series": name, "value": values.to_numpy(), "role": role})

@@ -14,7 +14,7 @@ from cbs_analysis.chapters.building import Chapter, Standing, names, sentence, s
 from cbs_analysis.evidence.charts import control as control_chart
 from cbs_analysis.evidence.finding import Chart, Finding
 from cbs_analysis.evidence.tables import Column, Table
-from cbs_analysis.evidence.wording import number, plural, signed
+from cbs_analysis.evidence.wording import listed, number, plural, signed
 from cbs_analysis.pack import Pack
 from cbs_analysis.stats import spc
 from cbs_analysis.stats.breaks import step_changes
@@ -94,6 +94,8 @@ def months(pack: Pack, counted: Counted, code: str) -> pd.DataFrame:
         else:
             places = np.flatnonzero(within)
             starts |= {place for place in (places[0], places[-1] + 1) if 0 < place < len(frame)}
+    steps = {found.month for found in unexplained_jumps(pack, counted, code) if found.is_step}
+    starts |= {int(place) for place in np.flatnonzero(frame["month"].isin(steps)) if place > 0}
     limits = spc.xmr(screened.to_numpy(), rebase_at=tuple(sorted(starts)))
     for column in ("mean", "lower_process_limit", "upper_process_limit", "special_cause"):
         frame[column] = limits[column].to_numpy()
@@ -137,7 +139,8 @@ def measure_finding(
         standing=standing,
         period=f"{pack.edition.activity_year}; months {_span(frame)}",
         sources=_sources(standing),
-        caveats=[*_jump_caveats(pack, counted), *caveats, *_break_caveats(pack, counted), *gap_caveats(frame), *_limit_caveats(frame)],
+        caution=_caution(pack, counted),
+        caveats=[*caveats, *_break_caveats(pack, counted), *gap_caveats(frame), *_limit_caveats(frame)],
         flag_reason=flag,
         table=months_table(frame, counted),
         chart=_chart(pack, frame, counted, point),
@@ -199,12 +202,13 @@ def _special(frame: pd.DataFrame) -> pd.Series:
 
 def _point(frame: pd.DataFrame, counted: Counted) -> str:
     noun = counted.noun if counted.noun.startswith("GP") else counted.noun.capitalize()
-    return f"{noun} a {counted.day}, by month"
+    signals = _signals(frame.tail(12))
+    return f"{noun} a {counted.day}: {plural(signals, 'unusual month') if signals else 'no unusual month'} in the last 12"
 
 
 def _chart(pack: Pack, frame: pd.DataFrame, counted: Counted, point: str) -> Chart:
     signals = _signals(frame)
-    subtitle = f"{pack.area.name}. {plural(signals, 'month')} of {len(frame)} outside the usual variation"
+    subtitle = f"{pack.area.name}, {_span(frame)}"
     drawn = control_chart(
         frame.assign(special_cause=_special(frame)),
         title=point,
@@ -244,13 +248,15 @@ def _break_caveats(pack: Pack, counted: Counted) -> list[str]:
     ]
 
 
-def _jump_caveats(pack: Pack, counted: Counted) -> list[str]:
-    return [
-        f"Check before acting: the level steps by {found.change} in {found.month:%B %Y} and stays there. A change so large "
-        "and sudden is more often recording than care; no record of either was found."
-        for found in unexplained_jumps(pack, counted, pack.area.code)
-        if found.is_step
-    ]
+def _caution(pack: Pack, counted: Counted) -> str:
+    steps = [found for found in unexplained_jumps(pack, counted, pack.area.code) if found.is_step]
+    if not steps:
+        return ""
+    said = listed(f"by {found.change} in {found.month:%B %Y}" for found in steps)
+    return (
+        f"The level steps {said} and stays there. A change so large and sudden is more often recording than care, and "
+        "nothing here explains it. Process limits start anew there."
+    )
 
 
 def _limit_caveats(frame: pd.DataFrame) -> list[str]:

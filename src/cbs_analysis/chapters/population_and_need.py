@@ -11,7 +11,9 @@ from cbs_analysis.chapters import figures
 from cbs_analysis.chapters.building import (
     Chapter,
     Standing,
+    area_role,
     beside_title,
+    comparator_role,
     plain_measure,
     plain_standing,
     sentence,
@@ -56,6 +58,7 @@ def size(pack: Pack) -> Finding:
         subtitle=f"{pack.area.name}, {FIRST_YEAR} to {year}",
         x_title="Mid-year",
         value_title="People",
+        value_format=",.0f",
         x_type="year",
     )
     return CHAPTER.finding(
@@ -91,7 +94,7 @@ def growth(pack: Pack) -> Finding:
                     "role": role,
                 }
             )
-            for area, role in ((pack.area, "area"), *((area, "comparator") for area in pack.comparators))
+            for area, role in ((pack.area, "area"), *((area, comparator_role(pack, area)) for area in pack.comparators))
         ],
         ignore_index=True,
     )  # fmt: skip
@@ -178,7 +181,7 @@ def _profile(pack: Pack, total: pd.Series, areas: tuple[Area, ...]) -> pd.DataFr
     for band, ages in BANDS.items():
         people = figures.people_by_age(pack, pack.edition.population_year, *ages)
         for area in areas:
-            role = "area" if area.code == pack.area.code else "comparator"
+            role = area_role(pack, area)
             share = 100 * people[area.code] / total[area.code]
             rows.append({"age_band": band, "series": area.name, "share_pct": share, "role": role})
     return pd.DataFrame(rows)
@@ -275,7 +278,7 @@ def _vital_rate(pack: Pack, event: str, indicator: str, title: str) -> Finding:
         trend,
         title=f"{title} per 1,000 people",
         subtitle=f"{pack.area.name} and comparators, years to mid-year",
-        x_title="Year to mid-",
+        x_title="Year to mid-year",
         value_title="Per 1,000 people",
         x_type="year",
     )
@@ -314,7 +317,7 @@ def _vital_trend(pack: Pack, event: str, per: int) -> pd.DataFrame:
     areas = {area.code: area for area in (pack.area, *pack.comparators)}
     rolled = rolled[rolled["area_code"].isin(list(areas))].rename(columns={"mid_year": "x"})
     rolled["series"] = [areas[code].name for code in rolled["area_code"]]
-    rolled["role"] = np.where(rolled["area_code"] == pack.area.code, "area", "comparator")
+    rolled["role"] = [area_role(pack, areas[code]) for code in rolled["area_code"]]
     return rolled[["x", "series", "value", "role"]]
 
 

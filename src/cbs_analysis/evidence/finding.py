@@ -7,6 +7,7 @@ finding as `application/vnd.cbs.finding+json`, from which the book, workbook and
 
 import html
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import altair as alt
@@ -36,6 +37,11 @@ class Chart:
 
     chart: alt.TopLevelMixin
     description: str
+
+    @cached_property
+    def specification(self) -> dict[str, Any]:
+        """The chart as Vega-Lite, worked out once for the picture and the specification."""
+        return rendering.vega_lite(self.chart)
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,7 @@ class Finding:
     people: float | None
     flagged: bool
     flag_reason: str
+    caution: str
     source: tuple[Citation, ...]
     caveats: tuple[str, ...]
     key_figures: Table | None
@@ -98,10 +105,12 @@ class Finding:
         flag = (
             f'<p class="cbs-flag"><strong>Flagged.</strong> {text(self.flag_reason)}</p>' if self.flagged else ""
         )
+        if self.caution:
+            flag += f'<p class="cbs-flag"><strong>Check before acting.</strong> {text(self.caution)}</p>'
         figure = ""
         if self.chart:
-            drawn = rendering.svg(self.chart.chart, id_prefix=self.anchor, alt=self.chart.description)
-            figure = f'<figure class="cbs-chart">{drawn}</figure>'
+            drawn = rendering.svg(self.chart.specification, id_prefix=self.anchor, alt=self.chart.description)
+            figure = f'<figure class="cbs-chart" tabindex="0">{drawn}</figure>'
         tables = "".join(
             f"<details><summary>{text(table.title)}</summary>{table.to_html()}</details>"
             for table in (self.table, self.members)
@@ -127,7 +136,7 @@ class Finding:
         if self.table:
             bundle[TABLE_MIME] = self.table.to_resource()
         if self.chart:
-            bundle[CHART_MIME] = rendering.vega_lite(self.chart.chart)
+            bundle[CHART_MIME] = self.chart.specification
         return bundle
 
 

@@ -57,15 +57,15 @@ def vega_lite(chart: altair.TopLevelMixin) -> dict[str, Any]:
     return {**specification, "$schema": theme.VEGA_LITE_SCHEMA}
 
 
-def svg(chart: altair.TopLevelMixin, id_prefix: str, alt: str) -> str:
-    """The chart as one `<svg>` element as wide as its place; a screen reader says `alt`.
+def svg(specification: dict[str, Any], id_prefix: str, alt: str) -> str:
+    """A specification of `vega_lite` as one `<svg>` element as wide as its place; a screen reader says `alt`.
 
     `id_prefix` starts every identifier in it, and so has to differ between pictures on a page. Raises
     ValueError unless it is a letter followed by letters, digits, hyphens or underscores.
     """
     if not _ID_PREFIX.fullmatch(id_prefix):
         raise ValueError(f"id prefix {id_prefix!r} must be a letter, then letters, digits, - or _")
-    drawn = vl_convert.vegalite_to_svg(vega_lite(chart), vl_version=_RENDERER_VERSION, allowed_base_urls=[])
+    drawn = vl_convert.vegalite_to_svg(specification, vl_version=_RENDERER_VERSION, allowed_base_urls=[])
     root = ElementTree.fromstring(drawn)
     view_box = _full_width(root)
     _simplify(root)

@@ -98,6 +98,8 @@ def _message(message: Message, indicator: Indicator) -> str:
     headline = f"{indicator.name}: {message.direction} than {message.comparison['comparator']}"
     judged = markup.mark(status) if status in ("better", "worse") else ""
     unsure = "" if message.has_interval else f'<p class="cbs-minor">{WITHOUT_INTERVAL}</p>'
+    if finding["caution"]:
+        unsure += f'<p class="cbs-flag"><strong>Check before acting.</strong> {text(finding["caution"])}</p>'
     return (
         f'<li><p class="cbs-message">{link(anchor(finding), headline)} {judged}</p>'
         f"<p>{text(first_sentence(finding['statement']))}</p>{unsure}</li>"

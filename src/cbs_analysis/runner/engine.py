@@ -81,7 +81,13 @@ class WatchedClient(PapermillNotebookClient):
         return super().process_message(msg, *args, **kwargs)
 
     def execute(self, **kwargs: Any) -> Any:
-        notebook = super().execute(**kwargs)
+        try:
+            notebook = super().execute(**kwargs)
+        finally:
+            if (
+                self.km is not None and self.km.has_kernel
+            ):  # interrupted while it started: not in nbclient's hands
+                self._cleanup_kernel()
         if self.watch.is_unread:
             raise CellTimeoutError("the last cell ended, but its output came too late")
         return notebook
