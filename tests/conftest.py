@@ -13,12 +13,8 @@ MakeHome = Callable[..., Path]
 
 
 def _write_template(path: Path, *cells: str) -> Path:
-    notebook = nbformat.v4.new_notebook(
-        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}}
-    )
-    first = nbformat.v4.new_code_cell(
-        'area_code = "none"\nedition = "none"', metadata={"tags": ["parameters"]}
-    )
+    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}})
+    first = nbformat.v4.new_code_cell('area_code = "none"\nedition = "none"', metadata={"tags": ["parameters"]})
     notebook.cells = [first, *(nbformat.v4.new_code_cell(source) for source in cells)]
     for position, cell in enumerate(notebook.cells):
         cell["id"] = f"fixed-{position}"

@@ -94,7 +94,9 @@ def load_indicators(params: Path) -> dict[str, Indicator]:
 def load_commentary(code: str, params: Path) -> LocalCommentary:
     """An area's own priorities and commentary; empty where it has no file."""
     path = params / "areas" / f"{code}.yml"
-    return _validated(LocalCommentary, _mapping(path), f"params/areas/{code}.yml") if path.exists() else LocalCommentary()
+    return (
+        _validated(LocalCommentary, _mapping(path), f"params/areas/{code}.yml") if path.exists() else LocalCommentary()
+    )
 
 
 def _mapping(path: Path) -> dict[str, Any]:

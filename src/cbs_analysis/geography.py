@@ -99,8 +99,8 @@ class Geography:
         """Counts of leaves added to every area of the tree.
 
         `frame` has `area_code` (leaves), the columns `by` (a month, a year) and `counts`. Returns the same columns for
-        all areas, less the leaves in `without`. A total is NaN where any leaf's count is missing or its row is absent: a
-        gap stays a gap.
+        all areas, less the leaves in `without`. A total is NaN where any leaf's count is missing or its row is absent:
+        a gap stays a gap.
         """
         membership = self.membership[~self.membership["leaf_code"].isin(list(without))]
         rows = membership.merge(frame.rename(columns={"area_code": "leaf_code"}), on="leaf_code")
@@ -166,7 +166,9 @@ def _check_tree(name: str, rows: list[dict[str, str]], described: dict[str, dict
         if code not in described:
             raise DataError(f"{where}: {code!r} is not in reference/areas.csv; {nearest(code, described)}")
         if parent and parent not in parents:
-            raise DataError(f"{where}: parent {parent!r} of {code!r} is not in the geography; {nearest(parent, parents)}")
+            raise DataError(
+                f"{where}: parent {parent!r} of {code!r} is not in the geography; {nearest(parent, parents)}"
+            )
     tops = [code for code, parent in parents.items() if not parent]
     if len(tops) != 1:
         raise DataError(f"{where}: one area must have no parent, {len(tops)} have none: {', '.join(tops[:5])}")

@@ -22,9 +22,7 @@ from cbs_analysis.evidence.tables import Column, Table
 from cbs_analysis.home import home
 from cbs_analysis.publishing.book import build_site
 
-HOSTILE = (
-    "<script>alert(1)</script> {x} $y$ | \"q\" 'z' `b` ``` *i* [l](javascript:1) &amp; Ynys Môn \N{HOSPITAL}"
-)
+HOSTILE = "<script>alert(1)</script> {x} $y$ | \"q\" 'z' `b` ``` *i* [l](javascript:1) &amp; Ynys Môn \N{HOSPITAL}"
 TOP, NAMED = "LON", "5LE"
 LOADS = {
     *((tag, "src") for tag in ("script", "img", "iframe", "video", "audio", "embed", "source")),
@@ -88,16 +86,11 @@ def small_home(tmp_path_factory):
     _write_rows(
         folder / "data" / "reference" / "areas.csv",
         lambda row: (
-            {**row, "area_name": HOSTILE, "organisation_name": f"{HOSTILE} PCT"}
-            if row["area_code"] == NAMED
-            else row
+            {**row, "area_name": HOSTILE, "organisation_name": f"{HOSTILE} PCT"} if row["area_code"] == NAMED else row
         ),
     )
     tree = [("pct", NAMED, TOP), ("pct", "5LD", TOP), ("london", TOP, "")]
-    rows = [
-        {"geography": "small", "area_code": code, "level": level, "parent_code": up}
-        for level, code, up in tree
-    ]
+    rows = [{"geography": "small", "area_code": code, "level": level, "parent_code": up} for level, code, up in tree]
     _write_rows(folder / "data" / "reference" / "geographies.csv", lambda row: row, rows)
     names = [{"geography": "small", "title": HOSTILE, "year": "2009", "note": HOSTILE}]
     _write_rows(folder / "data" / "reference" / "geography_names.csv", lambda row: row, names)
@@ -140,18 +133,14 @@ def test_every_kind_of_page_is_there(pages):
 def test_no_page_loads_anything_from_another_host_and_none_has_a_script_of_its_own(pages):
     for name, page in pages.items():
         assert page.loads, name
-        assert [
-            address for address in page.loads if urlsplit(address).scheme or urlsplit(address).netloc
-        ] == [], name
+        assert [address for address in page.loads if urlsplit(address).scheme or urlsplit(address).netloc] == [], name
         assert page.inline_script == "", name
         assert [tag for tag in page.tags if tag.startswith("on")] == [], name
 
 
 def test_styles_load_nothing_from_another_host(sites):
     for path in sites[0].rglob("*.css"):
-        assert not re.search(r"url\(\s*['\"]?(https?:)?//|@import", path.read_text(encoding="utf-8")), (
-            path.name
-        )
+        assert not re.search(r"url\(\s*['\"]?(https?:)?//|@import", path.read_text(encoding="utf-8")), path.name
 
 
 def test_hostile_names_and_commentary_are_shown_as_text(pages):
@@ -213,8 +202,7 @@ def test_pages_are_light(sites):
 
 def test_the_same_inputs_give_the_same_bytes_wherever_they_are_built(sites):
     first, second = (
-        {str(path.relative_to(site)): path.read_bytes() for path in site.rglob("*") if path.is_file()}
-        for site in sites
+        {str(path.relative_to(site)): path.read_bytes() for path in site.rglob("*") if path.is_file()} for site in sites
     )
     assert first.keys() == second.keys()
     assert [name for name in first if first[name] != second[name]] == []
@@ -287,6 +275,7 @@ def _finding(code: str, name: str) -> Finding:
         people=500.0,
         flagged=False,
         flag_reason="",
+        caution="",
         source=(Citation("monthly_activity_return", "Activity", "Department of Health", "OGL"),),
         caveats=(f"Case mix of {name} is not adjusted.",),
         key_figures=table,

@@ -91,7 +91,9 @@ def test_the_day_case_rate_is_day_cases_over_all_elective_admissions() -> None:
 
 def emergency(year: str, code: str) -> tuple[float, float]:
     inside = {"E12000007"} if code == "LON" else boroughs_of(code)
-    found = [r for r in rows("published/emergency_admissions") if r["financial_year"] == year and r["area_code"] in inside]
+    found = [
+        r for r in rows("published/emergency_admissions") if r["financial_year"] == year and r["area_code"] in inside
+    ]
     return tuple(sum(float(r[f"admissions_{kind}"]) for r in found) for kind in ("observed", "expected"))
 
 
@@ -146,7 +148,9 @@ def published_life(code: str, sex: str, period: str) -> float:
 
 
 def test_life_expectancy_is_published_and_never_added_up() -> None:
-    assert population_and_need.life_expectancy_male(pack("5LE")).value == published_life("E09000028", "male", "2008-2010")
+    assert population_and_need.life_expectancy_male(pack("5LE")).value == published_life(
+        "E09000028", "male", "2008-2010"
+    )
     assert population_and_need.life_expectancy_female(pack("LON")).value == published_life(
         "E12000007", "female", "2008-2010"
     )
@@ -173,7 +177,9 @@ def test_deprivation_counts_neighbourhoods_by_their_published_rank() -> None:
 
 def test_components_of_change_and_the_remainder_make_up_the_whole_change() -> None:
     finding = population_and_need.change(pack("SEL"))
-    births = sum(int(r["births"]) for r in rows("published/population_change") if r["borough_code"] in boroughs_of("SEL"))
+    births = sum(
+        int(r["births"]) for r in rows("published/population_change") if r["borough_code"] in boroughs_of("SEL")
+    )
     assert finding.value == residents("SEL", 2010) - residents("SEL", 2001)
     assert finding.table is not None
     assert finding.table.frame["births"].sum() == births
@@ -198,7 +204,7 @@ def test_a_forecast_covers_the_year_ahead_and_its_intervals_nest() -> None:
     finding = outlook.gp_referrals(pack("5LE"))
     assert finding.table is not None
     frame = finding.table.frame
-    assert list(frame["month"])[0] == "April 2011"
+    assert frame["month"].iloc[0] == "April 2011"
     assert len(frame) == 12
     assert finding.value == pytest.approx(frame["value"].sum(), rel=1e-9)
     nested = frame[["lower_95", "lower_80", "value", "upper_80", "upper_95"]]

@@ -82,14 +82,10 @@ def control(frame=None, **options):
 
 
 def lines(name="Southwark", x_type="month", **options):
-    steps = {"month": MONTHS, "year": list(range(2001, 2011)), "ordinal": ["2003/04", "2004/05", "2005/06"]}[
-        x_type
-    ]
+    steps = {"month": MONTHS, "year": list(range(2001, 2011)), "ordinal": ["2003/04", "2004/05", "2005/06"]}[x_type]
     rows = [
         {"x": x, "series": series, "value": 10.0 * k + i % 5, "role": role}
-        for k, (series, role) in enumerate(
-            [(name, "area"), ("London", "comparator"), ("England", "comparator")]
-        )
+        for k, (series, role) in enumerate([(name, "area"), ("London", "comparator"), ("England", "comparator")])
         for i, x in enumerate(steps)
     ]
     return charts.lines(pd.DataFrame(rows), title="T", value_title="Per 1,000", x_type=x_type, **options)
@@ -108,9 +104,7 @@ def shares(column, bands, name="Southwark"):
     return pd.DataFrame(
         [
             {column: band, "series": series, "share_pct": 100 / len(bands) + k, "role": role}
-            for k, (series, role) in enumerate(
-                [(name, "area"), ("London", "comparator"), ("England", "comparator")]
-            )
+            for k, (series, role) in enumerate([(name, "area"), ("London", "comparator"), ("England", "comparator")])
             for band in bands
         ]
     )
@@ -142,9 +136,7 @@ def fan(**options):
             "upper_95": 115.0,
         }
     )
-    return charts.fan(
-        options.pop("history", history), forecast, title="T", value_title="Referrals", **options
-    )
+    return charts.fan(options.pop("history", history), forecast, title="T", value_title="Referrals", **options)
 
 
 EVERY_KIND = {
@@ -237,9 +229,7 @@ def test_names_and_titles_never_become_code():
     wicked = '\\" + alert(1) + \\"'
     frame = ranked_frame(wicked)
     drawn = [
-        charts.ranked_intervals(
-            frame, title=wicked, subtitle=wicked, value_title=wicked, reference=(wicked, 75.0)
-        ),
+        charts.ranked_intervals(frame, title=wicked, subtitle=wicked, value_title=wicked, reference=(wicked, 75.0)),
         funnel(wicked, wicked),
         lines(wicked, x_title=wicked, reference=(wicked, 12.0)),
         components(wicked),
@@ -380,9 +370,7 @@ def test_the_members_of_a_sector_share_one_entry_in_a_funnels_key():
             "role": ["area", "area", "peer"],
         }
     )
-    limits = pd.DataFrame(
-        {"x": [300.0, 950.0], "lower_95": 0.9, "upper_95": 1.1, "lower_998": 0.8, "upper_998": 1.2}
-    )
+    limits = pd.DataFrame({"x": [300.0, 950.0], "lower_95": 0.9, "upper_95": 1.1, "lower_998": 0.8, "upper_998": 1.2})
     chart = charts.funnel(points, limits, 1.0, title="T", x_title="Expected", y_title="Ratio")
     assert [row["text"] for row in data_of(chart, "key_0")] == ["Members", "Other areas"]
 
@@ -450,9 +438,7 @@ def test_labels_of_lines_that_end_together_do_not_overlap():
 
 
 def test_a_year_that_is_missing_is_a_gap_and_not_a_shorter_axis():
-    frame = pd.DataFrame(
-        {"x": [2001, 2002, 2005], "series": "Southwark", "value": [1.0, 2.0, 3.0], "role": "area"}
-    )
+    frame = pd.DataFrame({"x": [2001, 2002, 2005], "series": "Southwark", "value": [1.0, 2.0, 3.0], "role": "area"})
     chart = charts.lines(frame, title="T", value_title="V", x_type="year")
     assert [(row["step"], row["value"]) for row in data_of(chart, "line_0")] == [
         ("2001", 1), ("2002", 2), ("2003", None), ("2004", None), ("2005", 3)
@@ -520,9 +506,7 @@ def test_a_forecast_shows_both_ranges_and_starts_where_the_history_ends():
 
 
 def test_a_gap_in_the_history_of_a_forecast_is_not_bridged():
-    history = pd.DataFrame(
-        {"month": ["2010-10", "2010-12", "2011-01", "2011-03"], "value": [1.0, 2.0, 3.0, 4.0]}
-    )
+    history = pd.DataFrame({"month": ["2010-10", "2010-12", "2011-01", "2011-03"], "value": [1.0, 2.0, 3.0, 4.0]})
     values = [row["value"] for row in data_of(fan(history=history), "history")]
     assert values == [1, None, 2, 3, None, 4]
     lone = [row["month"] for row in data_of(fan(history=history), "months") if row["month"] < "2011-04"]

@@ -60,9 +60,7 @@ def test_a_mistake_in_an_option_is_one_line_and_status_2_and_writes_nothing(home
     assert not (home / "build").exists()
 
 
-@pytest.mark.parametrize(
-    "arguments", [["packs", "--bogus"], ["packs", "--jobs", "0"], ["packs", "--timeout", "x"]]
-)
+@pytest.mark.parametrize("arguments", [["packs", "--bogus"], ["packs", "--jobs", "0"], ["packs", "--timeout", "x"]])
 def test_an_option_that_does_not_exist_or_fit_is_status_2(call, arguments):
     status, _, err = call(*arguments)
     assert status == 2
@@ -90,9 +88,7 @@ def test_the_version_is_the_packages_own(call):
 
 
 def test_the_command_starts_without_loading_the_libraries_of_its_commands():
-    loaded = (
-        "import sys, cbs_analysis.cli; print(*{'pandas', 'papermill', 'altair', 'rich'} & set(sys.modules))"
-    )
+    loaded = "import sys, cbs_analysis.cli; print(*{'pandas', 'papermill', 'altair', 'rich'} & set(sys.modules))"
     answer = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == ""
 
@@ -134,9 +130,7 @@ def found(monkeypatch):
         "flagged": False,
     }
     bare = {**finding, "statement": "No value", "indicator": None, "value": None, "flagged": True}
-    monkeypatch.setattr(
-        "cbs_analysis.publishing.findings.read_findings", lambda edition, area: [finding, bare]
-    )
+    monkeypatch.setattr("cbs_analysis.publishing.findings.read_findings", lambda edition, area: [finding, bare])
     return [finding, bare]
 
 

@@ -39,18 +39,14 @@ def test_every_column_is_described_in_its_order(table: str) -> None:
 
 @pytest.mark.parametrize("table", RESOURCES)
 def test_every_number_has_a_unit(table: str) -> None:
-    numbers = [
-        field for field in RESOURCES[table]["schema"]["fields"] if field["type"] in ("integer", "number")
-    ]
+    numbers = [field for field in RESOURCES[table]["schema"]["fields"] if field["type"] in ("integer", "number")]
     assert [field["name"] for field in numbers if not field.get("unit")] == []
 
 
 @pytest.mark.parametrize("table", RESOURCES)
 def test_every_table_says_whose_it_is_and_under_what_licence(table: str) -> None:
     resource = RESOURCES[table]
-    assert all(
-        resource[key] for key in ("title", "description", "publisher", "period", "geography", "attribution")
-    )
+    assert all(resource[key] for key in ("title", "description", "publisher", "period", "geography", "attribution"))
     assert isinstance(resource["caveats"], list)
     text = (DATA / "LICENCE.md").read_text(encoding="utf-8")
     assert resource["path"] in text

@@ -31,7 +31,7 @@ def test_the_shipped_editions_and_indicators_are_valid() -> None:
 
 
 def test_an_unknown_edition_is_told_the_nearest() -> None:
-    with pytest.raises(UserError, match="edition: '2012' is not in params/editions; .*2011-12"):
+    with pytest.raises(UserError, match=r"edition: '2012' is not in params/editions; .*2011-12"):
         load_edition("2012", params_dir())
 
 
@@ -68,5 +68,5 @@ def test_commentary_keeps_every_character_and_refuses_an_unknown_key(params: Pat
     path.write_text("commentary: '<script>{$|} Llŷn 🏥'\n", encoding="utf-8")
     assert load_commentary("5LE", params).commentary == "<script>{$|} Llŷn 🏥"
     path.write_text("comentary: x\n")
-    with pytest.raises(UserError, match="params/areas/5LE.yml: unknown key 'comentary'; nearest: commentary"):
+    with pytest.raises(UserError, match=r"params/areas/5LE.yml: unknown key 'comentary'; nearest: commentary"):
         load_commentary("5LE", params)

@@ -22,7 +22,13 @@ HOSTILE = "<script>alert(1)</script> {x} $y$ | \"q\" 'q' Llŷn 🏥 `c`"
 
 @pytest.mark.parametrize(
     ("lower", "upper", "other", "expected"),
-    [(5, 7, 4, "higher"), (5, 7, 8, "lower"), (5, 7, 6, "similar"), (5, 7, 5, "similar"), (5, 7, 7, "similar")],
+    [
+        (5, 7, 4, "higher"),
+        (5, 7, 8, "lower"),
+        (5, 7, 6, "similar"),
+        (5, 7, 5, "similar"),
+        (5, 7, 7, "similar"),
+    ],
 )
 def test_the_interval_is_held_against_the_comparators_value(
     lower: float, upper: float, other: float, expected: str
@@ -31,8 +37,16 @@ def test_the_interval_is_held_against_the_comparators_value(
 
 
 def test_polarity_turns_a_direction_into_a_judgement() -> None:
-    assert [status(found, GOOD_HIGH) for found in ("higher", "lower", "similar")] == ["better", "worse", "similar"]
-    assert [status(found, GOOD_LOW) for found in ("higher", "lower", "similar")] == ["worse", "better", "similar"]
+    assert [status(found, GOOD_HIGH) for found in ("higher", "lower", "similar")] == [
+        "better",
+        "worse",
+        "similar",
+    ]
+    assert [status(found, GOOD_LOW) for found in ("higher", "lower", "similar")] == [
+        "worse",
+        "better",
+        "similar",
+    ]
     assert {status(found, NEUTRAL) for found in ("higher", "lower", "similar", "")} == {"not compared"}
 
 

@@ -16,7 +16,9 @@ DATA = data_dir()
 LONDON = load_geography("sector_2009", DATA)
 
 
-@pytest.mark.parametrize(("name", "sectors", "leaves"), [("turnberg_2006", 5, 31), ("sector_2009", 6, 31), ("sha_2010", 10, 151)])
+@pytest.mark.parametrize(
+    ("name", "sectors", "leaves"), [("turnberg_2006", 5, 31), ("sector_2009", 6, 31), ("sha_2010", 10, 151)]
+)
 def test_each_geography_has_the_groups_and_leaves_it_is_known_for(name: str, sectors: int, leaves: int) -> None:
     geography = load_geography(name, DATA)
     assert len(geography.area(geography.whole.code).members) == sectors
@@ -43,12 +45,12 @@ def test_england_as_the_whole_has_nothing_above_it() -> None:
 
 
 def test_an_unknown_area_is_told_the_nearest_code() -> None:
-    with pytest.raises(UserError, match="'5LX'.*5L"):
+    with pytest.raises(UserError, match=r"'5LX'.*5L"):
         LONDON.area("5LX")
 
 
 def test_an_unknown_geography_is_told_the_nearest_name() -> None:
-    with pytest.raises(UserError, match="'sector_2010'.*sector_2009"):
+    with pytest.raises(UserError, match=r"'sector_2010'.*sector_2009"):
         load_geography("sector_2010", DATA)
 
 

@@ -45,9 +45,7 @@ def test_london_had_7812161_residents_in_mid_2008() -> None:
 def test_havering_had_1593_non_elective_admissions_in_april_2008() -> None:
     [by_hand] = rows("published/monthly_activity_return", month="2008-04", org_code="5A4")
     leaf = activity.leaf_activity(activity.read(DATA), reference.successions(DATA))
-    read = leaf[(leaf["area_code"] == "5A4") & (leaf["month"] == "2008-04-01")][
-        "nonelective_admissions"
-    ].item()
+    read = leaf[(leaf["area_code"] == "5A4") & (leaf["month"] == "2008-04-01")]["nonelective_admissions"].item()
     assert int(by_hand["nonelective_admissions"]) == read == 1_593
 
 
@@ -63,9 +61,7 @@ def test_london_had_546788_emergency_admissions_in_2008_09_against_632555_expect
 def test_england_is_its_own_standard_in_2008_09_only() -> None:
     frame = emergency_admissions.read(DATA)
     england = frame[frame["area_code"] == "E92000001"]
-    ratio = (england["admissions_observed"] / england["admissions_expected"]).set_axis(
-        england["financial_year"]
-    )
+    ratio = (england["admissions_observed"] / england["admissions_expected"]).set_axis(england["financial_year"])
     assert ratio["2008/09"] == 1
     assert (ratio.drop("2008/09") < 1).all()
 

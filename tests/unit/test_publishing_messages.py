@@ -54,9 +54,7 @@ def finding(key="rate", value=110.0, lower=108.0, upper=112.0, other=100.0, dire
 
 
 def ranked(findings, **indicators):
-    known = {
-        item["indicator"]: indicator(item["indicator"]) for item in findings if item["indicator"]
-    } | indicators
+    known = {item["indicator"]: indicator(item["indicator"]) for item in findings if item["indicator"]} | indicators
     return [message.finding["id"] for message in rank_messages(findings, known)]
 
 
@@ -68,15 +66,11 @@ def test_the_score_is_distance_in_spreads_times_sureness_times_people():
 
 
 def test_sureness_is_95_per_cent_where_the_limit_touches_the_comparator():
-    assert sureness(finding(value=110, lower=100, upper=130), 100.0, indicator()) == pytest.approx(
-        0.95, abs=1e-6
-    )
+    assert sureness(finding(value=110, lower=100, upper=130), 100.0, indicator()) == pytest.approx(0.95, abs=1e-6)
 
 
 def test_sureness_reads_the_limit_that_lies_towards_the_comparator():
-    assert sureness(finding(value=90, lower=10, upper=100), 100.0, indicator()) == pytest.approx(
-        0.95, abs=1e-6
-    )
+    assert sureness(finding(value=90, lower=10, upper=100), 100.0, indicator()) == pytest.approx(0.95, abs=1e-6)
 
 
 def test_a_complete_count_is_sure_and_a_published_figure_without_interval_half_sure():

@@ -39,6 +39,7 @@ def whole_finding(key, chapter="planned_care", **changes):
         statement=f"Statement of {key}.",
         period="2010/11",
         flag_reason="records are missing" if changes.get("flagged") else "",
+        caution="",
         function="strategic planning",
         **changes,
     )
@@ -65,10 +66,7 @@ def test_the_first_page_leads_with_messages_linked_to_their_findings(edited):
 
 
 def test_a_message_is_the_first_sentence_of_its_finding():
-    assert (
-        summary.first_sentence("It was 1.5 per 1,000, e.g. more. That is new.")
-        == "It was 1.5 per 1,000, e.g. more."
-    )
+    assert summary.first_sentence("It was 1.5 per 1,000, e.g. more. That is new.") == "It was 1.5 per 1,000, e.g. more."
 
 
 def test_a_flagged_finding_stands_with_its_reason_and_is_no_message(edited):
@@ -87,9 +85,7 @@ def test_findings_flagged_for_one_reason_are_listed_together(edited):
 
 def test_a_failed_chapter_is_named_with_cell_error_and_what_is_missing(edited):
     failure = Failure("emergency_care", "Emergency care", 7, "ValueError: no value for 2010-07")
-    page = _words(
-        summary.summary_page(executed(whole_finding("rate"), failures=[failure]), edited, LocalCommentary())
-    )
+    page = _words(summary.summary_page(executed(whole_finding("rate"), failures=[failure]), edited, LocalCommentary()))
     assert "Messages from “Emergency care” are missing." in page
     assert "The chapter failed at cell 7: ValueError: no value for 2010-07." in page
     assert "It would have covered: Name of ratio." in page
@@ -99,10 +95,7 @@ def test_a_failed_chapter_is_named_with_cell_error_and_what_is_missing(edited):
 def test_the_table_has_every_indicator_with_value_interval_comparators_and_a_word(edited):
     page = summary.summary_page(executed(whole_finding("rate")), edited, LocalCommentary())
     table = _words(page[page.index("<tbody>") : page.index("</tbody>")])
-    assert (
-        "Name of rate per 1,000, 2010/11 110.0 108.0 to 112.0 ◆ worse ↑ higher than London 1.0 100.0 –"
-        in table
-    )
+    assert "Name of rate per 1,000, 2010/11 110.0 108.0 to 112.0 ◆ worse ↑ higher than London 1.0 100.0 –" in table
     assert "Name of other not available for this area" in table
 
 
@@ -115,9 +108,7 @@ def test_a_neutral_indicator_is_not_compared_but_says_higher_or_lower(edited):
 
 def test_local_commentary_is_marked_and_notes_are_shown(edited):
     local = LocalCommentary(priorities=("Shorter waits",), commentary="One.\n\nTwo.")
-    page = summary.summary_page(
-        executed(whole_finding("rate"), notes=["No figure for the City."]), edited, local
-    )
+    page = summary.summary_page(executed(whole_finding("rate"), notes=["No figure for the City."]), edited, local)
     ours = page[page.index("## Local commentary") :]
     assert "It is not part of the evidence." in ours
     assert "<p>One.</p><p>Two.</p>" in ours
@@ -146,9 +137,7 @@ def test_all_38_packs_and_their_chapters_are_in_the_contents_and_on_the_front_pa
     packs = {code: ExecutedPack(code, executed().chapters, ()) for code in edited.geography.areas}
     contents = yaml.safe_load(staging.toc(staging.contents(edited, packs, tmp_path)))
     files = list(_files(contents["parts"]))
-    expected = {
-        f"packs/{code}/{page}" for code in edited.geography.areas for page in ("index", "planned_care")
-    }
+    expected = {f"packs/{code}/{page}" for code in edited.geography.areas for page in ("index", "planned_care")}
     assert len(edited.geography.areas) == 38
     assert expected == {name for name in files if name.startswith("packs/")}
     front = pages.front_page(edited, packs)
@@ -218,9 +207,9 @@ def test_every_package_has_a_line_saying_what_it_is_for():
     project = tomllib.loads((home() / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
     page = (home() / "book" / "decisions" / "dependencies.md").read_text(encoding="utf-8")
-    assert {re.split(r"[^\w-]", item)[0] for item in wanted} == set(
-        re.findall(r"^\| ([\w-]+) \|", page, re.M)
-    ) - {"Package"}
+    assert {re.split(r"[^\w-]", item)[0] for item in wanted} == set(re.findall(r"^\| ([\w-]+) \|", page, re.M)) - {
+        "Package"
+    }
 
 
 class TestReadingExecutedNotebooks:

@@ -21,9 +21,7 @@ def funnel_svg():
     points = pd.DataFrame(
         {"name": ["Southwark", "Ealing"], "x": [300.0, 700.0], "y": [1.3, 1.0], "role": ["area", "peer"]}
     )
-    chart = charts.funnel(
-        points, pd.DataFrame({"x": x, **sides}), 1.0, title="T", x_title="Expected", y_title="Ratio"
-    )
+    chart = charts.funnel(points, pd.DataFrame({"x": x, **sides}), 1.0, title="T", x_title="Expected", y_title="Ratio")
     return svg(vega_lite(chart), "figure-1", "A funnel")
 
 
@@ -128,9 +126,7 @@ def test_characters_that_xml_cannot_hold_are_left_out():
 
 def test_simplifying_moves_no_mark():
     values = [{"x": i, "y": i * i} for i in range(4)]
-    chart = (
-        alt.Chart(alt.InlineData(values=values, name="v")).mark_line(color="#123456").encode(x="x:Q", y="y:Q")
-    )
+    chart = alt.Chart(alt.InlineData(values=values, name="v")).mark_line(color="#123456").encode(x="x:Q", y="y:Q")
     drawn = svg(vega_lite(chart.properties(width=300, height=90)), "c", "d")
     path = re.search(r'd="(M0,90L[^"]+)"', drawn)
     assert path

@@ -41,10 +41,7 @@ def jobs_of(tmp_path: Path):
     def jobs(*chapters: str) -> list[Job]:
         folder = tmp_path / "build" / "5LE"
         folder.mkdir(parents=True)
-        made = [
-            Job("e", "5LE", name, tmp_path / "x.ipynb", folder / f"{name}.ipynb", tmp_path)
-            for name in chapters
-        ]
+        made = [Job("e", "5LE", name, tmp_path / "x.ipynb", folder / f"{name}.ipynb", tmp_path) for name in chapters]
         for job in made:
             job.output.write_text("from an earlier run")
             job.failed_output.write_text("from an earlier run")
@@ -73,9 +70,7 @@ def test_the_notebook_that_loses_its_process_is_named_and_the_others_are_made(jo
 
 
 def test_many_lost_processes_end_the_batch_all_the_same(jobs_of):
-    jobs = jobs_of("deadly", "a") + [
-        Job("e", "SEL", "deadly", *rest) for rest in [(Path("x"), Path("y"), Path("z"))]
-    ]
+    jobs = jobs_of("deadly", "a") + [Job("e", "SEL", "deadly", *rest) for rest in [(Path("x"), Path("y"), Path("z"))]]
     assert [record.status for record in run(jobs, workers=2, pool=Processes)] == ["failed", "done", "failed"]
 
 

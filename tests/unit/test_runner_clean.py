@@ -20,9 +20,7 @@ def executed(template, clock: str):
         cell.metadata["execution"] = {"iopub.status.busy": clock}
         cell.metadata.setdefault("tags", [])
     pid = int(clock.replace(":", ""))
-    warned = nbformat.v4.new_output(
-        "stream", name="stderr", text=f"/tmp/ipykernel_{pid}/33.py:1: UserWarning: x\n"
-    )
+    warned = nbformat.v4.new_output("stream", name="stderr", text=f"/tmp/ipykernel_{pid}/33.py:1: UserWarning: x\n")
     notebook.cells[-1].outputs = [warned, nbformat.v4.new_output("display_data", {"text/plain": "a finding"})]
     return notebook
 
@@ -33,9 +31,7 @@ def template(tmp_path, write_template):
 
 
 def test_two_runs_of_the_same_thing_give_the_same_bytes(template):
-    assert cleaned_text(executed(template, "09:15"), template) == cleaned_text(
-        executed(template, "17:40"), template
-    )
+    assert cleaned_text(executed(template, "09:15"), template) == cleaned_text(executed(template, "17:40"), template)
 
 
 def test_outputs_tags_and_the_templates_own_cell_ids_are_kept(template):
@@ -62,13 +58,10 @@ def test_a_template_without_cell_ids_gets_the_same_ids_every_time(template):
     template.write_text(json.dumps(content), encoding="utf-8")
     ids = [[cell.id for cell in executed(template, "09:15").cells] for _ in range(2)]
     assert ids[0] != ids[1]
-    assert cleaned_text(executed(template, "09:15"), template) == cleaned_text(
-        executed(template, "09:15"), template
-    )
+    assert cleaned_text(executed(template, "09:15"), template) == cleaned_text(executed(template, "09:15"), template)
 
 
 def test_colours_and_temporary_file_names_go_and_the_text_stays():
     assert (
-        plain("\x1b[0;31mValueError\x1b[0m: [red] in /tmp/ipykernel_1234/567.py")
-        == "ValueError: [red] in cell-567.py"
+        plain("\x1b[0;31mValueError\x1b[0m: [red] in /tmp/ipykernel_1234/567.py") == "ValueError: [red] in cell-567.py"
     )

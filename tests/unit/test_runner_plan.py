@@ -138,6 +138,4 @@ def test_a_total_that_does_not_add_up_names_the_table_the_rule_and_the_row(home_
     path.write_text("".join(lines), encoding="utf-8")
     with pytest.raises(DataError) as caught:
         make_plan("2011-12", ["LON"])
-    assert all(
-        word in str(caught.value) for word in ("population_change", "sum of its ages", cells[0], cells[1])
-    )
+    assert all(word in str(caught.value) for word in ("population_change", "sum of its ages", cells[0], cells[1]))

@@ -11,9 +11,7 @@ from cbs_analysis.runner.record import record_outcome
 
 OFFERED = (("5LE", "care"), ("5LE", "outlook"), ("SEL", "care"))
 DONE = NotebookRecord("5LE", "care", "done", 1.5)
-FAILED = NotebookRecord(
-    "SEL", "care", "failed", 2.5, 7, "ValueError", "no such month\nsecond line", "line 1\nline 2"
-)
+FAILED = NotebookRecord("SEL", "care", "failed", 2.5, 7, "ValueError", "no such month\nsecond line", "line 1\nline 2")
 
 
 @pytest.fixture

@@ -44,9 +44,7 @@ def result_for(frame: pd.DataFrame, data: Path, rule: str) -> sources.CheckResul
 
 def test_the_shipped_figures_fail_no_check(results: list[sources.CheckResult]) -> None:
     assert [result for result in results if result.status == "failed"] == []
-    assert {result.table for result in results} == {
-        described.table for described in sources.sources(PUBLISHED)
-    }
+    assert {result.table for result in results} == {described.table for described in sources.sources(PUBLISHED)}
 
 
 def test_thirty_two_elective_totals_are_reported_and_kept(results: list[sources.CheckResult]) -> None:
@@ -78,9 +76,7 @@ def test_the_column_dropped_by_the_publisher_is_a_gap_and_not_zero(shipped: pd.D
 
 def test_the_city_of_london_has_no_life_expectancy() -> None:
     [gap] = [
-        each
-        for each in life_expectancy.checks(life_expectancy.read(PUBLISHED), PUBLISHED)
-        if each.status == "gap"
+        each for each in life_expectancy.checks(life_expectancy.read(PUBLISHED), PUBLISHED) if each.status == "gap"
     ]
     assert len(gap.rows) == 16
     assert all(row.startswith("E09000001 ") for row in gap.rows)
@@ -124,17 +120,13 @@ def test_an_empty_cell_is_a_gap_and_its_totals_are_left_unchecked(data: Path) ->
     lines[number] = ",".join(cells)
     path.write_text("".join(lines))
     frame = activity.read(data)
-    assert (
-        "2009-07 5LE: nonelective_admissions is empty" in result_for(frame, data, "every cell is filled").rows
-    )
+    assert "2009-07 5LE: nonelective_admissions is empty" in result_for(frame, data, "every cell is filled").rows
     leaf = activity.leaf_activity(frame, reference.successions(data))
     assert leaf["nonelective_admissions"].isna().sum() == 1
     assert leaf["gp_referrals_made"].notna().all()
 
 
-@pytest.mark.parametrize(
-    "start", ["2010-09,national", "2009-07,sha,Q36,", "2009-07,england,", "2011-03,pct,5LE,"]
-)
+@pytest.mark.parametrize("start", ["2010-09,national", "2009-07,sha,Q36,", "2009-07,england,", "2011-03,pct,5LE,"])
 def test_any_absent_row_is_a_gap_and_no_error(data: Path, start: str) -> None:
     without(data, start)
     months = result_for(activity.read(data), data, "a row in every month")
@@ -171,9 +163,7 @@ def test_months_are_dates_and_measures_numbers(shipped: pd.DataFrame) -> None:
 
 def test_every_source_carries_what_a_citation_needs() -> None:
     for described in sources.sources(PUBLISHED):
-        assert all(
-            (described.title, described.publisher, described.period, described.geography, described.licence)
-        )
+        assert all((described.title, described.publisher, described.period, described.geography, described.licence))
     published = [sources.source(table, PUBLISHED) for table in sources.READERS]
     assert all(described.caveats for described in published)
 
@@ -204,9 +194,7 @@ def test_folding_predecessors_in_neither_loses_nor_adds_activity(before: list[in
 
 @settings(max_examples=25, deadline=None)
 @given(numbers=st.lists(st.integers(0, 10**9), min_size=91, max_size=91))
-def test_a_written_number_is_read_as_it_stands(
-    numbers: list[int], tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_a_written_number_is_read_as_it_stands(numbers: list[int], tmp_path_factory: pytest.TempPathFactory) -> None:
     data = tmp_path_factory.mktemp("written") / "data"
     for name in ("datapackage.json", "reference/areas.csv", "reference/boroughs.csv"):
         (data / name).parent.mkdir(parents=True, exist_ok=True)

@@ -53,8 +53,7 @@ def message(read: Callable[[Path], object], data: Path) -> str:
 def test_text_in_a_number_names_file_line_column_value_and_rule(data: Path, value: str) -> None:
     set_cell(data, ACTIVITY, 17, "nonelective_admissions", value)
     assert message(activity.read, data) == (
-        f"data/{ACTIVITY}, line 17: nonelective_admissions is {value!r}, "
-        "must be a whole number, 0 or more, or empty"
+        f"data/{ACTIVITY}, line 17: nonelective_admissions is {value!r}, must be a whole number, 0 or more, or empty"
     )
 
 
@@ -86,9 +85,7 @@ def test_an_unknown_column_is_named_with_the_nearest_known(data: Path) -> None:
 
 def test_columns_in_another_order_are_refused(data: Path) -> None:
     edit_lines(data, POPULATION, lambda lines: ["mid_year,area_code,age,persons", *lines[1:]])
-    assert "line 1: columns must each stand once, in this order: area_code, mid_year" in message(
-        population.read, data
-    )
+    assert "line 1: columns must each stand once, in this order: area_code, mid_year" in message(population.read, data)
 
 
 def test_a_duplicate_key_names_both_lines(data: Path) -> None:
@@ -111,17 +108,13 @@ def test_an_unknown_pct_code_is_refused_with_the_nearest_known(data: Path) -> No
 def test_an_unknown_area_is_refused(data: Path) -> None:
     set_cell(data, POPULATION, 5, "area_code", "E09000099")
     text = message(population.read, data)
-    assert (
-        f"data/{POPULATION}, line 5: area_code is 'E09000099', must be a code in data/reference/boroughs.csv"
-        in text
-    )
+    assert f"data/{POPULATION}, line 5: area_code is 'E09000099', must be a code in data/reference/boroughs.csv" in text
 
 
 def test_an_unknown_borough_is_refused_through_the_foreign_key(data: Path) -> None:
     set_cell(data, "published/deprivation_lsoa.csv", 9, "borough_code", "E09000099")
-    assert (
-        "deprivation_lsoa.csv, line 9: borough_code is 'E09000099', must be a code in data/reference"
-        in message(deprivation.read, data)
+    assert "deprivation_lsoa.csv, line 9: borough_code is 'E09000099', must be a code in data/reference" in message(
+        deprivation.read, data
     )
 
 
@@ -186,9 +179,7 @@ def test_a_month_that_is_no_month_is_refused(data: Path) -> None:
 
 def test_a_number_out_of_its_range_is_refused(data: Path) -> None:
     set_cell(data, "published/deprivation_lsoa.csv", 9, "imd_2010_rank", "32483")
-    assert "line 9: imd_2010_rank is '32483', must be a whole number from 1 to 32482" in message(
-        deprivation.read, data
-    )
+    assert "line 9: imd_2010_rank is '32483', must be a whole number from 1 to 32482" in message(deprivation.read, data)
 
 
 def test_a_file_saved_by_a_spreadsheet_is_read_alike(data: Path) -> None:
@@ -235,9 +226,7 @@ def test_a_changed_borough_breaks_the_london_total_of_emergency_admissions(data:
     name = "published/emergency_admissions.csv"
     set_cell(data, name, 2, "admissions_observed", "381")
     text = message(emergency_admissions.read, data)
-    assert text.startswith(
-        f"data/{name}, 2003/04 E12000007: admissions_observed is 497,069, its boroughs 497,070"
-    )
+    assert text.startswith(f"data/{name}, 2003/04 E12000007: admissions_observed is 497,069, its boroughs 497,070")
 
 
 def test_a_rate_that_does_not_follow_from_its_parts_is_refused(data: Path) -> None:

@@ -125,10 +125,7 @@ def test_intervals_cover_the_year_after_in_series_whose_level_drifts():
     drift = np.cumsum(0.06 / np.sqrt(12) * random.standard_normal((48, 60)), axis=0)
     noise = 0.05 * random.standard_normal((48, 60))
     series = pd.DataFrame(80 * (DAYS * PROFILE)[:, None] * np.exp(drift + noise), index=MONTHS)
-    covered = [
-        backtest(series[place], train=36, exposure=DAYS, season=series).coverage_95
-        for place in series.columns
-    ]
+    covered = [backtest(series[place], train=36, exposure=DAYS, season=series).coverage_95 for place in series.columns]
     assert 0.92 <= np.mean(covered) <= 1.0
 
 

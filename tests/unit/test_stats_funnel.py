@@ -13,9 +13,7 @@ from scipy.stats import poisson
 from cbs_analysis.stats.funnel import proportion_limits, ratio_limits, status
 from cbs_analysis.stats.intervals import proportion_interval
 
-CASES = json.loads(
-    (Path(__file__).parent / "reference_cases/funnel_limits_proportion.json").read_text("utf-8")
-)
+CASES = json.loads((Path(__file__).parent / "reference_cases/funnel_limits_proportion.json").read_text("utf-8"))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['denominator']}-{case['average']}")
@@ -50,15 +48,11 @@ def test_counts_outside_ratio_limits_are_those_the_poisson_distribution_finds_ra
 def test_limits_narrow_towards_one_as_areas_grow():
     limits = ratio_limits([1, 10, 100, 1000, 10_000])
     assert limits["upper_998"].is_monotonic_decreasing and limits["lower_998"].is_monotonic_increasing
-    assert (limits["upper_998"] > limits["upper_95"]).all() and (
-        limits["lower_998"] <= limits["lower_95"]
-    ).all()
+    assert (limits["upper_998"] > limits["upper_95"]).all() and (limits["lower_998"] <= limits["lower_95"]).all()
 
 
 def test_status_says_the_side_and_the_level():
-    limits = pd.DataFrame(
-        [[0.9, 1.1, 0.8, 1.2]] * 7, columns=["lower_95", "upper_95", "lower_998", "upper_998"]
-    )
+    limits = pd.DataFrame([[0.9, 1.1, 0.8, 1.2]] * 7, columns=["lower_95", "upper_95", "lower_998", "upper_998"])
     found = status([0.7, 0.85, 0.9, 1.0, 1.15, 1.3, np.nan], limits)
     assert list(found) == [
         "low (99.8%)",

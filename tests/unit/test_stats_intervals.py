@@ -52,9 +52,7 @@ def test_indirect_standardisation_gives_the_reference_figures(case):
     want, expected = case["expected"], case["expected"]["expected_events"]
     ratio = indirect_ratio(case["observed"], expected).iloc[0]
     wide = indirect_ratio(case["observed"], expected, confidence=0.998).iloc[0]
-    assert list(ratio) == pytest.approx(
-        [want["ratio"], want["ratio_lower_95"], want["ratio_upper_95"]], **EXACT
-    )
+    assert list(ratio) == pytest.approx([want["ratio"], want["ratio_lower_95"], want["ratio_upper_95"]], **EXACT)
     assert list(wide[1:]) == pytest.approx([want["ratio_lower_998"], want["ratio_upper_998"]], **EXACT)
     reference_rate = sum(case["reference_events"]) / sum(case["reference_population"])
     rate = indirect_rate(case["observed"], expected, reference_rate).iloc[0]

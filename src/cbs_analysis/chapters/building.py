@@ -16,6 +16,7 @@ from cbs_analysis.pack import Pack
 from cbs_analysis.sources.catalogue import source
 
 NOT_RANKED = "flagged, not ranked"
+NBSP = "\N{NO-BREAK SPACE}"
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,8 @@ class Chapter:
 
         With a `standing`, the value, limits, comparisons, key figures and side-by-side table are made from it; without,
         they are as given. `flag_reason` flags the finding; `caution` is what to check before acting on it. `people` is
-        how many lie between the area and its headline comparator, where that is not the difference times the denominator.
+        how many lie between the area and its headline comparator, where it is not the difference times the
+        denominator.
         """
         numerator = denominator = spread = None
         if standing:
@@ -159,7 +161,9 @@ def key_figures(
     columns = {"area": Column("Area"), "value": Column(_titled(measured), decimals=measured.decimals)}
     if frame["lower"].notna().any():
         frame["interval"] = [
-            f"{number(low, measured.decimals)} to {number(high, measured.decimals)}" if low == low else ""
+            f"{number(low, measured.decimals)} to {number(high, measured.decimals)}".replace(" ", NBSP)
+            if low == low
+            else ""
             for low, high in zip(frame["lower"], frame["upper"], strict=True)
         ]
         columns["interval"] = Column("95% interval")
@@ -169,7 +173,7 @@ def key_figures(
 
 
 def side_by_side(pack: Pack, standing: Standing) -> Table:
-    """The areas beside the pack's own: peers of a PCT, members of a group, ranked from high to low, flagged ones last."""
+    """The areas beside the pack's own: peers of a leaf, members of a group, highest first, flagged last."""
     codes = [area.code for area in pack.beside if area.code in standing.table.index]
     frame = standing.table.loc[codes].copy()
     order = {area.code: (len(pack.geography.leaves(area.code)) == 1) for area in pack.beside}
@@ -212,18 +216,28 @@ def chart_roles(pack: Pack, standing: Standing) -> pd.DataFrame:
     own = set() if pack.area.is_whole else set(pack.geography.leaves(pack.area.code))
     frame["name"] = [pack.geography.area(code).name for code in codes]
     frame["role"] = [peer_role(code in own, flagged) for code, flagged in frame["flagged"].items()]
-    held = standing.held
-    above = [
-        {"name": area.name, "role": comparator_role(pack, area), **held.loc[area.code, ["value", "lower", "upper"]].to_dict()}
-        for area in (*pack.comparators, *(() if pack.area.is_leaf else (pack.area,)))
-        if area.code in held.index
-    ]
     columns = ["name", "value", "lower", "upper", "role"]
+    above = [
+        {
+            "name": area.name,
+            "role": comparator_role(pack, area),
+            **standing.held.loc[area.code, columns[1:4]].to_dict(),
+        }
+        for area in pack.comparators
+        if area.code in standing.held.index
+    ]
+    own_row = standing.own(pack)
+    if not pack.area.is_leaf and not own_row.flagged:
+        role = comparator_role(pack, pack.area)
+        above.append({"name": pack.area.name, "role": role, **own_row[columns[1:4]].to_dict()})
     return pd.concat([frame[columns], pd.DataFrame(above, columns=columns)], ignore_index=True)
 
 
 def plain_standing(
-    measured: Measure, values: pd.Series, numerator: pd.Series | None = None, denominator: pd.Series | None = None
+    measured: Measure,
+    values: pd.Series,
+    numerator: pd.Series | None = None,
+    denominator: pd.Series | None = None,
 ) -> Standing:
     """A measure whose value is known for every area as it is, without limits; series are indexed by area_code."""
     given = {"value": values, "numerator": numerator, "denominator": denominator}

@@ -51,7 +51,10 @@ def deprivation(pack: Pack) -> Finding:
         people=_residents_between(pack, standing),
         period="Index of Multiple Deprivation 2010",
         sources=["deprivation_lsoa"],
-        caveats=[UNWEIGHTED, "A neighbourhood is a lower super output area. Ranks run from 1, the most deprived, to 32,482."],
+        caveats=[
+            UNWEIGHTED,
+            "A neighbourhood is a lower super output area. Ranks run from 1, the most deprived, to 32,482.",
+        ],
         table=Table(
             "Neighbourhoods by England's fifths",
             wide,

@@ -19,7 +19,7 @@ from cbs_analysis.chapters.building import (
     sentence,
     stated,
 )
-from cbs_analysis.chapters.monthly import Counted, gap_caveats, measure_finding
+from cbs_analysis.chapters.monthly import Counted, gap_caveats, measure_finding, step_caution
 from cbs_analysis.evidence import charts
 from cbs_analysis.evidence.comparing import estimates
 from cbs_analysis.evidence.finding import Chart, Finding
@@ -31,6 +31,7 @@ from cbs_analysis.stats import funnel, intervals
 CHAPTER = Chapter("emergency_care", "care pathway management")
 HSCIC, MAR = "emergency_admissions", "monthly_activity_return"
 NONELECTIVE = "nonelective_admissions"
+COUNTED = Counted((NONELECTIVE,), "non-elective admissions", "nonelective_per_1000", "calendar day")
 SHARP_FALL = 0.25
 FIXED_RATES = (
     "The publisher holds every year against England's rates of 2008/09, so England itself is below 1 in earlier years."
@@ -105,7 +106,8 @@ def admission_ratio(pack: Pack) -> Finding:
         clean = f" Without {names(pack, out)} it is {number(held.value, 3)}."
     opening = "Not to be relied on: as published, " if flag else ""
     statement = (
-        f"{opening}{pack.area.name} had {number(own.numerator)} emergency admissions in {year} where {number(own.denominator)} "
+        f"{opening}{pack.area.name} had {number(own.numerator)} emergency admissions in {year} where "
+        f"{number(own.denominator)} "
         f"would be expected at England's rates: {number(abs(100 * (own.value - 1)), 1)}% {more}, a ratio of "
         f"{stated(pack, standing)}{', ' + said if said and not flag else ''}.{clean}"
     )
@@ -138,7 +140,7 @@ def _funnel(pack: Pack, standing: Standing, year: str) -> Chart:
     limits = funnel.ratio_limits(expected)
     chart = charts.funnel(
         points,
-        pd.DataFrame({"x": expected, **{name: limits[name].to_numpy() for name in LIMITS}}),
+        limits.assign(x=expected),
         average=1.0,
         average_label="England",
         title="Emergency admissions, observed over expected",
@@ -152,9 +154,6 @@ def _funnel(pack: Pack, standing: Standing, year: str) -> Chart:
         f"{number(clean.max(), 2)}. {plural(int((points['role'] == 'flagged').sum()), 'area')} flagged."
     )
     return Chart(chart, description)
-
-
-LIMITS = ("lower_95", "upper_95", "lower_998", "upper_998")
 
 
 def excess_admissions(pack: Pack) -> Finding:
@@ -172,7 +171,8 @@ def excess_admissions(pack: Pack) -> Finding:
         pack,
         "excess_admissions",
         title="Admissions above or below expected",
-        statement=f"{'As published, that' if flag else 'That'} is {number(abs(own.value))} {word} emergency admissions than expected in {year} "
+        statement=f"{'As published, that' if flag else 'That'} is {number(abs(own.value))} {word} emergency "
+        f"admissions than expected in {year} "
         f"(95% interval {signed(own.lower)} to {signed(own.upper)}).",
         standing=standing,
         comparisons=(),
@@ -224,7 +224,8 @@ def ratio_trend(pack: Pack) -> Finding:
         pack,
         "ratio_trend",
         title="Trend since 2003/04",
-        statement=f"{'As published, ' if flag else ''}{pack.area.name}'s ratio went from {number(own['value'].iloc[0], 2)} in {years[0]} to "
+        statement=f"{'As published, ' if flag else ''}{pack.area.name}'s ratio went from "
+        f"{number(own['value'].iloc[0], 2)} in {years[0]} to "
         f"{number(own['value'].iloc[-1], 2)} in {years[-1]} ({signed(change, 2)}){england}.",
         measured=measured,
         value=change,
@@ -234,7 +235,7 @@ def ratio_trend(pack: Pack) -> Finding:
         flag_reason=flag,
         table=Table(f"{pack.area.name} by year", own.reset_index(), columns),
         members=_trend_members(pack, standings),
-        chart=Chart(chart, f"Line chart by financial year. {pack.area.name} goes from {number(own['value'].iloc[0], 2)} "
+        chart=Chart(chart, f"Line chart by year. {pack.area.name} goes from {number(own['value'].iloc[0], 2)} "
                     f"to {number(own['value'].iloc[-1], 2)}{england}."),
     )  # fmt: skip
 
@@ -250,7 +251,7 @@ def _england_change(pack: Pack, standings: dict[str, Standing]) -> str:
 def _held_without(pack: Pack, standing: Standing) -> list[str]:
     codes = [area.code for area in pack.comparators if area.code in standing.without]
     return [
-        f"{pack.geography.area(code).name} as a comparator is without {names(pack, standing.without[code])} in all years."
+        f"{pack.geography.area(code).name} is without {names(pack, standing.without[code])} in every year."
         for code in codes
     ]
 
@@ -268,7 +269,9 @@ def _sharp_falls(pack: Pack, years: list[str]) -> list[str]:
         for year in years[1:]
         if fall.loc[row.borough_code, year] <= -SHARP_FALL
     ]
-    return [f"A fall of a quarter or more in one year is more likely records than care: {listed(found)}."] if found else []
+    return (
+        [f"A fall of a quarter or more in one year is more likely records than care: {listed(found)}."] if found else []
+    )
 
 
 def _trend_members(pack: Pack, standings: dict[str, Standing]) -> Table:
@@ -283,12 +286,11 @@ def _trend_members(pack: Pack, standings: dict[str, Standing]) -> Table:
 
 def nonelective(pack: Pack) -> Finding:
     """Non-elective admissions per 1,000 people in the year, and per calendar day by month."""
-    counted = Counted((NONELECTIVE,), "non-elective admissions", "nonelective_per_1000", "calendar day")
     return measure_finding(
         pack,
         CHAPTER,
         "nonelective",
-        counted,
+        COUNTED,
         title="Non-elective admissions by month",
         caveats=[
             "A crude rate: older or sicker populations will have more, so it is not judged better or worse.",
@@ -338,6 +340,7 @@ def nonelective_growth(pack: Pack) -> Finding:
         title="Growth by year",
         statement=statement,
         standing=standing,
+        caution=step_caution(pack, COUNTED),
         period=f"{first} to {year}",
         sources=[MAR],
         caveats=["Limits treat each year's admissions as independent counts.", *notes, *gap_caveats(series)],
@@ -410,7 +413,7 @@ def plausibility(pack: Pack) -> Finding:
         period=year,
         sources=[HSCIC, MAR],
         caveats=[
-            "The two count differently (spells by residence, episodes by commissioner), so the ratio is not 1 anywhere.",
+            "The two count differently (spells by residence, episodes by commissioner), so the ratio is seldom 1.",
             f"Flagged is below {number(pack.edition.plausible_share, 3)} of the median area's ratio.",
         ],
         flag_reason=flag_reason(pack),

@@ -71,7 +71,9 @@ def standing(
     found = table(())
     tainted = {code for code in pack.geography.areas if flagged & set(pack.geography.leaves(code))}
     size = found["denominator"]
-    weight = {code: size[[c for c in pack.geography.leaves(code) if c in flagged]].sum() / size[code] for code in tainted}
+    weight = {
+        code: size[[c for c in pack.geography.leaves(code) if c in flagged]].sum() / size[code] for code in tainted
+    }
     found["flagged"] = [weight.get(code, 0) >= MATERIAL_SHARE for code in found.index]
     without = {
         code: tuple(leaf for leaf in pack.geography.leaves(code) if leaf in flagged)
@@ -137,7 +139,9 @@ def by_leaf(pack: Pack, boroughs: pd.Series) -> pd.Series:
     found = grouped.sum().where(grouped.count() == grouped.size())
     national = pack.geography.national
     leaves = found.reindex([area.code for area in pack.peers])
-    return pd.concat([leaves, pd.Series({national.code: boroughs.get(national.ons_code, np.nan)})]).rename_axis("area_code")
+    return pd.concat([leaves, pd.Series({national.code: boroughs.get(national.ons_code, np.nan)})]).rename_axis(
+        "area_code"
+    )
 
 
 def people_by_age(pack: Pack, year: int, low: int = 0, high: int = 200) -> pd.Series:
@@ -192,5 +196,5 @@ def broken_in(pack: Pack, counted: Iterable[str], financial_year: str) -> set[st
         found.area.code
         for measure in counted
         for found in recording_breaks(pack, measure)
-        if 0 < len(found.months.intersection(year))
+        if len(found.months.intersection(year)) > 0
     }

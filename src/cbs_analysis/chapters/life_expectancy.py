@@ -33,7 +33,9 @@ def life_expectancy_female(pack: Pack) -> Finding:
 def _life_expectancy(pack: Pack, sex: str) -> Finding:
     measured = pack.indicators[f"life_expectancy_{sex}_years"]
     published = pack.read("life_expectancy")
-    years = published[published["sex"] == sex].pivot(index="period", columns="area_code", values="life_expectancy_years")
+    years = published[published["sex"] == sex].pivot(
+        index="period", columns="area_code", values="life_expectancy_years"
+    )
     first, last = years.index[0], years.index[-1]
     found = {code: _published_area(pack, code) for code in [*pack.geography.areas, pack.geography.national.code]}
     values = pd.Series({code: years[ons].iloc[-1] if ons in years else np.nan for code, ons in found.items()})
@@ -41,7 +43,7 @@ def _life_expectancy(pack: Pack, sex: str) -> Finding:
     boroughs = _boroughs(pack)
     inside = [code for code in boroughs.index if code in years]
     own, england = values[pack.area.code], years[pack.geography.national.ons_code]
-    series = years[found[pack.area.code]] if found[pack.area.code] in years else None
+    series = years.get(found[pack.area.code])
     table = _borough_table(years, boroughs.loc[inside], england)
     statement = _life_statement(pack, sex, series, table, england, (first, last))
     caveats = ["The publisher's limits are not in these tables, so no difference is tested."]
@@ -49,7 +51,9 @@ def _life_expectancy(pack: Pack, sex: str) -> Finding:
     if missing:
         caveats.append(f"No life expectancy is published for {listed(missing)}; the figures are without it.")
     if series is None:
-        caveats.append("Life expectancy is a rate over a life table and does not add up, so boroughs are shown instead.")
+        caveats.append(
+            "Life expectancy is a rate over a life table and does not add up, so boroughs are shown instead."
+        )
     chart = _life_chart(pack, years, series, boroughs.loc[inside], SEXES[sex])
     return CHAPTER.finding(
         pack,
@@ -87,7 +91,9 @@ def _boroughs(pack: Pack) -> pd.Series:
 
 
 def _borough_table(years: pd.DataFrame, boroughs: pd.Series, england: pd.Series) -> pd.DataFrame:
-    frame = pd.DataFrame({"area": boroughs, "first": years.iloc[0][boroughs.index], "last": years.iloc[-1][boroughs.index]})
+    frame = pd.DataFrame(
+        {"area": boroughs, "first": years.iloc[0][boroughs.index], "last": years.iloc[-1][boroughs.index]}
+    )
     frame["change"] = frame["last"] - frame["first"]
     frame["gap"] = frame["last"] - england.iloc[-1]
     return frame.sort_values("last", ascending=False)
@@ -106,7 +112,12 @@ def table_of_boroughs(frame: pd.DataFrame, pack: Pack, who: str, first: str, las
 
 
 def _life_statement(
-    pack: Pack, sex: str, series: pd.Series | None, table: pd.DataFrame, england: pd.Series, span: tuple[str, str]
+    pack: Pack,
+    sex: str,
+    series: pd.Series | None,
+    table: pd.DataFrame,
+    england: pd.Series,
+    span: tuple[str, str],
 ) -> str:
     first, last = span
     only = pack.area.is_leaf and len(table) == 1 and len(_boroughs(pack)) > 1

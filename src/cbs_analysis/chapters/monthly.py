@@ -139,7 +139,7 @@ def measure_finding(
         standing=standing,
         period=f"{pack.edition.activity_year}; months {_span(frame)}",
         sources=_sources(standing),
-        caution=_caution(pack, counted),
+        caution=step_caution(pack, counted),
         caveats=[*caveats, *_break_caveats(pack, counted), *gap_caveats(frame), *_limit_caveats(frame)],
         flag_reason=flag,
         table=months_table(frame, counted),
@@ -203,7 +203,7 @@ def _special(frame: pd.DataFrame) -> pd.Series:
 def _point(frame: pd.DataFrame, counted: Counted) -> str:
     noun = counted.noun if counted.noun.startswith("GP") else counted.noun.capitalize()
     signals = _signals(frame.tail(12))
-    return f"{noun} a {counted.day}: {plural(signals, 'unusual month') if signals else 'no unusual month'} in the last 12"
+    return f"{noun} a {counted.day}: {signals or 'none'} of the last 12 months unusual"
 
 
 def _chart(pack: Pack, frame: pd.DataFrame, counted: Counted, point: str) -> Chart:
@@ -248,7 +248,8 @@ def _break_caveats(pack: Pack, counted: Counted) -> list[str]:
     ]
 
 
-def _caution(pack: Pack, counted: Counted) -> str:
+def step_caution(pack: Pack, counted: Counted) -> str:
+    """What to check where the area's level steps too suddenly for care; empty where it does not."""
     steps = [found for found in unexplained_jumps(pack, counted, pack.area.code) if found.is_step]
     if not steps:
         return ""

@@ -119,7 +119,12 @@ def backtested(pack: Pack, code: str, measure: str) -> forecasting.Backtest:
     """The last year forecast from the two before it, beside the seasonal naive forecast."""
     series, breaks = _history(pack, code, measure)
     return forecasting.backtest(
-        series, HORIZON, TRAINED, exposure=_days(measure)(series.index), season=_group(pack, measure), breaks=breaks
+        series,
+        HORIZON,
+        TRAINED,
+        exposure=_days(measure)(series.index),
+        season=_group(pack, measure),
+        breaks=breaks,
     )
 
 
@@ -137,7 +142,13 @@ def _outlook(pack: Pack, measure: str) -> Finding:
             f"{pack.area.name} can expect {number(total['value'])} {noun} in {ahead} "
             f"({interval(total['lower_95'], total['upper_95'], 0)}){_change(total['value'], outturn, last)}."
         )
-    caveats = [CARRY_ON, TOTALS, *found.warnings, *_break_notes(pack, measure), *gap_caveats(series.rename("value").reset_index())]
+    caveats = [
+        CARRY_ON,
+        TOTALS,
+        *found.warnings,
+        *_break_notes(pack, measure),
+        *gap_caveats(series.rename("value").reset_index()),
+    ]
     return CHAPTER.finding(
         pack,
         measured.id.removeprefix("forecast_"),

@@ -53,7 +53,10 @@ def other_referrals(pack: Pack) -> Finding:
 def first_outpatients(pack: Pack) -> Finding:
     """First outpatient attendances per 1,000 people in the year, and per working day by month."""
     counted = Counted(
-        ("first_outpatient_attendances",), "first outpatient attendances", "first_outpatients_per_1000", "working day"
+        ("first_outpatient_attendances",),
+        "first outpatient attendances",
+        "first_outpatients_per_1000",
+        "working day",
     )
     return measure_finding(
         pack, CHAPTER, "first_outpatients", counted, title="First outpatient attendances", caveats=[CRUDE]
@@ -85,12 +88,16 @@ def attendances_per_referral(pack: Pack) -> Finding:
         "attendances_per_referral",
         title="First attendances for each referral",
         statement=_statement(
-            pack, standing, f"{pack.area.name} had {number(own.value, 1)} first attendances for every 100 referrals"
+            pack,
+            standing,
+            f"{pack.area.name} had {number(own.value, 1)} first attendances for every 100 referrals",
         ),
         standing=standing,
         period=year,
         sources=[MAR],
-        caveats=["Attendances follow referrals by weeks or months and some need none, so this is a ratio, not a share."],
+        caveats=[
+            "Attendances follow referrals by weeks or months and some need none, so this is a ratio, not a share."
+        ],
         flag_reason=_recording_flag(pack, standing),
         chart=_ranked(pack, standing, "First attendances per 100 referrals"),
     )
@@ -124,11 +131,21 @@ def daycase_rate(pack: Pack) -> Finding:
         place = f" It is {ordinal(rank)} highest of {number(len(england))} PCTs in England."
     quartiles = pd.DataFrame(
         {
-            "measure": ["Lowest PCT", "Lower quartile", "Median", "Upper quartile", "Highest PCT", pack.area.name],
+            "measure": [
+                "Lowest PCT",
+                "Lower quartile",
+                "Median",
+                "Upper quartile",
+                "Highest PCT",
+                pack.area.name,
+            ],
             "value": [*np.percentile(england, [0, 25, 50, 75, 100]), own.value],
         }
     )
-    columns = {"measure": Column(f"PCTs in England ({len(england)})"), "value": Column("Day case rate (%)", decimals=1)}
+    columns = {
+        "measure": Column(f"PCTs in England ({len(england)})"),
+        "value": Column("Day case rate (%)", decimals=1),
+    }
     statement = f"{stated(pack, standing)} of {pack.area.name}'s elective admissions were day cases"
     return CHAPTER.finding(
         pack,
@@ -159,8 +176,8 @@ def daycase_opportunity(pack: Pack) -> Finding:
     if own.value > 0:
         statement = (
             f"At the day case rate of England's upper quartile PCT ({number(target, 1)}%), {number(own.value)} of "
-            f"{pack.area.name}'s ordinary elective admissions in {pack.edition.activity_year} would have been day cases "
-            f"(95% interval {number(own.lower)} to {number(own.upper)})."
+            f"{pack.area.name}'s ordinary elective admissions in {pack.edition.activity_year} would have been day "
+            f"cases (95% interval {number(own.lower)} to {number(own.upper)})."
         )
     else:
         statement = (
@@ -179,7 +196,7 @@ def daycase_opportunity(pack: Pack) -> Finding:
         sources=[MAR],
         caveats=[
             CASE_MIX,
-            "An upper quartile is what a quarter of PCTs reach. For a group it is the group's own rate that is held to it.",
+            "A quarter of PCTs reach the upper quartile. A group is held to it by its own rate.",
         ],
     )
 
@@ -203,7 +220,9 @@ def planned_share(pack: Pack) -> Finding:
         standing=standing,
         period=pack.edition.activity_year,
         sources=[MAR],
-        caveats=["The return counts planned admissions within elective ones; providers differ in what they call planned."],
+        caveats=[
+            "The return counts planned admissions within elective ones; providers differ in what they call planned."
+        ],
         chart=_ranked(pack, standing, "Planned share (%)"),
     )
 

@@ -71,7 +71,9 @@ def size(pack: Pack) -> Finding:
         sources=["population_by_age"],
         caveats=[ESTIMATE],
         table=Table(
-            "Residents by year", trend, {"year": Column("Mid-year"), "people": Column("Residents", decimals=0)}
+            "Residents by year",
+            trend,
+            {"year": Column("Mid-year"), "people": Column("Residents", decimals=0)},
         ),
         chart=Chart(chart, _trend_description(pack, trend, "people", "residents")),
     )
@@ -211,8 +213,8 @@ def change(pack: Pack) -> Finding:
     )
     natural = total["births"] + total["deaths"]
     statement = (
-        f"From mid-{first} to mid-{last} {pack.area.name}'s population changed by {signed(own['change'].sum())}: births "
-        f"less deaths {signed(natural)}, migration within the UK {signed(total['internal_net_migration'])}, "
+        f"From mid-{first} to mid-{last} {pack.area.name}'s population changed by {signed(own['change'].sum())}: "
+        f"births less deaths {signed(natural)}, migration within the UK {signed(total['internal_net_migration'])}, "
         f"international migration {signed(total['international_net_migration'])}, other changes "
         f"{signed(total['remainder'])}."
     )
@@ -242,7 +244,7 @@ def change(pack: Pack) -> Finding:
 
 
 def components(pack: Pack) -> pd.DataFrame:
-    """Components of change of every area: area_code, mid_year, births, deaths (negative), migration, remainder, change."""
+    """Components of every area: area_code, mid_year, births, deaths (negative), migration, remainder, change."""
     changes, ages = pack.read("population_change"), pack.read("population_by_age")
     frame = changes.merge(pack.read("boroughs"), on="borough_code")
     people = ages.groupby(["area_code", "mid_year"])["persons"].sum()

@@ -31,7 +31,12 @@ def recording(pack: Pack) -> Finding:
     """What in this area's figures is recording and not care, as far as is known, and what may be."""
     inside = pack.geography.leaves(pack.area.code)
     known = [
-        {"area": found.area.name, "measure": _readable(name), "months": _months(found.months), "what": found.note}
+        {
+            "area": found.area.name,
+            "measure": _readable(name),
+            "months": _months(found.months),
+            "what": found.note,
+        }
         for name in RECORDED
         for found in figures.recording_breaks(pack, name)
         if found.area.code in inside
@@ -68,7 +73,7 @@ def recording(pack: Pack) -> Finding:
         period=f"{own['month'].min():%B %Y} to {own['month'].max():%B %Y}",
         sources=[MAR],
         caveats=[
-            "A possible break is a step, or a single month, far beyond the usual movement: a lead to look at, not proof.",
+            "A possible break is a step or a single month far beyond the usual: a lead to look at, not proof.",
             *gap_caveats(own),
         ],
         table=Table("Recording differences", frame, columns) if rows else None,

@@ -80,9 +80,7 @@ def outcome(records: Sequence[NotebookRecord], folder: Path, seconds: float) -> 
     for record in failed:
         out.print(Text(f"  {_name(record)}, {record.reason}"), style="red", soft_wrap=True)
     if failed:
-        out.print(
-            "What ran before each error is kept beside the others as <chapter>.failed.ipynb.", soft_wrap=True
-        )
+        out.print("What ran before each error is kept beside the others as <chapter>.failed.ipynb.", soft_wrap=True)
 
 
 def findings(found: Sequence[Mapping[str, Any]], indicators: Mapping[str, Indicator]) -> None:

@@ -102,9 +102,7 @@ class Finding:
     def to_html(self) -> str:
         """The finding as one block: sentence, key figures, chart, tables a click away, source and caveats."""
         text = html.escape
-        flag = (
-            f'<p class="cbs-flag"><strong>Flagged.</strong> {text(self.flag_reason)}</p>' if self.flagged else ""
-        )
+        flag = f'<p class="cbs-flag"><strong>Flagged.</strong> {text(self.flag_reason)}</p>' if self.flagged else ""
         if self.caution:
             flag += f'<p class="cbs-flag"><strong>Check before acting.</strong> {text(self.caution)}</p>'
         figure = ""

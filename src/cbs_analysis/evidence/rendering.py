@@ -25,9 +25,7 @@ _NUMBER = re.compile(r"-?\d*\.?\d+(?:e[-+]?\d+)?")
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 # Attributes that hold lengths: these are rounded. Weights and opacities are left as they are.
-_GEOMETRY = frozenset(
-    {"d", "transform", "x", "y", "x1", "y1", "x2", "y2", "width", "height", "cx", "cy", "r"}
-)
+_GEOMETRY = frozenset({"d", "transform", "x", "y", "x1", "y1", "x2", "y2", "width", "height", "cx", "cy", "r"})
 # Drawn by the renderer for tools that style or read its output part by part; a picture has no use for them.
 _NOISE = frozenset({"class", "pointer-events", "role", "aria-roledescription", "aria-label", "aria-hidden"})
 _DEFAULTS = {
@@ -77,9 +75,7 @@ def svg(specification: dict[str, Any], id_prefix: str, alt: str) -> str:
         "aria-label": " ".join(_UNWRITABLE.sub("", alt).split()),
     }
     body = "".join(ElementTree.tostring(child, encoding="unicode") for child in root)
-    frame = ElementTree.tostring(
-        ElementTree.Element("svg", {"xmlns": _SVG, **attributes}), encoding="unicode"
-    )
+    frame = ElementTree.tostring(ElementTree.Element("svg", {"xmlns": _SVG, **attributes}), encoding="unicode")
     return frame.removesuffix(" />") + ">" + body + "</svg>"
 
 

@@ -69,7 +69,12 @@ class Table:
             for name, column in self.columns.items()
         ]
         rows = [{name: plain(row[name]) for name in self.columns} for row in self.frame.to_dict("records")]
-        return {"profile": "tabular-data-resource", "title": self.title, "schema": {"fields": fields}, "data": rows}
+        return {
+            "profile": "tabular-data-resource",
+            "title": self.title,
+            "schema": {"fields": fields},
+            "data": rows,
+        }
 
 
 def shown(value: Any, column: Column) -> str:

@@ -41,9 +41,7 @@ def build_site(edition: str) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
     staged.parent.mkdir(parents=True, exist_ok=True)
     package = read_package(data_dir())
-    stage(
-        staged, own_or_checkout("book"), own_or_checkout("_config.yml"), edited, packs, package, params_dir()
-    )
+    stage(staged, own_or_checkout("book"), own_or_checkout("_config.yml"), edited, packs, package, params_dir())
     _run_jupyter_book(staged, work, build / LOG)
     _put_in_place(work / "_build" / "html", build / "site")
     shutil.rmtree(work, ignore_errors=True)
@@ -55,9 +53,7 @@ def gather(edition: Edition) -> tuple[Edited, dict[str, ExecutedPack]]:
     geography = load_geography(edition.geography, data_dir())
     packs = {code: read_pack(edition, code) for code in geography.areas if is_made(edition, code)}
     if not packs:
-        raise UserError(
-            f"edition {edition.name}: no pack has been made; run cbs packs --edition {edition.name}"
-        )
+        raise UserError(f"edition {edition.name}: no pack has been made; run cbs packs --edition {edition.name}")
     packs = with_known_titles(packs)
     made_by = {
         finding["indicator"]: chapter.name
@@ -75,9 +71,7 @@ def with_known_titles(packs: dict[str, ExecutedPack]) -> dict[str, ExecutedPack]
     return {
         code: replace(
             pack,
-            failures=tuple(
-                replace(item, title=titles.get(item.chapter, item.title)) for item in pack.failures
-            ),
+            failures=tuple(replace(item, title=titles.get(item.chapter, item.title)) for item in pack.failures),
         )
         for code, pack in packs.items()
     }
@@ -106,17 +100,13 @@ def _run_jupyter_book(staged: Path, work: Path, log: Path) -> None:
             stdin=subprocess.DEVNULL,
         )
     if done.returncode != 0 or not (work / "_build" / "html" / "index.html").exists():
-        raise DataError(
-            f"the site was not built: {_first_problem(log)}; the whole log is {log.parent.name}/{log.name}"
-        )
+        raise DataError(f"the site was not built: {_first_problem(log)}; the whole log is {log.parent.name}/{log.name}")
 
 
 def _first_problem(log: Path) -> str:
     """The log's first warning or error, in one line."""
     whole = COLOUR.sub("", log.read_text(encoding="utf-8", errors="replace"))
-    lines = [
-        line.strip() for line in whole.replace(f"{log.parent / 'book'}/", "").splitlines() if line.strip()
-    ]
+    lines = [line.strip() for line in whole.replace(f"{log.parent / 'book'}/", "").splitlines() if line.strip()]
     return next((line for line in lines if PROBLEM.search(line)), lines[-1] if lines else "no output")
 
 

@@ -74,9 +74,7 @@ def read_pack(edition: Edition, area_code: str) -> ExecutedPack:
     Raises UserError where none of its chapters has been run, DataError where a notebook cannot be read.
     """
     folder = edition_folder(edition)
-    records = {
-        record["chapter"]: record for record in read_record(folder) if record["area_code"] == area_code
-    }
+    records = {record["chapter"]: record for record in read_record(folder) if record["area_code"] == area_code}
     failed = {chapter: record for chapter, record in records.items() if record["status"] == "failed"}
     chapters, failures = [], []
     for chapter in edition.chapters:

@@ -54,9 +54,7 @@ def rank_messages(
 
 def headline_comparison(finding: Mapping[str, Any]) -> dict[str, Any] | None:
     """The comparison that messages are about, where the finding has it."""
-    return next(
-        (item for item in finding["comparisons"] if item["comparator_code"] == finding["headline"]), None
-    )
+    return next((item for item in finding["comparisons"] if item["comparator_code"] == finding["headline"]), None)
 
 
 def sureness(finding: Mapping[str, Any], other: float, indicator: Indicator) -> float:

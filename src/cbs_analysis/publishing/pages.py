@@ -67,8 +67,7 @@ def _failed_note(failed: int, packs: Mapping[str, ExecutedPack], geography: Geog
     if not failed:
         return ""
     where = [
-        f"{link(f'packs/{code}/index.html', geography.area(code).name)}: "
-        f"{text(failure.title)}. {text(why(failure))}"
+        f"{link(f'packs/{code}/index.html', geography.area(code).name)}: {text(failure.title)}. {text(why(failure))}"
         for code, pack in packs.items()
         for failure in pack.failures
     ]
@@ -117,8 +116,7 @@ def failed_chapter_page(area: Area, title: str, sentence: str) -> str:
     return markup.page(
         markup.heading(f"{area.name}: {lower_first(title)}", 1),
         raw(
-            '<div class="cbs-failed"><p><strong>This chapter is missing.</strong> '
-            f"{text(sentence)}</p></div>",
+            f'<div class="cbs-failed"><p><strong>This chapter is missing.</strong> {text(sentence)}</p></div>',
             f"<p>{link('index.html', f'Back to the first page of {area.name}')}</p>",
         ),
     )
@@ -141,9 +139,7 @@ def indicators_page(indicators: Mapping[str, Indicator], titles: Mapping[str, st
             "Polarity": text(POLARITY[item.polarity]),
             "Value": text(INTERVAL[item.interval]),
             "Method": link(f"methods/{item.method}.html", item.method.replace("-", " ")),
-            "Source": ", ".join(
-                link(f"catalogue.html#table-{name}", titles.get(name, name)) for name in item.sources
-            ),
+            "Source": ", ".join(link(f"catalogue.html#table-{name}", titles.get(name, name)) for name in item.sources),
             "Id": f"<code>{text(key)}</code>",
         }
         entries += [

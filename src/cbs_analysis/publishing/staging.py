@@ -80,9 +80,7 @@ def stage(
         for chapter in pack.chapters:
             _write(place / f"{chapter.name}.ipynb", staged_notebook(chapter, area))
         for failure in pack.failures:
-            _write(
-                place / f"{failure.chapter}.md", pages.failed_chapter_page(area, failure.title, why(failure))
-            )
+            _write(place / f"{failure.chapter}.md", pages.failed_chapter_page(area, failure.title, why(failure)))
     groups = contents(edited, packs, folder)
     _write(folder / "_toc.yml", toc(groups))
     _write(
@@ -133,9 +131,7 @@ def _is_title(cell: Mapping[str, Any]) -> bool:
 
 def _show_outputs_only(cell: dict[str, Any]) -> None:
     outputs = [
-        output
-        for output in cell.get("outputs", [])
-        if output["output_type"] in ("execute_result", "display_data")
+        output for output in cell.get("outputs", []) if output["output_type"] in ("execute_result", "display_data")
     ]
     for output in outputs:
         best = next((mime for mime in SHOWN if mime in output["data"]), None)
@@ -145,9 +141,7 @@ def _show_outputs_only(cell: dict[str, Any]) -> None:
     cell["metadata"] = {"tags": ["remove-input" if cell["outputs"] else "remove-cell"]}
 
 
-def contents(
-    edited: Edited, packs: Mapping[str, ExecutedPack], folder: Path
-) -> list[tuple[str, tuple[Entry, ...]]]:
+def contents(edited: Edited, packs: Mapping[str, ExecutedPack], folder: Path) -> list[tuple[str, tuple[Entry, ...]]]:
     """The book's pages in reading order, in captioned groups. `folder` holds the hand-written pages."""
     return [
         ("", (Entry("index", "Home"), *_written(BEFORE, folder))),
@@ -167,9 +161,7 @@ def _pack_entry(area: Area, edited: Edited, packs: Mapping[str, ExecutedPack]) -
 def _chapter_titles(pack: ExecutedPack | None, edited: Edited) -> Iterable[tuple[str, str]]:
     if pack is None:
         return []
-    titles = {item.name: item.title for item in pack.chapters} | {
-        item.chapter: item.title for item in pack.failures
-    }
+    titles = {item.name: item.title for item in pack.chapters} | {item.chapter: item.title for item in pack.failures}
     return [(name, titles[name]) for name in edited.edition.chapters if name in titles]
 
 
@@ -180,9 +172,7 @@ def _written(names: Iterable[str], folder: Path) -> Iterable[Entry]:
         if not path.exists():
             continue
         beside = sorted(path.parent.glob("*.md")) if name.endswith("/index") else []
-        below = tuple(
-            Entry(f"{path.parent.name}/{other.stem}", _heading(other)) for other in beside if other != path
-        )
+        below = tuple(Entry(f"{path.parent.name}/{other.stem}", _heading(other)) for other in beside if other != path)
         yield Entry(name, _heading(path), below)
 
 

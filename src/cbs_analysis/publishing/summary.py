@@ -50,9 +50,7 @@ def summary_page(pack: ExecutedPack, edited: Edited, local: LocalCommentary, mad
         raw(_messages(ranked, edited.indicators), _missing(pack.failures, edited)),
         *_flagged_section(pack),
         markup.heading("Every indicator"),
-        raw(
-            _indicator_table(pack, edited, area), f'<p class="cbs-key">{_key()}</p>', _not_here(pack, edited)
-        ),
+        raw(_indicator_table(pack, edited, area), f'<p class="cbs-key">{_key()}</p>', _not_here(pack, edited)),
         *_notes_section(pack),
         *local_section(area, local),
         markup.heading("Chapters of this pack"),
@@ -128,9 +126,7 @@ def why(failure: Failure) -> str:
 
 
 def _what_is_missing(failure: Failure, edited: Edited) -> str:
-    names = [
-        edited.indicators[key].name for key, chapter in edited.made_by.items() if chapter == failure.chapter
-    ]
+    names = [edited.indicators[key].name for key, chapter in edited.made_by.items() if chapter == failure.chapter]
     return f"It would have covered: {text('; '.join(names))}." if names else ""
 
 
@@ -147,9 +143,7 @@ def _flagged_section(pack: ExecutedPack) -> list[str]:
 
 
 def _key() -> str:
-    marks = " ".join(
-        markup.mark(status) for status in ("better", "similar", "worse", "not compared", "flagged")
-    )
+    marks = " ".join(markup.mark(status) for status in ("better", "similar", "worse", "not compared", "flagged"))
     return f"{marks}<br>{text(KEY)} {link('../../reading-a-pack.html', 'How to read a pack')}."
 
 
@@ -180,9 +174,7 @@ def indicator_findings(findings: Sequence[dict[str, Any]]) -> dict[str, dict[str
     found: dict[str, dict[str, Any]] = {}
     for finding in findings:
         held = found.get(finding["indicator"])
-        if finding["indicator"] and (
-            held is None or (held["value"] is None and finding["value"] is not None)
-        ):
+        if finding["indicator"] and (held is None or (held["value"] is None and finding["value"] is not None)):
             found[finding["indicator"]] = finding
     return found
 
@@ -194,11 +186,7 @@ def _indicator_row(
     chapter: str,
     pack: ExecutedPack,
 ) -> str:
-    unit = (
-        ""
-        if indicator.unit in ("%", "ratio") or indicator.unit in indicator.name
-        else f"{text(indicator.unit)}, "
-    )
+    unit = "" if indicator.unit in ("%", "ratio") or indicator.unit in indicator.name else f"{text(indicator.unit)}, "
     if finding is None:
         failed = chapter in {failure.chapter for failure in pack.failures}
         reason = "missing: its chapter is not in this pack" if failed else "not available for this area"
@@ -208,8 +196,7 @@ def _indicator_row(
         )
     values = {item["comparator_code"]: item["value"] for item in finding["comparisons"]}
     cells = "".join(
-        f'<td class="cbs-number">{_compared_value(values.get(other.code), indicator)}</td>'
-        for other in comparators
+        f'<td class="cbs-number">{_compared_value(values.get(other.code), indicator)}</td>' for other in comparators
     )
     return (
         f'<tr><th scope="row">{link(anchor(finding), indicator.name)}'
@@ -229,9 +216,7 @@ def _value(finding: Mapping[str, Any], indicator: Indicator) -> str:
     shown = text(markup.reading(finding["value"], indicator))
     if finding["lower"] is None or finding["upper"] is None:
         return shown
-    limits = (
-        f"{number(finding['lower'], indicator.decimals)} to {number(finding['upper'], indicator.decimals)}"
-    )
+    limits = f"{number(finding['lower'], indicator.decimals)} to {number(finding['upper'], indicator.decimals)}"
     return f'{shown}<span class="cbs-minor">{text(limits)}</span>'
 
 
@@ -247,18 +232,14 @@ def _standing(finding: Mapping[str, Any]) -> str:
     if way in markup.ARROWS:
         return f"{markup.mark(status)}{markup.arrow(way, name)}"
     beside = f'<span class="cbs-minor">to {text(name)}</span>' if status == "similar" else ""
-    similar = (
-        f'<span class="cbs-minor">similar to {text(name)}</span>' if way == "similar" and not beside else ""
-    )
+    similar = f'<span class="cbs-minor">similar to {text(name)}</span>' if way == "similar" and not beside else ""
     return f"{markup.mark(status)}{beside}{similar}"
 
 
 def _not_here(pack: ExecutedPack, edited: Edited) -> str:
     """Indicators that no pack of the edition has."""
     found = indicator_findings(pack.findings)
-    names = [
-        item.name for key, item in edited.indicators.items() if key not in found and key not in edited.made_by
-    ]
+    names = [item.name for key, item in edited.indicators.items() if key not in found and key not in edited.made_by]
     return f'<p class="cbs-minor">Missing from this edition: {text(listed(names))}.</p>' if names else ""
 
 
@@ -279,8 +260,7 @@ def local_section(area: Area, local: LocalCommentary) -> list[str]:
         markup.heading("Local commentary"),
         raw(
             '<div class="cbs-local">',
-            f'<p class="cbs-minor">Written by {text(area.organisation_name)}. '
-            "It is not part of the evidence.</p>",
+            f'<p class="cbs-minor">Written by {text(area.organisation_name)}. It is not part of the evidence.</p>',
             "<p><strong>Local priorities</strong></p>" if local.priorities else "",
             markup.bullets(text(priority) for priority in local.priorities),
             markup.paragraphs(local.commentary),
@@ -295,10 +275,7 @@ def _chapters(pack: ExecutedPack) -> str:
         f'<span class="cbs-minor">{text(_function(chapter.findings))}</span>'
         for chapter in pack.chapters
     ]
-    failed = [
-        f"{link(f'{failure.chapter}.html', failure.title)} {markup.mark('missing')}"
-        for failure in pack.failures
-    ]
+    failed = [f"{link(f'{failure.chapter}.html', failure.title)} {markup.mark('missing')}" for failure in pack.failures]
     return markup.bullets([*made, *failed], "cbs-chapters")
 
 

@@ -90,9 +90,7 @@ def run(
     while waiting:
         for suspect in _side_by_side(waiting, workers or default_workers(), timeout, keep, pool):
             if _side_by_side(deque([suspect]), 1, timeout, keep, pool):
-                lost = Failure(
-                    "WorkerDied", "the process that ran this notebook was ended from outside, or crashed"
-                )
+                lost = Failure("WorkerDied", "the process that ran this notebook was ended from outside, or crashed")
                 keep(suspect, _lost(suspect, lost))
     return [records[job] for job in jobs]
 
@@ -121,9 +119,7 @@ def _side_by_side(
     return []
 
 
-def _collected(
-    running: dict[Future[NotebookRecord], Job], keep: Callable[[Job, NotebookRecord], None]
-) -> list[Job]:
+def _collected(running: dict[Future[NotebookRecord], Job], keep: Callable[[Job, NotebookRecord], None]) -> list[Job]:
     """After a loss: keep the outcomes that arrived before it, return the other jobs."""
     wait(running)
     suspects = []

@@ -26,9 +26,7 @@ def plain(text: str) -> str:
 
 def cleaned_text(notebook: NotebookNode, template: Path) -> str:
     """The notebook as text, without times, paths and random ids. `template` is what it was executed from."""
-    known_ids = {
-        cell.get("id") for cell in nbformat.read(template, as_version=nbformat.NO_CONVERT).get("cells", [])
-    }
+    known_ids = {cell.get("id") for cell in nbformat.read(template, as_version=nbformat.NO_CONVERT).get("cells", [])}
     notebook.metadata = _cleaned_metadata(notebook.metadata)
     for position, cell in enumerate(notebook.cells, start=1):
         _clean_cell(cell, position, known_ids)

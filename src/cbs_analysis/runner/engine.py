@@ -84,9 +84,7 @@ class WatchedClient(PapermillNotebookClient):
         try:
             notebook = super().execute(**kwargs)
         finally:
-            if (
-                self.km is not None and self.km.has_kernel
-            ):  # interrupted while it started: not in nbclient's hands
+            if self.km is not None and self.km.has_kernel:  # interrupted while it started: not in nbclient's hands
                 self._cleanup_kernel()
         if self.watch.is_unread:
             raise CellTimeoutError("the last cell ended, but its output came too late")

@@ -31,9 +31,7 @@ KERNEL_START_SECONDS = 60
 TRACEBACK_LINES = 20
 
 # One thread for each numerical library: several notebooks run at once and would fight over the cores.
-ONE_THREAD = dict.fromkeys(
-    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"
-)
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
 # Hash order must not reach an output; debugpy's warning about frozen modules must not reach the terminal.
 SAME_EVERY_TIME = {"PYTHONHASHSEED": "0", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
 _KERNEL_LOG = re.compile(r"^\[IPKernelApp\].*\n?", re.MULTILINE)
@@ -123,9 +121,7 @@ def _papermill(job: Job, working: Path, watch: "Watch") -> Failure | None:
             watch=watch,
         )
     except PapermillExecutionError as error:
-        return Failure(
-            error.ename, _plain(error.evalue), watch.number, _last_lines("\n".join(error.traceback))
-        )
+        return Failure(error.ename, _plain(error.evalue), watch.number, _last_lines("\n".join(error.traceback)))
     except CellTimeoutError:
         limit = f"the notebook's {watch.timeout} seconds ran out"
         message = f"stopped: {limit} in the cell that begins {watch.first_line!r}"
@@ -138,9 +134,7 @@ def _papermill(job: Job, working: Path, watch: "Watch") -> Failure | None:
             raise
         return Failure("KernelNotStarted", str(error), kernel_lost=True)
     if watch.printed > MOST_PRINTED:
-        return Failure(
-            "TooMuchOutput", f"its cells printed more than {MOST_PRINTED:,} characters", watch.number
-        )
+        return Failure("TooMuchOutput", f"its cells printed more than {MOST_PRINTED:,} characters", watch.number)
     if notebook.metadata.papermill.get("exception"):
         return Failure("SystemExit", "the cell ended the notebook before its last cell", watch.number)
     return None

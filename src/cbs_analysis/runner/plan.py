@@ -97,9 +97,7 @@ def _check_commentary(params: Path, data: Path) -> None:
         known = known or _every_area(data)
         if path.stem not in known:
             near = nearest(path.stem, known)
-            raise UserError(
-                f"params/areas/{path.name}: {path.stem!r} is not an area of any geography; {near}"
-            )
+            raise UserError(f"params/areas/{path.name}: {path.stem!r} is not an area of any geography; {near}")
 
 
 def _every_area(data: Path) -> set[str]:
@@ -120,9 +118,7 @@ def _check_template(path: Path) -> None:
     if not isinstance(cells, list):
         raise UserError(f"{shown}: not a notebook: it has no list of cells")
     if not any("parameters" in _tags(cell) for cell in cells):
-        raise UserError(
-            f"{shown}: no cell is tagged 'parameters'; tag the cell that sets area_code and edition"
-        )
+        raise UserError(f"{shown}: no cell is tagged 'parameters'; tag the cell that sets area_code and edition")
 
 
 def _tags(cell: dict[str, Any]) -> list[str]:

@@ -44,9 +44,7 @@ def work(job: Job, timeout: int) -> NotebookRecord:
         return execute(job, timeout)
     except KeyboardInterrupt:
         if _is_worker:
-            os._exit(
-                128 + signal.SIGTERM
-            )  # anything gentler is caught by the pool, which then sends the next job
+            os._exit(128 + signal.SIGTERM)  # anything gentler is caught by the pool, which then sends the next job
         raise
     finally:
         _is_busy = False

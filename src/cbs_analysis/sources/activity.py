@@ -56,9 +56,7 @@ def leaf_activity(frame: pd.DataFrame, successions: pd.DataFrame) -> pd.DataFram
     grouped = folded.groupby(["area_code", "month"])[measures(frame)]
     totals, present = grouped.sum(min_count=1), grouped.count()
     expected = _rows_expected(totals.index, successions)
-    every = pd.MultiIndex.from_product(
-        [sorted(folded["area_code"].unique()), _months(frame)], names=totals.index.names
-    )
+    every = pd.MultiIndex.from_product([sorted(folded["area_code"].unique()), _months(frame)], names=totals.index.names)
     return totals.where(present.eq(expected, axis=0)).reindex(every).reset_index()
 
 
@@ -83,12 +81,8 @@ def checks(frame: pd.DataFrame, data: Path) -> list[CheckResult]:
         _codes_in_their_time(frame, successions),
         *_authorities(frame, expected, data),
         _england(frame),
-        _parts(
-            frame, "elective_total_admissions", "elective_ordinary_admissions", "elective_daycase_admissions"
-        ),
-        _parts(
-            frame, "planned_total_admissions", "planned_ordinary_admissions", "planned_daycase_admissions"
-        ),
+        _parts(frame, "elective_total_admissions", "elective_ordinary_admissions", "elective_daycase_admissions"),
+        _parts(frame, "planned_total_admissions", "planned_ordinary_admissions", "planned_daycase_admissions"),
         _within(frame, "gp_referrals_made", "gp_referrals_made_all_specialties"),
         _within(frame, "gp_referrals_seen", "gp_referrals_seen_all_specialties"),
         _months_there(frame, expected),
@@ -125,22 +119,16 @@ def _expected(frame: pd.DataFrame, successions: pd.DataFrame) -> pd.DataFrame:
 
 def _codes_in_their_time(frame: pd.DataFrame, successions: pd.DataFrame) -> CheckResult:
     ended = frame.merge(successions, left_on="org_code", right_on="predecessor_code")
-    begun = frame.merge(
-        successions.drop_duplicates("successor_code"), left_on="org_code", right_on="successor_code"
-    )
+    begun = frame.merge(successions.drop_duplicates("successor_code"), left_on="org_code", right_on="successor_code")
     late, early = ended[ended["month"] >= ended["from_month"]], begun[begun["month"] < begun["from_month"]]
-    rows = [
-        f"{row.month:%Y-%m} {row.org_code}: outside its time" for row in pd.concat([late, early]).itertuples()
-    ]
+    rows = [f"{row.month:%Y-%m} {row.org_code}: outside its time" for row in pd.concat([late, early]).itertuples()]
     return compared(TABLE, "a PCT has rows only while it exists", f"{len(ended) + len(begun)} rows", rows)
 
 
 def _authorities(frame: pd.DataFrame, expected: pd.DataFrame, data: Path) -> list[CheckResult]:
     pcts = frame[frame["org_type"] == PCT]
     authority = pcts.drop_duplicates("org_code").set_index("org_code")["sha_code"]
-    needed = (
-        expected.assign(sha_code=expected["org_code"].map(authority)).groupby(["sha_code", "month"]).size()
-    )
+    needed = expected.assign(sha_code=expected["org_code"].map(authority)).groupby(["sha_code", "month"]).size()
     grouped = pcts.groupby(["sha_code", "month"])[measures(frame)]
     is_complete = grouped.count().eq(needed.reindex(grouped.size().index), axis=0)
     added = grouped.sum(min_count=1).where(is_complete)
@@ -191,8 +179,7 @@ def _england(frame: pd.DataFrame) -> CheckResult:
     published = frame[frame["org_type"] == ENGLAND].set_index("month")[columns]
     difference = (published - added.reindex(published.index)).stack()
     rows = [
-        f"{month:%Y-%m} ENG: {column} is {published.at[month, column]:,.0f}, its parts "
-        f"{added.at[month, column]:,.0f}"
+        f"{month:%Y-%m} ENG: {column} is {published.at[month, column]:,.0f}, its parts {added.at[month, column]:,.0f}"
         for month, column in difference[difference != 0].index
     ]
     rule = "England equals its strategic health authorities and the National Commissioning Group"

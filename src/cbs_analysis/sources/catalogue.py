@@ -85,18 +85,14 @@ def sources(data: Path | None = None) -> tuple[Source, ...]:
     except ValueError as error:
         raise DataError(f"{shown} is not valid JSON: {error}") from None
     except (KeyError, TypeError) as error:
-        raise DataError(
-            f"{shown}: {error} is missing or of the wrong kind in the description of a table"
-        ) from None
+        raise DataError(f"{shown}: {error} is missing or of the wrong kind in the description of a table") from None
 
 
 def source(table: str, data: Path | None = None) -> Source:
     """The description of one table. Raises UserError with the nearest names where it is not known."""
     described = {each.table: each for each in sources(data)}
     if table not in described:
-        raise UserError(
-            f"{(data or data_dir()).name}/{DESCRIPTION}: no table {table!r}; {nearest(table, described)}"
-        )
+        raise UserError(f"{(data or data_dir()).name}/{DESCRIPTION}: no table {table!r}; {nearest(table, described)}")
     return described[table]
 
 

@@ -55,9 +55,7 @@ class Fault(NamedTuple):
     rule: str
 
 
-def compared(
-    table: str, rule: str, checked: str, rows: Sequence[str], status: Status = "failed"
-) -> CheckResult:
+def compared(table: str, rule: str, checked: str, rows: Sequence[str], status: Status = "failed") -> CheckResult:
     """The result of a rule over what was `checked`: passed without `rows`, else `status` with them."""
     if not rows:
         return CheckResult(table, rule, "passed", f"{checked}: no exception")
@@ -65,9 +63,7 @@ def compared(
     return CheckResult(table, rule, status, f"{checked}: {number}", tuple(rows))
 
 
-def complete(
-    table: str, rule: str, frame: pd.DataFrame, wanted: Mapping[str, Iterable[Hashable]]
-) -> CheckResult:
+def complete(table: str, rule: str, frame: pd.DataFrame, wanted: Mapping[str, Iterable[Hashable]]) -> CheckResult:
     """Has `frame` a row for every combination of the `wanted` values of its columns? If not, a gap."""
     every = pd.MultiIndex.from_product([list(values) for values in wanted.values()])
     absent = every.difference(pd.MultiIndex.from_frame(frame[list(wanted)]))
@@ -134,9 +130,7 @@ def _typed(cells: pd.DataFrame, about: Source) -> tuple[pd.DataFrame, list[Fault
         texts = cells[column.name]
         if column.kind in _WRITTEN:
             typed[column.name], unreadable = _numbers(texts, column.kind)
-            faults += [
-                Fault(line, column.name, texts[line], _must_be(column)) for line in texts.index[unreadable]
-            ]
+            faults += [Fault(line, column.name, texts[line], _must_be(column)) for line in texts.index[unreadable]]
         else:
             typed[column.name] = texts.where(texts.ne(""), None)
     return pd.DataFrame(typed), faults

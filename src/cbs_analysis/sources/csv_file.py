@@ -35,9 +35,7 @@ def read_cells(path: Path, shown: str, columns: Sequence[str]) -> pd.DataFrame:
     except csv.Error as error:
         raise DataError(f"{shown}, line {reader.line_num}: {error}; must be comma-separated text") from None
     if not text.endswith("\n"):
-        raise DataError(
-            f"{shown}, line {reader.line_num}: the last line is cut short; it must end in a newline"
-        )
+        raise DataError(f"{shown}, line {reader.line_num}: the last line is cut short; it must end in a newline")
     if not rows:
         raise DataError(f"{shown}, line 1: no rows after the header; there must be at least one")
     return pd.DataFrame(rows, columns=list(columns), index=pd.Index(lines, name="line"), dtype=object)
@@ -57,9 +55,7 @@ def _text(path: Path, shown: str) -> str:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         byte = content[error.start]
-        raise DataError(
-            f"{shown}, line {line}: byte 0x{byte:02x} is not text; must be saved as UTF-8"
-        ) from None
+        raise DataError(f"{shown}, line {line}: byte 0x{byte:02x} is not text; must be saved as UTF-8") from None
 
 
 def _check_header(header: list[str], shown: str, columns: Sequence[str]) -> None:

@@ -76,9 +76,7 @@ def _totals(frame: pd.DataFrame, data: Path) -> list[CheckResult]:
             f"{year} {row['area_code']}: {column} is {row[column]:,.12g}, its boroughs {added[year]:,.12g}"
             for year, row in wrong.iterrows()
         ]
-        results.append(
-            compared(TABLE, f"London {column} is the sum of the boroughs", f"{len(whole)} years", found)
-        )
+        results.append(compared(TABLE, f"London {column} is the sum of the boroughs", f"{len(whole)} years", found))
     return results
 
 
@@ -108,9 +106,7 @@ def _rates(frame: pd.DataFrame, data: Path) -> CheckResult:
 def _limits(frame: pd.DataFrame) -> CheckResult:
     falls = (frame[LIMITS].diff(axis=1).iloc[:, 1:] < 0).any(axis=1)
     rows = [f"{row.financial_year} {row.area_code}: limits out of order" for row in frame[falls].itertuples()]
-    return compared(
-        TABLE, "limits enclose the rate, the 99.8% limits the 95% ones", f"{len(frame)} rates", rows
-    )
+    return compared(TABLE, "limits enclose the rate, the 99.8% limits the 95% ones", f"{len(frame)} rates", rows)
 
 
 def _populations(frame: pd.DataFrame, data: Path) -> CheckResult:

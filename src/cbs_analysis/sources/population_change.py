@@ -42,8 +42,6 @@ def checks(frame: pd.DataFrame, data: Path) -> list[CheckResult]:
     years = range(frame["mid_year"].min(), frame["mid_year"].max() + 1)
     boroughs = frame["borough_code"].unique()
     return [
-        compared(
-            TABLE, "population equals the sum of its ages", f"{len(both)} boroughs and years", differing
-        ),
+        compared(TABLE, "population equals the sum of its ages", f"{len(both)} boroughs and years", differing),
         complete(TABLE, "every borough has every year", frame, {"borough_code": boroughs, "mid_year": years}),
     ]

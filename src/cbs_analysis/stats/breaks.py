@@ -62,9 +62,7 @@ def _log_rate(values: ArrayLike | pd.Series, exposure: ArrayLike | None) -> Arra
     refuse(counts < 0, counts, "values", "must not be negative", labels_of(values))
     days = np.ones_like(counts) if exposure is None else as_numbers(exposure, "exposure")
     if days.shape != counts.shape or counts.ndim != 1:
-        raise ValueError(
-            f"exposure has shape {days.shape} and values {counts.shape}; give two equally long series"
-        )
+        raise ValueError(f"exposure has shape {days.shape} and values {counts.shape}; give two equally long series")
     refuse(~(days > 0), days, "exposure", "must be above 0")
     return np.log(np.maximum(counts, 0.5) / days)
 

@@ -268,9 +268,7 @@ def _unusable(counts: Array, breaks: tuple[int, ...]) -> str | None:
     return None
 
 
-def _warn(
-    counts: Array, months: pd.PeriodIndex | None, breaks: tuple[int, ...], model: _Model
-) -> tuple[str, ...]:
+def _warn(counts: Array, months: pd.PeriodIndex | None, breaks: tuple[int, ...], model: _Model) -> tuple[str, ...]:
     def named(position: int) -> str:
         return f"month {position + 1}" if months is None else str(months[position])
 
@@ -306,9 +304,7 @@ def _series(series: pd.Series | ArrayLike) -> tuple[Array, pd.PeriodIndex | None
     return counts, months
 
 
-def _others(
-    season: pd.DataFrame | ArrayLike | None, series: pd.Series | ArrayLike, length: int
-) -> Array | None:
+def _others(season: pd.DataFrame | ArrayLike | None, series: pd.Series | ArrayLike, length: int) -> Array | None:
     if season is None:
         return None
     rows = season.index if isinstance(season, pd.DataFrame) else None
@@ -316,9 +312,7 @@ def _others(
         raise ValueError("season and series have different months; give season the rows of series")
     others = as_numbers(season, "season")
     if others.ndim != 2 or len(others) != length:
-        raise ValueError(
-            f"season has shape {others.shape}; it must have {length} rows, and a column a series"
-        )
+        raise ValueError(f"season has shape {others.shape}; it must have {length} rows, and a column a series")
     refuse(others < 0, others, "season", "must not be negative")
     return others
 
@@ -328,9 +322,7 @@ def _exposure(exposure: ArrayLike | None, length: int) -> Array:
         return np.ones(length)
     days = as_numbers(exposure, "exposure")
     if days.shape != (length,):
-        raise ValueError(
-            f"exposure has shape {days.shape}; it must have {length} months, those ahead included"
-        )
+        raise ValueError(f"exposure has shape {days.shape}; it must have {length} months, those ahead included")
     refuse(~(days > 0), days, "exposure", "must be above 0", labels_of(exposure))
     return days
 

@@ -68,9 +68,7 @@ def status(value: ArrayLike, limits: pd.DataFrame) -> NDArray[np.object_]:
         raise ValueError(f"limits: column {', '.join(missing)} is missing; give a frame of funnel limits")
     values = np.atleast_1d(as_numbers(value, "value"))
     if len(values) != len(limits):
-        raise ValueError(
-            f"value has {len(values)} elements and limits {len(limits)} rows; give as many of each"
-        )
+        raise ValueError(f"value has {len(values)} elements and limits {len(limits)} rows; give as many of each")
     known = ~(np.isnan(values) | limits[LIMIT_COLUMNS].isna().any(axis=1).to_numpy())
     conditions = [
         ~known,

@@ -46,9 +46,7 @@ def byar_interval(events: ArrayLike, confidence: float = 0.95) -> tuple[Array, A
         return np.where(lower < 0, np.nan, lower)[()], upper[()]
 
 
-def proportion_interval(
-    events: ArrayLike, trials: ArrayLike, confidence: float = 0.95
-) -> tuple[Array, Array]:
+def proportion_interval(events: ArrayLike, trials: ArrayLike, confidence: float = 0.95) -> tuple[Array, Array]:
     """Wilson score limits of a proportion, as proportions from 0 to 1.
 
     `events` and `trials` broadcast. `trials` of 0, or a missing value, gives NaN. Raises ValueError where

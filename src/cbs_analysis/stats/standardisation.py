@@ -14,9 +14,7 @@ from cbs_analysis.stats.checks import as_numbers, labels_of, refuse
 from cbs_analysis.stats.rates import _over
 
 
-def indirect_ratio(
-    observed: ArrayLike, expected: ArrayLike, per: float = 1, confidence: float = 0.95
-) -> pd.DataFrame:
+def indirect_ratio(observed: ArrayLike, expected: ArrayLike, per: float = 1, confidence: float = 0.95) -> pd.DataFrame:
     """Observed over expected events, times `per` (100 for the usual standardised ratio), with its limits.
 
     `observed` and `expected` broadcast; Series must share an index. One row an element: columns `value`,

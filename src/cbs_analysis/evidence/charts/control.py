@@ -70,9 +70,7 @@ def control(
     scale = linear(seen, number=value_format)
     left = axis_room(scale)
     limits = _limit_texts(series, value_format)
-    width = (
-        theme.WIDTH - left - 8 - max((text_width(text, theme.SMALL_SIZE) for text, _ in limits), default=0)
-    )
+    width = theme.WIDTH - left - 8 - max((text_width(text, theme.SMALL_SIZE) for text, _ in limits), default=0)
     entries: list[tuple[str, Mapping[str, Any]]] = [("Month", {**marker(theme.AREA), "size": 45})]
     if special.any():
         entries.append(("Unusual month (special cause)", _special_marker()))
@@ -171,9 +169,7 @@ def _limit_notes(labels: list[tuple[str, float]], scale: Linear, width: float, h
     """The latest mean and limits at the right, apart from each other."""
     centres = [height - scale.position(value, height) for _, value in labels]
     places = spread(centres, [18.0] * len(labels), 0, height)
-    return [
-        Note(width + 6, y, text, size=theme.SMALL_SIZE) for (text, _), y in zip(labels, places, strict=True)
-    ]
+    return [Note(width + 6, y, text, size=theme.SMALL_SIZE) for (text, _), y in zip(labels, places, strict=True)]
 
 
 def _series_line(name: str, values: pd.Series, span: pd.DataFrame, scale: Linear, **mark: Any) -> Layer:
@@ -191,17 +187,13 @@ def _control_points(series: pd.DataFrame, special: pd.Series, scale: Linear, num
     rows = []
     for month, value in series["value"].dropna().items():
         mark = _special_marker() if special[month] else {**marker(theme.AREA), "size": 34}
-        tip = f"{month_name(month)}: {number_text(value, number)}" + (
-            ", special cause" if special[month] else ""
-        )
+        tip = f"{month_name(month)}: {number_text(value, number)}" + (", special cause" if special[month] else "")
         rows.append({"month": iso(month), "value": value, **mark, "tip": tip})
     x = month_axis(series.index[0], series.index[-1])
     return point_layer("months", rows, x, value_y(scale), strokeWidth=1)
 
 
-def _breaks(
-    breaks: Sequence[tuple[Any, str]], series: pd.DataFrame, width: float, height: float
-) -> list[Layer]:
+def _breaks(breaks: Sequence[tuple[Any, str]], series: pd.DataFrame, width: float, height: float) -> list[Layer]:
     """Upright lines before the months of a break, their labels over the plot in two alternating rows."""
     if not breaks:
         return []

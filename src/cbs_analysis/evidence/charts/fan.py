@@ -84,9 +84,7 @@ def fan(
         _range(ahead, "80", theme.INNER_BAND, x, scale),
         _boundary(start, height),
         _month_line("history", past["value"], x, y, color=theme.AREA_COLOUR, strokeWidth=2),
-        _month_line(
-            "forecast", ahead["value"], x, y, color=theme.AREA_COLOUR, strokeWidth=3, strokeDash=[7, 3]
-        ),
+        _month_line("forecast", ahead["value"], x, y, color=theme.AREA_COLOUR, strokeWidth=3, strokeDash=[7, 3]),
         *_month_markers(past, ahead, known, x, y, value_format),
         *notes([Note(-left, -20, plain(value_title)), *_boundary_notes(start, width, ahead.index[0])]),
         *key_layers,
@@ -109,9 +107,7 @@ def _stroke(shape: str) -> dict[str, Any]:
 def _range(ahead: pd.DataFrame, level: str, colour: str, x: alt.X, scale: Linear) -> Layer:
     rows = [
         {"month": iso(month), "value": lower, "upper": upper}
-        for month, lower, upper in zip(
-            ahead.index, ahead[f"lower_{level}"], ahead[f"upper_{level}"], strict=True
-        )
+        for month, lower, upper in zip(ahead.index, ahead[f"lower_{level}"], ahead[f"upper_{level}"], strict=True)
     ]
     chart = alt.Chart(inline(f"range_{level}", rows)).mark_area(color=colour, line=False)
     layer: Layer = chart.encode(x=x, y=value_y(scale), y2="upper:Q")

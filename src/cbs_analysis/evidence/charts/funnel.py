@@ -91,12 +91,8 @@ def funnel(
     shown = points[points["y"].notna() & points["x"].notna()].assign(name=lambda f: f["name"].map(plain))
     look = theme.styles(zip(shown["name"], shown["role"], strict=True))
     curves = limits.sort_values("x", kind="stable")
-    y_scale = linear(
-        [*shown["y"], *_visible_limits(curves, shown), average], round_ends=False, number=y_format
-    )
-    x_scale = linear(
-        [*shown["x"]], zero=curves["x"].min() <= shown["x"].min() / 2, round_ends=False, number=x_format
-    )
+    y_scale = linear([*shown["y"], *_visible_limits(curves, shown), average], round_ends=False, number=y_format)
+    x_scale = linear([*shown["x"]], zero=curves["x"].min() <= shown["x"].min() / 2, round_ends=False, number=x_format)
     left = axis_room(y_scale)
     plot = _Frame(x_scale, y_scale, theme.WIDTH - left - 62, height)
     x, y = _axes(plot, plain(x_title))
@@ -166,9 +162,7 @@ def _funnel_curves(curves: pd.DataFrame, average: float, x_scale: Linear, x: alt
         for part in looks
     }
     looks["average"] = ([1, 0], theme.RULE)
-    drawn["average"] = [
-        {"line": "average", "x": end, "value": average} for end in (x_scale.lower, x_scale.upper)
-    ]
+    drawn["average"] = [{"line": "average", "x": end, "value": average} for end in (x_scale.lower, x_scale.upper)]
     return [
         alt.Chart(inline(f"limits_{part}", drawn[part]))
         .mark_line(clip=True, color=colour, strokeDash=dash, strokeWidth=1.5, interpolate="monotone")

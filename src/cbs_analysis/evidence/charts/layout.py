@@ -143,9 +143,7 @@ def fitting_format(values: Sequence[float], number: str = "") -> str:
     if number or not finite:
         return number or ",.0f"
     span = max(finite) - min(finite) or abs(finite[0])
-    return next(
-        fmt for least, fmt in ((100, ",.0f"), (1, ",.1f"), (0.1, ",.2f"), (0, ",.3f")) if span >= least
-    )
+    return next(fmt for least, fmt in ((100, ",.0f"), (1, ",.1f"), (0.1, ",.2f"), (0, ",.3f")) if span >= least)
 
 
 def number_text(value: float, number: str) -> str:

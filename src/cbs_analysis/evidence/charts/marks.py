@@ -27,9 +27,7 @@ def require(frame: pd.DataFrame, *columns: str) -> None:
     """Raise ValueError unless the frame has these columns and a row."""
     missing = [column for column in columns if column not in frame.columns]
     if missing:
-        raise ValueError(
-            f"the chart's frame lacks {', '.join(missing)}; it has {', '.join(map(str, frame.columns))}"
-        )
+        raise ValueError(f"the chart's frame lacks {', '.join(missing)}; it has {', '.join(map(str, frame.columns))}")
     if frame.empty:
         raise ValueError("the chart's frame has no rows")
 
@@ -60,12 +58,8 @@ def _plain_value(value: Any) -> Any:
 
 def value_y(scale: Linear, field: str = "value") -> alt.Y:
     """Upward axis on a scale of ours: light grid, no axis line; its title is written above the plot."""
-    axis = alt.Axis(
-        values=list(scale.ticks), format=scale.format, title=None, domain=False, ticks=False, grid=True
-    )
-    return alt.Y(
-        f"{field}:Q", scale=alt.Scale(domain=[scale.lower, scale.upper], nice=False, zero=False), axis=axis
-    )
+    axis = alt.Axis(values=list(scale.ticks), format=scale.format, title=None, domain=False, ticks=False, grid=True)
+    return alt.Y(f"{field}:Q", scale=alt.Scale(domain=[scale.lower, scale.upper], nice=False, zero=False), axis=axis)
 
 
 def axis_room(scale: Linear) -> float:

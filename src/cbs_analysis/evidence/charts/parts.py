@@ -57,9 +57,7 @@ def components(
     if len(wide.columns) > len(theme.PARTS):
         raise ValueError(f"at most {len(theme.PARTS)} components can be told apart, not {len(wide.columns)}")
     colours = dict(zip(wide.columns, theme.PARTS, strict=False))
-    scale = linear(
-        [*wide.clip(lower=0).sum(axis=1), *wide.clip(upper=0).sum(axis=1)], zero=True, number=value_format
-    )
+    scale = linear([*wide.clip(lower=0).sum(axis=1), *wide.clip(upper=0).sum(axis=1)], zero=True, number=value_format)
     left = axis_room(scale)
     width = theme.WIDTH - left - 10
     balance = {"shape": "diamond", "fill": theme.WHITE, "stroke": theme.INK, "size": 90}
@@ -122,11 +120,7 @@ def _balance(
 ) -> list[Layer]:
     sums = wide.sum(axis=1, skipna=False)
     rows = [{"band": str(year), "value": value} for year, value in sums.items()]
-    line = (
-        alt.Chart(inline("balance", rows))
-        .mark_line(color=theme.INK, strokeWidth=1.5)
-        .encode(x=x, y=value_y(scale))
-    )
+    line = alt.Chart(inline("balance", rows)).mark_line(color=theme.INK, strokeWidth=1.5).encode(x=x, y=value_y(scale))
     known = [
         {
             "band": str(year),
@@ -144,16 +138,13 @@ def _shares(frame: pd.DataFrame, band: str) -> tuple[pd.DataFrame, dict[str, the
     require(frame, band, "series", "share_pct", "role")
     named = frame.assign(series=frame["series"].map(plain), band=frame[band].map(plain))
     wide = named.pivot(index="band", columns="series", values="share_pct")
-    wide = wide.reindex(
-        index=list(dict.fromkeys(named["band"])), columns=list(dict.fromkeys(named["series"]))
-    )
+    wide = wide.reindex(index=list(dict.fromkeys(named["band"])), columns=list(dict.fromkeys(named["series"])))
     return wide, theme.styles(zip(named["series"], named["role"], strict=True))
 
 
 def _share_key(look: Mapping[str, theme.Style]) -> list[tuple[str, dict[str, Any]]]:
     return [
-        (name, swatch(style.colour) if style is theme.AREA else _marker_on_bar(style))
-        for name, style in look.items()
+        (name, swatch(style.colour) if style is theme.AREA else _marker_on_bar(style)) for name, style in look.items()
     ]
 
 
@@ -190,9 +181,7 @@ def age_profile(
         ),
     )
     y = alt.Y("y:Q", scale=None, axis=None)
-    bars, marks = _share_rows(
-        wide, look, {band: {"y": middle} for band, middle in middles.items()}, value_format
-    )
+    bars, marks = _share_rows(wide, look, {band: {"y": middle} for band, middle in middles.items()}, value_format)
     key_layers = key(_share_key(look), -left, -26)
     bar_mark = alt.Chart(inline("area", bars)).mark_bar(
         color=theme.AREA_COLOUR, height=AGE_ROW * 0.72, orient="horizontal"
@@ -295,9 +284,7 @@ def _bin_notes(names: list[str], width: float, height: float) -> tuple[list[Note
     return texts, 14.0 + theme.LINE_HEIGHT * (max(map(len, broken)) - 1)
 
 
-def _level(
-    reference: tuple[str, float] | None, scale: Linear, width: float, height: float, number: str
-) -> list[Layer]:
+def _level(reference: tuple[str, float] | None, scale: Linear, width: float, height: float, number: str) -> list[Layer]:
     if reference is None:
         return []
     label, value = reference

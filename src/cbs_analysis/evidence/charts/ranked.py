@@ -80,9 +80,7 @@ def ranked_intervals(
     left = max(min(text_width(n.text, bold=n.bold), LABEL_LIMIT) for n in names) + 10
     width = theme.WIDTH - left - 14
     if len(flagged):
-        names.append(
-            Note(-8, flagged_top - ROW / 2, "Flagged, not ranked", theme.MUTED, "right", italic=True)
-        )
+        names.append(Note(-8, flagged_top - ROW / 2, "Flagged, not ranked", theme.MUTED, "right", italic=True))
     layers = [
         *_highlight(ordered, pitch, left, width),
         *_reference(reference, scale, width, height, value_format),
@@ -95,9 +93,7 @@ def ranked_intervals(
     )
 
 
-def _row_names(
-    ordered: pd.DataFrame, look: Mapping[str, theme.Style], *, dense: bool, height: float
-) -> list[Note]:
+def _row_names(ordered: pd.DataFrame, look: Mapping[str, theme.Style], *, dense: bool, height: float) -> list[Note]:
     named = ordered
     if dense:
         ends = {0, int((~ordered["role"].map(theme.is_flagged)).sum()) - 1}
@@ -151,17 +147,13 @@ def _reference(
     )
     return [
         rule,
-        *notes(
-            [Note(max(min(place, width - half), half), -14, text, theme.MUTED, "center")], "reference_label"
-        ),
+        *notes([Note(max(min(place, width - half), half), -14, text, theme.MUTED, "center")], "reference_label"),
     ]
 
 
 def _value_x(scale: Linear, title: str) -> alt.X:
     axis = alt.Axis(values=list(scale.ticks), format=scale.format, title=title, domain=False, ticks=False)
-    return alt.X(
-        "value:Q", scale=alt.Scale(domain=[scale.lower, scale.upper], nice=False, zero=False), axis=axis
-    )
+    return alt.X("value:Q", scale=alt.Scale(domain=[scale.lower, scale.upper], nice=False, zero=False), axis=axis)
 
 
 def _intervals(ordered: pd.DataFrame, look: Mapping[str, theme.Style], x: alt.X, *, dense: bool) -> Layer:
@@ -199,9 +191,7 @@ def _weight(role: str, dense: bool) -> float:
     return 3 if theme.is_own(role) else 1 if dense else 2
 
 
-def _dots(
-    ordered: pd.DataFrame, look: Mapping[str, theme.Style], x: alt.X, number: str, *, dense: bool
-) -> Layer:
+def _dots(ordered: pd.DataFrame, look: Mapping[str, theme.Style], x: alt.X, number: str, *, dense: bool) -> Layer:
     rows = []
     for r in _area_last(ordered).itertuples(index=False):
         mark = marker(look[r.name])

@@ -122,20 +122,14 @@ def lines(
     labelled = [n for n in wide.columns if n not in peers or len(peers) <= MOST_NAMED_PEERS]
     ends = _ends(wide[labelled], look, scale, height, value_format, reference)
     left = axis_room(scale)
-    width = (
-        theme.WIDTH
-        - left
-        - min(max((text_width(t, bold=b) for t, _, _, b in ends), default=0) + 16, LABEL_ROOM)
-    )
+    width = theme.WIDTH - left - min(max((text_width(t, bold=b) for t, _, _, b in ends), default=0) + 16, LABEL_ROOM)
     key_layers: list[Layer] = []
     if len(peers) > MOST_NAMED_PEERS:
         key_layers = key([(peers_label, marker(theme.PEER) | {"shape": "stroke", "size": 260})], -left, -36)
     layers = [
         *_reference_rule(reference, scale),
         *(_band_layer(f"interval_{i}", band, steps, scale) for i, band in enumerate(bands)),
-        *_line_layers(
-            wide, look, steps, scale, value_format, unmarked=[n for n in peers if n not in labelled]
-        ),
+        *_line_layers(wide, look, steps, scale, value_format, unmarked=[n for n in peers if n not in labelled]),
         *notes([Note(-left, -20, plain(value_title)), *_end_notes(ends, width, height)]),
         *key_layers,
     ]
@@ -181,9 +175,7 @@ def _band_layer(name: str, band: pd.DataFrame, steps: _Steps, scale: Linear) -> 
 def _reference_rule(reference: tuple[str, float] | None, scale: Linear) -> list[Layer]:
     if reference is None:
         return []
-    rule = alt.Chart(inline("reference", [{"value": reference[1]}])).mark_rule(
-        color=theme.RULE, strokeWidth=1.5
-    )
+    rule = alt.Chart(inline("reference", [{"value": reference[1]}])).mark_rule(color=theme.RULE, strokeWidth=1.5)
     return [rule.encode(y=value_y(scale))]
 
 

@@ -48,9 +48,7 @@ def _add_navigation(app: Sphinx, pagename: str, template: str, context: dict[str
         entries = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
         app.handbook_navigation = entries  # type: ignore[attr-defined]
     groups = app.handbook_navigation  # type: ignore[attr-defined]
-    context["handbook_groups"] = [
-        {**group, "entries": navigation(group["entries"], pagename)} for group in groups
-    ]
+    context["handbook_groups"] = [{**group, "entries": navigation(group["entries"], pagename)} for group in groups]
 
 
 def _clear_finding_anchors(app: Sphinx, doctree: nodes.document) -> None:
@@ -76,9 +74,7 @@ def _finish(app: Sphinx, error: Exception | None) -> None:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     app.add_html_theme("handbook", str(Path(__file__).parent / "handbook"))
-    app.add_config_value(
-        "comments_config", {}, "html"
-    )  # Jupyter Book sets it whether or not comments are loaded
+    app.add_config_value("comments_config", {}, "html")  # Jupyter Book sets it whether or not comments are loaded
     app.connect("doctree-read", _clear_finding_anchors, priority=BEFORE_CONTENTS_ARE_COLLECTED)
     app.connect("html-page-context", _add_navigation)
     app.connect("build-finished", _finish)
