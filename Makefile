@@ -1,6 +1,6 @@
 # The handbook's everyday commands. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help packs site test lint lab clean setup
+.PHONY: help packs site test lint lab clean setup reference-packs
 
 VENV  := .venv
 BIN   := $(VENV)/bin
@@ -18,6 +18,7 @@ help: ## list these commands
 	@echo "make site     build the site again from the packs that are there"
 	@echo "make test     every check and test: lint, unit, integration, notebooks"
 	@echo "make lint     style, types and the directions of imports"
+	@echo "make reference-packs    execute again the packs that make test compares, after a change that is meant"
 	@echo "make lab      JupyterLab, with the kernel and the package ready"
 	@echo "make setup    make .venv and install everything into it (the others do this when it is needed)"
 	@echo "make clean    delete everything made: build and the caches; .venv stays"
@@ -37,9 +38,15 @@ site: $(READY)
 test: lint
 	$(BIN)/pytest -q -n $(CORES) --dist loadscope tests/unit
 	$(BIN)/pytest -q -n $(CORES) --dist loadscope tests/integration
-	$(BIN)/pytest -q -n $(CORES) --dist loadscope --nbval --nbval-current-env \
-		--nbval-sanitize-with tests/notebooks/sanitize.cfg tests/notebooks/*.ipynb
+	$(BIN)/pytest -q -n $(CORES) --dist loadscope --nbval --nbval-current-env tests/notebooks
 	$(BIN)/pytest -q -n $(CORES) --dist loadscope --nbval-lax --nbval-current-env notebooks
+
+# Executed packs of one PCT, one sector and London, which `make test` runs again and compares with what they hold.
+REFERENCE := 5LE SEL LON
+reference-packs: $(READY)
+	CBS_BUILD=build/reference $(BIN)/cbs packs $(addprefix --area ,$(REFERENCE))
+	for area in $(REFERENCE); do mkdir -p tests/notebooks/$$area && \
+		cp build/reference/editions/2011-12/$$area/*.ipynb tests/notebooks/$$area/ || exit 1; done
 
 lint: $(READY)
 	$(BIN)/ruff check .

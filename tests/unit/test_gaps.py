@@ -1,0 +1,69 @@
+"""A month missing in the middle is a gap everywhere: in tables, limits, charts and forecasts, and it is said."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cbs_analysis.chapters import emergency_care, open_pack, outlook, planned_care
+from cbs_analysis.home import data_dir, params_dir
+
+GONE = "2009-10"
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[str], bool]], None]:
+    """A handbook of its own, whose activity return lacks the lines chosen."""
+
+    def without(chosen: Callable[[str], bool]) -> None:
+        shutil.copytree(data_dir(), tmp_path / "data")
+        shutil.copytree(params_dir(), tmp_path / "params")
+        table = tmp_path / "data" / "published" / "monthly_activity_return.csv"
+        lines = table.read_text(encoding="utf-8").splitlines(keepends=True)
+        table.write_text("".join(line for line in lines if not chosen(line)), encoding="utf-8")
+        monkeypatch.setenv("CBS_HOME", str(tmp_path))
+
+    return without
+
+
+def test_a_month_missing_everywhere_is_a_gap_that_is_said_and_not_bridged(
+    home: Callable[[Callable[[str], bool]], None],
+) -> None:
+    home(lambda line: line.startswith(GONE))
+    finding = planned_care.gp_referrals(open_pack("5LE", "2011-12"))
+    assert finding.table is not None
+    month = finding.table.frame.set_index("month").loc["October 2009"]
+    assert month[["count", "value"]].isna().all()
+    assert month["note"] == "missing in the return"
+    assert month["special_cause"] == "Not assessed"
+    assert any("October 2009" in caveat and "not filled in" in caveat for caveat in finding.caveats)
+
+
+def test_a_gap_in_the_year_compared_leaves_no_total_and_the_statement_says_why(
+    home: Callable[[Callable[[str], bool]], None],
+) -> None:
+    home(lambda line: line.startswith("2010-10") and ",5LE," in line)
+    pack = open_pack("5LE", "2011-12")
+    finding = planned_care.gp_referrals(pack)
+    assert finding.value is None
+    assert "the year is not complete" in finding.statement
+    sector = next(item for item in finding.comparisons if item.comparator_code == "SEL")
+    assert sector.value is None, "a sector with a gap in it has no total either"
+    assert planned_care.daycase_rate(pack).value is None
+    assert emergency_care.nonelective_growth(pack).value is None
+
+
+def test_a_forecast_leaves_the_gap_out_and_names_it(home: Callable[[Callable[[str], bool]], None]) -> None:
+    home(lambda line: line.startswith(GONE) and ",5LE," in line)
+    finding = outlook.gp_referrals(open_pack("5LE", "2011-12"))
+    assert finding.value is not None
+    assert any("October 2009" in caveat for caveat in finding.caveats)
+
+
+def test_too_many_gaps_give_no_forecast_and_a_reason(home: Callable[[Callable[[str], bool]], None]) -> None:
+    home(lambda line: ",5LE," in line and line.startswith(("2008", "2009")))
+    finding = outlook.gp_referrals(open_pack("5LE", "2011-12"))
+    assert finding.value is None
+    assert finding.statement.startswith("No forecast of Southwark's GP referrals")
+    assert finding.chart is None
