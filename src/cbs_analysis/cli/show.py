@@ -148,4 +148,6 @@ def _value_with_limits(finding: Mapping[str, Any], decimals: int | None) -> str:
 
 
 def _number(value: float, decimals: int | None) -> str:
-    return f"{value:,.{decimals}f}" if decimals is not None else f"{value:,.4g}"
+    if decimals is None:
+        decimals = 0 if abs(value) >= 1000 else 1 if abs(value) >= 10 else 2
+    return f"{value:,.{decimals}f}"
