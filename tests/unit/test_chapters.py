@@ -8,7 +8,15 @@ from functools import cache
 
 import pytest
 
-from cbs_analysis.chapters import Pack, emergency_care, open_pack, outlook, planned_care, population_and_need
+from cbs_analysis.chapters import (
+    Pack,
+    emergency_care,
+    open_pack,
+    outlook,
+    planned_care,
+    plausibility,
+    population_and_need,
+)
 from cbs_analysis.evidence.finding import Finding, Note
 from cbs_analysis.home import data_dir
 
@@ -110,7 +118,7 @@ def test_the_ratio_of_a_sector_adds_observed_and_expected_then_divides() -> None
 
 
 def test_the_five_areas_with_missing_records_are_flagged_and_no_others() -> None:
-    assert sorted(emergency_care.flagged_areas(pack("LON"))) == ["5A9", "5C1", "5C3", "5C4", "5C5"]
+    assert sorted(plausibility.flagged_areas(pack("LON"))) == ["5A9", "5C1", "5C3", "5C4", "5C5"]
 
 
 def test_london_as_a_comparator_is_without_the_flagged_areas() -> None:
@@ -209,6 +217,40 @@ def test_a_forecast_covers_the_year_ahead_and_its_intervals_nest() -> None:
     assert finding.value == pytest.approx(frame["value"].sum(), rel=1e-9)
     nested = frame[["lower_95", "lower_80", "value", "upper_80", "upper_95"]]
     assert (nested.diff(axis=1).iloc[:, 1:] > 0).all(axis=None)
+
+
+def test_a_borough_whose_admissions_fell_and_never_came_back_is_cautioned() -> None:
+    assert "Sutton's fell by 55% in 2005/06" in emergency_care.admission_ratio(pack("5M7")).caution
+    assert emergency_care.admission_ratio(pack("5LE")).caution == ""
+    assert emergency_care.admission_ratio(pack("5HY")).caution == "", "Hounslow fell in 2006/07 and came back"
+
+
+def test_a_sudden_unexplained_step_is_cautioned_in_the_pct_and_in_its_sector() -> None:
+    assert "steps by +36% in April 2010" in emergency_care.nonelective(pack("5LE")).caution
+    assert "In Southwark the level steps" in emergency_care.nonelective(pack("SEL")).caution
+    assert "not carried" not in " ".join(outlook.other_referrals(pack("5LF")).caveats)
+
+
+def test_a_year_on_year_change_is_not_given_across_a_recording_break() -> None:
+    for code in ("5LF", "5A7", "SEL"):
+        statement = planned_care.other_referrals(pack(code)).statement
+        assert "recording changed" in statement
+        assert "% on the year before" not in statement
+    assert "% on the year before" in planned_care.gp_referrals(pack("5LF")).statement
+
+
+def test_a_sectors_shortfall_of_day_cases_is_the_sum_of_its_pcts() -> None:
+    sector = planned_care.daycase_opportunity(pack("SEL"))
+    parts = [planned_care.daycase_opportunity(pack(code)).value or 0 for code in sorted(pcts_of("SEL"))]
+    assert sector.value == pytest.approx(sum(parts), rel=1e-12)
+    assert sector.comparisons == ()
+
+
+def test_england_is_forecast_alike_in_both_editions() -> None:
+    ours = outlook.nonelective(pack("5LE")).comparisons[-1]
+    theirs = outlook.nonelective(pack("ENG", "england-2011-12"))
+    assert ours.comparator == "England"
+    assert ours.value == pytest.approx(theirs.value, rel=1e-9)
 
 
 def every(code: str, chapter: str, edition: str = EDITION) -> list[Finding | Note]:

@@ -61,6 +61,23 @@ def test_a_forecast_leaves_the_gap_out_and_names_it(home: Callable[[Callable[[st
     assert any("October 2009" in caveat for caveat in finding.caveats)
 
 
+def test_figures_that_cannot_be_checked_are_flagged_not_believed(
+    home: Callable[[Callable[[str], bool]], None],
+) -> None:
+    home(lambda line: line.startswith("2008-10"))
+    pack = open_pack("5C3", "2011-12")
+    finding = emergency_care.admission_ratio(pack)
+    assert finding.flagged
+    assert "cannot be checked" in finding.flag_reason
+    assert emergency_care.plausibility(pack).chart is None
+    assert all(item.value is None for item in finding.comparisons if item.comparator != "England")
+
+
+def test_a_missing_month_is_never_read_as_nothing_to_win(home: Callable[[Callable[[str], bool]], None]) -> None:
+    home(lambda line: line.startswith("2010-10") and ",5LE," in line)
+    assert "months are missing" in planned_care.daycase_opportunity(open_pack("5LE", "2011-12")).statement
+
+
 def test_too_many_gaps_give_no_forecast_and_a_reason(home: Callable[[Callable[[str], bool]], None]) -> None:
     home(lambda line: ",5LE," in line and line.startswith(("2008", "2009")))
     finding = outlook.gp_referrals(open_pack("5LE", "2011-12"))

@@ -106,14 +106,13 @@ def test_a_neutral_indicator_is_not_compared_but_says_higher_or_lower(edited):
     assert "– not compared ↑ higher than London" in _words(page[page.index("<tbody>") :])
 
 
-def test_local_commentary_is_marked_and_notes_are_shown(edited):
+def test_local_commentary_is_marked_as_not_of_the_evidence(edited):
     local = LocalCommentary(priorities=("Shorter waits",), commentary="One.\n\nTwo.")
-    page = summary.summary_page(executed(whole_finding("rate"), notes=["No figure for the City."]), edited, local)
+    page = summary.summary_page(executed(whole_finding("rate")), edited, local)
     ours = page[page.index("## Local commentary") :]
     assert "It is not part of the evidence." in ours
     assert "<p>One.</p><p>Two.</p>" in ours
     assert "<li>Shorter waits</li>" in ours
-    assert "No figure for the City." in page
     assert "Local commentary" not in summary.summary_page(executed(), edited, LocalCommentary())
 
 

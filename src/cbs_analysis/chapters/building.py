@@ -83,7 +83,7 @@ class Chapter:
             members = members or side_by_side(pack, standing)
             spread = optional(_peer_values(pack, standing).std())
             people = _people_between(pack, standing) if people is None else people
-            caveats = [*caveats, *_left_out(pack, standing)]
+            caveats = [*caveats, *(_left_out(pack, standing) if comparisons else [])]
         comparisons = comparisons or ()
         return Finding(
             id=f"{self.name}.{name}",
@@ -176,7 +176,7 @@ def side_by_side(pack: Pack, standing: Standing) -> Table:
     """The areas beside the pack's own: peers of a leaf, members of a group, highest first, flagged last."""
     codes = [area.code for area in pack.beside if area.code in standing.table.index]
     frame = standing.table.loc[codes].copy()
-    order = {area.code: (len(pack.geography.leaves(area.code)) == 1) for area in pack.beside}
+    order = {area.code: area.is_leaf for area in pack.beside}
     frame["leaf"] = [order[code] for code in codes]
     frame["area"] = [pack.geography.area(code).name for code in codes]
     frame["shown"] = frame["value"].where(~frame["flagged"].astype(bool))
@@ -292,7 +292,8 @@ def _peer_values(pack: Pack, standing: Standing) -> pd.Series:
 
 def _people_between(pack: Pack, standing: Standing) -> float | None:
     """How many people or events lie between the area's value and its headline comparator's."""
-    if pack.headline is None or pack.headline.code not in standing.held.index:
+    counts_people = standing.measured.per > 1 or standing.measured.unit == "ratio"
+    if not counts_people or pack.headline is None or pack.headline.code not in standing.held.index:
         return None
     own, per = standing.own(pack), standing.measured.per
     return optional(abs(own.value - standing.held.loc[pack.headline.code, "value"]) * own.denominator / per)
@@ -301,6 +302,6 @@ def _people_between(pack: Pack, standing: Standing) -> float | None:
 def _left_out(pack: Pack, standing: Standing) -> list[str]:
     shown = {code: standing.without[code] for code in standing.without if code in {a.code for a in pack.comparators}}
     return [
-        f"{pack.geography.areas[code].name} as a comparator is without {names(pack, out)}, whose figures are flagged."
+        f"As a comparator, {pack.geography.areas[code].name} is without {names(pack, out)}, whose figures are flagged."
         for code, out in shown.items()
     ]

@@ -70,7 +70,7 @@ def _deprivation_spread(pack: Pack, table: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for area in (pack.area, *(a for a in pack.comparators if a.code in pack.geography.areas)):
         own = table[table["pct_code"].isin(pack.geography.leaves(area.code))]
-        fifth = np.minimum((own["imd_2010_rank"] - 1) * 5 // ENGLAND_LSOAS, 4).astype(int)
+        fifth = np.ceil(own["imd_2010_rank"] * 5 / ENGLAND_LSOAS).astype(int) - 1
         share = 100 * fifth.value_counts(normalize=True).reindex(range(5), fill_value=0)
         role = area_role(pack, area)
         rows += [{"fifth": names[i], "series": area.name, "share_pct": share[i], "role": role} for i in range(5)]

@@ -7,7 +7,8 @@ non-elective admissions by commissioner from the activity return, which shows wh
 import numpy as np
 import pandas as pd
 
-from cbs_analysis.chapters import figures
+from cbs_analysis.chapters import breaks, figures
+from cbs_analysis.chapters.breaks import Counted
 from cbs_analysis.chapters.building import (
     Chapter,
     Standing,
@@ -19,78 +20,33 @@ from cbs_analysis.chapters.building import (
     sentence,
     stated,
 )
-from cbs_analysis.chapters.monthly import Counted, gap_caveats, measure_finding, step_caution
+from cbs_analysis.chapters.monthly import gap_caveats, measure_finding
+from cbs_analysis.chapters.plausibility import (
+    HSCIC,
+    MAR,
+    NONELECTIVE,
+    SHARP_FALL,
+    flag_reason,
+    plausibility,
+    ratios,
+    records_caution,
+)
 from cbs_analysis.evidence import charts
-from cbs_analysis.evidence.comparing import estimates
 from cbs_analysis.evidence.finding import Chart, Finding
 from cbs_analysis.evidence.tables import Column, Table
 from cbs_analysis.evidence.wording import listed, number, plural, signed
+from cbs_analysis.geography import Area
 from cbs_analysis.pack import Pack
 from cbs_analysis.stats import funnel, intervals
 
 CHAPTER = Chapter("emergency_care", "care pathway management")
-HSCIC, MAR = "emergency_admissions", "monthly_activity_return"
-NONELECTIVE = "nonelective_admissions"
 COUNTED = Counted((NONELECTIVE,), "non-elective admissions", "nonelective_per_1000", "calendar day")
-SHARP_FALL = 0.25
-FIXED_RATES = (
-    "The publisher holds every year against England's rates of 2008/09, so England itself is below 1 in earlier years."
-)
+FIXED_RATES = "The publisher holds every year against England's rates of one year, so England is not 1 in the others."
 UNCHECKED = "Years before the activity return starts cannot be checked against it."
 OVERDISPERSED = (
     "Areas this large differ by more than chance alone, so most fall outside these limits; being outside says that the "
     "difference is real, not that it is large."
 )
-
-
-def plausibility_table(pack: Pack) -> pd.DataFrame:
-    """Emergency admissions by residence over non-elective admissions by commissioner, a row a leaf, lowest first.
-
-    Columns: area_code, area, by_residence, by_commissioner, share, flagged (below the edition's share of the median).
-    """
-    observed = _counts(pack, pack.edition.emergency_year)["admissions_observed"]
-    commissioned = figures.year_totals(pack, pack.edition.emergency_year, [NONELECTIVE])[NONELECTIVE]
-    frame = pd.DataFrame({"area_code": [area.code for area in pack.peers], "area": [area.name for area in pack.peers]})
-    frame["by_residence"] = observed.reindex(frame["area_code"]).to_numpy()
-    frame["by_commissioner"] = commissioned.reindex(frame["area_code"]).to_numpy()
-    frame["share"] = frame["by_residence"] / frame["by_commissioner"]
-    frame["flagged"] = frame["share"] < pack.edition.plausible_share * frame["share"].median()
-    return frame.sort_values("share").reset_index(drop=True)
-
-
-def flagged_areas(pack: Pack) -> list[str]:
-    """Codes of the leaves whose emergency admissions are implausibly few."""
-    frame = plausibility_table(pack)
-    return frame.loc[frame["flagged"], "area_code"].tolist()
-
-
-def _counts(pack: Pack, year: str) -> pd.DataFrame:
-    """Observed and expected admissions of the leaves and England in a year, indexed by area_code."""
-    table = pack.read(HSCIC)
-    rows = table[table["financial_year"] == year].set_index("area_code")
-    return pd.DataFrame(
-        {name: figures.by_leaf(pack, rows[name]) for name in ("admissions_observed", "admissions_expected")}
-    )
-
-
-def ratios(pack: Pack, year: str) -> Standing:
-    """Observed over expected emergency admissions of every area in a year."""
-    counts = _counts(pack, year)
-    counts = figures.leaf_counts(pack, counts["admissions_observed"], counts["admissions_expected"])
-    measured = pack.indicators["emergency_admission_ratio"]
-    return figures.standing(pack, counts, measured, figures.as_indirect_ratio, flagged_areas(pack))
-
-
-def flag_reason(pack: Pack) -> str:
-    """Why the area's emergency admissions by residence are not to be believed; empty where they are."""
-    inside = [code for code in flagged_areas(pack) if code in pack.geography.leaves(pack.area.code)]
-    if not inside:
-        return ""
-    where = "" if pack.area.is_leaf else f" in {names(pack, inside)}"
-    return (
-        f"The records of one or more hospitals are missing{where}: admissions by residence are implausibly few beside "
-        f"what was commissioned. The value is shown as published but not compared, ranked or used as a comparator."
-    )
 
 
 def admission_ratio(pack: Pack) -> Finding:
@@ -100,10 +56,8 @@ def admission_ratio(pack: Pack) -> Finding:
     own, said, flag = standing.own(pack), sentence(pack, standing), flag_reason(pack)
     more = "more" if own.value > 1 else "fewer"
     clean = ""
-    if flag and not pack.area.is_leaf and pack.area.code in standing.held.index:
-        held = standing.held.loc[pack.area.code]
-        out = standing.without[pack.area.code]
-        clean = f" Without {names(pack, out)} it is {number(held.value, 3)}."
+    if flag and not pack.area.is_leaf and not np.isnan(held := standing.held.loc[pack.area.code, "value"]):
+        clean = f" Without {names(pack, standing.without[pack.area.code])} it is {number(held, 2)}."
     opening = "Not to be relied on: as published, " if flag else ""
     statement = (
         f"{opening}{pack.area.name} had {number(own.numerator)} emergency admissions in {year} where "
@@ -121,6 +75,7 @@ def admission_ratio(pack: Pack) -> Finding:
         sources=[HSCIC, MAR],
         caveats=[OVERDISPERSED, "Standardised for age and sex, not for deprivation or illness."],
         flag_reason=flag,
+        caution=records_caution(pack),
         chart=_funnel(pack, standing, year),
     )
 
@@ -148,10 +103,10 @@ def _funnel(pack: Pack, standing: Standing, year: str) -> Chart:
         x_title="Expected admissions",
         y_title="Observed over expected",
     )
-    clean = points[points["role"] != "flagged"]["y"]
+    clean = points[~points["role"].isin(["flagged", "flagged_area"])]["y"]
     description = (
         f"Funnel plot of {len(frame)} areas. Unflagged ratios run from {number(clean.min(), 2)} to "
-        f"{number(clean.max(), 2)}. {plural(int((points['role'] == 'flagged').sum()), 'area')} flagged."
+        f"{number(clean.max(), 2)}. {plural(len(points) - len(clean), 'area')} flagged."
     )
     return Chart(chart, description)
 
@@ -171,15 +126,15 @@ def excess_admissions(pack: Pack) -> Finding:
         pack,
         "excess_admissions",
         title="Admissions above or below expected",
-        statement=f"{'As published, that' if flag else 'That'} is {number(abs(own.value))} {word} emergency "
-        f"admissions than expected in {year} "
-        f"(95% interval {signed(own.lower)} to {signed(own.upper)}).",
+        statement=f"{'As published, ' if flag else ''}{pack.area.name} had {number(abs(own.value))} {word} emergency "
+        f"admissions than expected in {year} (95% interval {signed(own.lower)} to {signed(own.upper)}).",
         standing=standing,
         comparisons=(),
         period=year,
         sources=[HSCIC],
         caveats=["Expected is at England's rates, so an area need not aim for none above it."],
         flag_reason=flag,
+        caution=records_caution(pack),
     )
 
 
@@ -223,7 +178,7 @@ def ratio_trend(pack: Pack) -> Finding:
     return CHAPTER.finding(
         pack,
         "ratio_trend",
-        title="Trend since 2003/04",
+        title="Trend",
         statement=f"{'As published, ' if flag else ''}{pack.area.name}'s ratio went from "
         f"{number(own['value'].iloc[0], 2)} in {years[0]} to "
         f"{number(own['value'].iloc[-1], 2)} in {years[-1]} ({signed(change, 2)}){england}.",
@@ -303,50 +258,48 @@ def nonelective(pack: Pack) -> Finding:
 def nonelective_growth(pack: Pack) -> Finding:
     """Growth in non-elective admissions by year, against comparators."""
     year = pack.edition.activity_year
-    before = figures.earlier_year(year)
-    now, then = (figures.year_totals(pack, y, [NONELECTIVE])[NONELECTIVE] for y in (year, before))
-    first = figures.earlier_year(year, 2)
-    start = figures.year_totals(pack, first, [NONELECTIVE])[NONELECTIVE]
-    frame = pd.DataFrame({"numerator": now, "denominator": then})
-    frame["value"] = 100 * (now / then - 1)
-    frame["lower"], frame["upper"] = _growth_limits(now, then)
-    broken = set().union(*(figures.broken_in(pack, [NONELECTIVE], y) for y in (year, before)))
-    table = estimates(frame.rename_axis("area_code"))
-    table["flagged"] = table.index.isin(list(broken))
-    standing = Standing(plain_measure("Growth in non-elective admissions", "%", 1), table, table, {})
-    own, said = standing.own(pack), sentence(pack, standing)
-    earlier = 100 * (then / start - 1)
-    by_year = pd.DataFrame(
-        {"area": [area.name for area in (pack.area, *pack.comparators)],
-         "earlier": [earlier.get(area.code, np.nan) for area in (pack.area, *pack.comparators)],
-         "latest": [table["value"].get(area.code, np.nan) for area in (pack.area, *pack.comparators)]}
-    )  # fmt: skip
-    rows = figures.activity(pack)
-    series = rows[rows["area_code"] == pack.area.code].assign(value=lambda f: f[NONELECTIVE])
-    statement = (
-        f"{pack.area.name}'s non-elective admissions changed by {signed(own.value, 1)}% from {before} to {year}"
-        f"{', ' + said if said else ''}; the year before, by {signed(earlier[pack.area.code], 1)}%."
-        if not np.isnan(own.value)
-        else f"{pack.area.name}'s growth cannot be given: months are missing in the return."
+    before, first = figures.earlier_year(year), figures.earlier_year(year, 2)
+    latest, earlier = growth(pack, before, year), growth(pack, first, before)
+    own, prior = latest.own(pack), earlier.own(pack)
+    said = sentence(pack, latest)
+    areas = (pack.area, *pack.comparators)
+    table = pd.DataFrame(
+        {
+            "area": [area.name for area in areas],
+            "earlier": [
+                (earlier.table if area is pack.area else earlier.held).loc[area.code, "value"] for area in areas
+            ],
+            "latest": [(latest.table if area is pack.area else latest.held).loc[area.code, "value"] for area in areas],
+        }
     )
-    notes = [
-        f"Recording, not care, in {found.area.name}: {found.note}"
-        for found in figures.recording_breaks(pack, NONELECTIVE)
-        if found.area.code in pack.geography.leaves(pack.area.code)
-    ]
+    if np.isnan(own.value):
+        statement = f"{pack.area.name}'s growth cannot be given: months are missing in the return."
+    else:
+        known = not np.isnan(prior.value) and not prior.flagged
+        past = f"; the year before, by {signed(prior.value, 1)}%" if known else ""
+        statement = (
+            f"{pack.area.name}'s non-elective admissions changed by {signed(own.value, 1)}% from {before} to {year}"
+            f"{', ' + said if said else ''}{past}."
+        )
+    series = COUNTED.months(pack, pack.area.code).rename("value").rename_axis("month").reset_index()
     return CHAPTER.finding(
         pack,
         "nonelective_growth",
         title="Growth by year",
         statement=statement,
-        standing=standing,
-        caution=step_caution(pack, COUNTED),
+        standing=latest,
+        caution=breaks.caution(pack, COUNTED),
         period=f"{first} to {year}",
         sources=[MAR],
-        caveats=["Limits treat each year's admissions as independent counts.", *notes, *gap_caveats(series)],
+        caveats=[
+            "Limits treat each year's admissions as independent counts.",
+            *breaks.caveats(pack, [NONELECTIVE]),
+            *gap_caveats(series),
+        ],
+        flag_reason="Recording changed in one of the two years, so growth is not compared." if own.flagged else "",
         table=Table(
             "Growth by year",
-            by_year,
+            table,
             {
                 "area": Column("Area"),
                 "earlier": Column(f"{first} to {before}", "%", 1),
@@ -357,70 +310,22 @@ def nonelective_growth(pack: Pack) -> Finding:
     )
 
 
-def _growth_limits(now: pd.Series, then: pd.Series) -> tuple[pd.Series, pd.Series]:
-    """Limits of growth in percent: the share of two years' events in the later one has Wilson limits."""
-    both = (now + then).to_numpy(float)
-    lower, upper = intervals.proportion_interval(now.to_numpy(float), both)
-    return pd.Series(100 * (lower / (1 - lower) - 1), now.index), pd.Series(100 * (upper / (1 - upper) - 1), now.index)
+def _shown(pack: Pack, standing: Standing, area: Area) -> float:
+    """An area's value: its own as found, a comparator's as held."""
+    return float((standing.table if area is pack.area else standing.held).loc[area.code, "value"])
 
 
-def plausibility(pack: Pack) -> Finding:
-    """Emergency admissions by residence against what the area's PCTs commissioned: where records are missing."""
-    frame, year = plausibility_table(pack), pack.edition.emergency_year
-    inside = frame["area_code"].isin(pack.geography.leaves(pack.area.code))
-    own = frame[inside]
-    share = own["by_residence"].sum() / own["by_commissioner"].sum()
-    flagged = own.loc[own["flagged"], "area"].tolist()
-    median, floor = frame["share"].median(), pack.edition.plausible_share * frame["share"].median()
-    verdict = f"{listed(flagged)} flagged: records are missing" if flagged else "nothing is flagged"
-    chart = charts.ranked_intervals(
-        pd.DataFrame(
-            {
-                "name": frame["area"],
-                "value": frame["share"],
-                "lower": np.nan,
-                "upper": np.nan,
-                "role": [
-                    peer_role(own and not pack.area.is_whole, flag)
-                    for own, flag in zip(inside, frame["flagged"], strict=True)
-                ],
-            }
-        ),
-        title="Admissions by residence over admissions commissioned",
-        subtitle=f"{year}; below {number(floor, 2)} the figures are flagged",
-        value_title="Ratio",
-        value_format=",.2f",
-        reference=("Median", float(median)),
-    )
-    shown = frame if pack.area.is_leaf or pack.area.is_whole else own
-    shown = shown.assign(note=np.where(shown["flagged"], "flagged", ""))
-    columns = {
-        "area": Column("Area"),
-        "by_residence": Column("Emergency admissions by residence", decimals=0),
-        "by_commissioner": Column("Non-elective admissions by commissioner", decimals=0),
-        "share": Column("Ratio", decimals=2),
-        "note": Column("Note"),
-    }
-    return CHAPTER.finding(
-        pack,
-        "plausibility",
-        title="Can the figures be believed?",
-        function="monitoring",
-        statement=f"In {year} emergency admissions by residence were {number(share, 2)} of the non-elective admissions "
-        f"that {pack.area.name} commissioned (median area {number(median, 2)}): {verdict}.",
-        measured=plain_measure("Admissions by residence over commissioned", "ratio", 2),
-        value=share,
-        period=year,
-        sources=[HSCIC, MAR],
-        caveats=[
-            "The two count differently (spells by residence, episodes by commissioner), so the ratio is seldom 1.",
-            f"Flagged is below {number(pack.edition.plausible_share, 3)} of the median area's ratio.",
-        ],
-        flag_reason=flag_reason(pack),
-        members=Table(beside_title(pack), shown, columns, emphasis=pack.area.name),
-        chart=Chart(chart, f"Ranked dots of {len(frame)} areas, from {number(frame['share'].min(), 2)} to "
-                    f"{number(frame['share'].max(), 2)}, median {number(median, 2)}."),
-    )  # fmt: skip
+def growth(pack: Pack, before: str, year: str) -> Standing:
+    """Growth in non-elective admissions from one year to another in percent, for every area."""
+    now, then = (figures.year_totals(pack, y, [NONELECTIVE])[NONELECTIVE] for y in (year, before))
+    counts = figures.leaf_counts(pack, now, then)
+    measured = plain_measure("Growth in non-elective admissions", "%", 1, per=100)
+    return figures.standing(pack, counts, measured, _as_growth, breaks.broken_in(pack, [NONELECTIVE], before, year))
+
+
+def _as_growth(numerator: pd.Series, denominator: pd.Series, per: int) -> figures.Limits:
+    value, lower, upper = figures.as_count_ratio(numerator, denominator, per)
+    return value - per, lower - per, upper - per
 
 
 __all__ = [

@@ -1,15 +1,14 @@
 """Figures that several chapters read, for every area of a pack's geography: activity, population, standings, breaks."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from pandas.core.groupby.generic import DataFrameGroupBy, SeriesGroupBy
 
 from cbs_analysis.chapters.building import Standing
 from cbs_analysis.edition import Measure
 from cbs_analysis.evidence.comparing import estimates
-from cbs_analysis.geography import Area
 from cbs_analysis.pack import Pack
 from cbs_analysis.sources.activity import leaf_activity, measures, published_row
 from cbs_analysis.stats import intervals, rates, standardisation
@@ -37,6 +36,12 @@ def as_indirect_ratio(numerator: pd.Series, denominator: pd.Series, per: int) ->
     """Observed over expected, with Byar limits."""
     found = standardisation.indirect_ratio(numerator.to_numpy(float), denominator.to_numpy(float), per=per)
     return found["value"].to_numpy(), found["lower"].to_numpy(), found["upper"].to_numpy()
+
+
+def as_count_ratio(numerator: pd.Series, denominator: pd.Series, per: int) -> Limits:
+    """One count over another, both by chance: the share of their sum that is the first has Wilson limits."""
+    value, lower, upper = as_proportion(numerator, numerator + denominator, 1)
+    return per * value / (1 - value), per * lower / (1 - lower), per * upper / (1 - upper)
 
 
 def as_share(numerator: pd.Series, denominator: pd.Series, per: int) -> Limits:
@@ -70,6 +75,7 @@ def standing(
 
     found = table(())
     tainted = {code for code in pack.geography.areas if flagged & set(pack.geography.leaves(code))}
+    tainted -= set(national["area_code"])
     size = found["denominator"]
     weight = {
         code: size[[c for c in pack.geography.leaves(code) if c in flagged]].sum() / size[code] for code in tainted
@@ -132,11 +138,17 @@ def year_totals(pack: Pack, financial_year: str, counted: Iterable[str]) -> pd.D
     return grouped.sum().where(grouped.count() == 12)
 
 
+def complete_sum(grouped: SeriesGroupBy | DataFrameGroupBy) -> pd.Series | pd.DataFrame:
+    """Sums of groups, NaN where anything in a group is missing."""
+    total, present, size = grouped.sum(), grouped.count(), grouped.size()
+    return total.where(present.eq(size, axis=0))
+
+
 def by_leaf(pack: Pack, boroughs: pd.Series) -> pd.Series:
     """Borough figures added to PCTs, with England's own row; `boroughs` is indexed by ONS code."""
     table = pack.read("boroughs").set_index("borough_code")["pct_code"]
     grouped = boroughs.reindex(table.index).groupby(table)
-    found = grouped.sum().where(grouped.count() == grouped.size())
+    found = complete_sum(grouped)
     national = pack.geography.national
     leaves = found.reindex([area.code for area in pack.peers])
     return pd.concat([leaves, pd.Series({national.code: boroughs.get(national.ons_code, np.nan)})]).rename_axis(
@@ -164,37 +176,3 @@ def leaf_counts(pack: Pack, numerator: pd.Series, denominator: pd.Series) -> pd.
     codes = [*(area.code for area in pack.peers), pack.geography.national.code]
     both = pd.DataFrame({"numerator": numerator.reindex(codes), "denominator": denominator.reindex(codes)})
     return both.rename_axis("area_code").reset_index()
-
-
-@dataclass(frozen=True)
-class Break:
-    """Months in which a leaf's figures are recorded differently."""
-
-    area: Area
-    months: pd.DatetimeIndex
-    note: str
-
-
-def recording_breaks(pack: Pack, measure: str) -> list[Break]:
-    """Known recording breaks of a measure in the leaves of the pack's geography."""
-    table = pack.read("recording_breaks")
-    rows = table[(table["measure"] == measure) & table["area_code"].isin([area.code for area in pack.peers])]
-    return [
-        Break(
-            pack.geography.area(row.area_code),
-            pd.date_range(row.first_month, row.last_month, freq="MS"),
-            row.note,
-        )
-        for row in rows.itertuples()
-    ]
-
-
-def broken_in(pack: Pack, counted: Iterable[str], financial_year: str) -> set[str]:
-    """Leaves whose figures of a year are partly recorded differently, so not to be compared."""
-    year = year_months(financial_year)
-    return {
-        found.area.code
-        for measure in counted
-        for found in recording_breaks(pack, measure)
-        if len(found.months.intersection(year)) > 0
-    }

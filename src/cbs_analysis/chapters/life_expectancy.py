@@ -45,11 +45,12 @@ def _life_expectancy(pack: Pack, sex: str) -> Finding:
     own, england = values[pack.area.code], years[pack.geography.national.ons_code]
     series = years.get(found[pack.area.code])
     table = _borough_table(years, boroughs.loc[inside], england)
-    statement = _life_statement(pack, sex, series, table, england, (first, last))
+    beside = {a.name: years[a.ons_code].iloc[-1] for a in reversed(pack.comparators) if a.ons_code in years}
+    statement = _life_statement(pack, sex, series, table, england, (first, last), beside)
     caveats = ["The publisher's limits are not in these tables, so no difference is tested."]
     missing = [boroughs[code] for code in boroughs.index if code not in years]
     if missing:
-        caveats.append(f"No life expectancy is published for {listed(missing)}; the figures are without it.")
+        caveats.append(f"No life expectancy is published for {listed(missing)} itself.")
     if series is None:
         caveats.append(
             "Life expectancy is a rate over a life table and does not add up, so boroughs are shown instead."
@@ -118,18 +119,19 @@ def _life_statement(
     table: pd.DataFrame,
     england: pd.Series,
     span: tuple[str, str],
+    beside: dict[str, float],
 ) -> str:
     first, last = span
     only = pack.area.is_leaf and len(table) == 1 and len(_boroughs(pack)) > 1
     who, area = SEXES[sex].capitalize(), pack.area.name
     if series is not None:
-        gap, moved = series.iloc[-1] - england.iloc[-1], series.iloc[-1] - series.iloc[0]
-        behind = "above" if gap > 0 else "below"
+        value, moved = series.iloc[-1], series.iloc[-1] - series.iloc[0]
         where = f"{area} ({table['area'].iloc[0]} only)" if only else area
+        gaps = listed(_gap(value, other, name) for name, other in beside.items())
         return (
-            f"{who} in {where} live {number(series.iloc[-1], 1)} years at the death rates of {last}, "
-            f"{number(abs(gap), 1)} years {behind} England ({number(england.iloc[-1], 1)}); that is "
-            f"{signed(moved, 1)} years since {first} (England {signed(england.iloc[-1] - england.iloc[0], 1)})."
+            f"{who} in {where} live {number(value, 1)} years at the death rates of {last}"
+            f"{f', {gaps}' if gaps else ''}; that is {signed(moved, 1)} years since {first} "
+            f"(England {signed(england.iloc[-1] - england.iloc[0], 1)})."
         )
     if table.empty:
         return f"No life expectancy is published for {area}."
@@ -139,6 +141,12 @@ def _life_statement(
         f"{low['area']} ({signed(low['gap'], 1)} on England) to {number(high['last'], 1)} in {high['area']} "
         f"({signed(high['gap'], 1)})."
     )
+
+
+def _gap(value: float, other: float, name: str) -> str:
+    """'1.4 below England (78.4)'."""
+    gap = value - other
+    return f"{number(abs(gap), 1)} {'above' if gap > 0 else 'below'} {name} ({number(other, 1)})"
 
 
 def _life_chart(

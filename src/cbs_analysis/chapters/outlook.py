@@ -4,24 +4,21 @@ For strategic planning. From the Monthly Activity Return; the season is borrowed
 level is the area's own. The method is tested on the last year already known and the result shown to the reader.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 import pandas as pd
 
-from cbs_analysis.chapters import figures
+from cbs_analysis.chapters import breaks, figures
+from cbs_analysis.chapters.breaks import Counted
 from cbs_analysis.chapters.building import Chapter, beside_title, plain_measure
-from cbs_analysis.chapters.monthly import SHORT_BREAK_MONTHS, gap_caveats
 from cbs_analysis.evidence import charts
 from cbs_analysis.evidence.comparing import Comparison, optional
 from cbs_analysis.evidence.finding import Chart, Finding
 from cbs_analysis.evidence.tables import Column, Table
-from cbs_analysis.evidence.wording import interval, number, signed
+from cbs_analysis.evidence.wording import interval, number, plural, signed
 from cbs_analysis.geography import Area
 from cbs_analysis.pack import Pack
+from cbs_analysis.sources.activity import leaf_activity
 from cbs_analysis.stats import forecasting
-from cbs_analysis.stats.breaks import step_changes
-from cbs_analysis.stats.calendar import calendar_days, working_days
 
 CHAPTER = Chapter("outlook", "strategic planning")
 MAR = "monthly_activity_return"
@@ -36,9 +33,10 @@ NOUNS = {
     "first_outpatient_attendances": "first outpatient attendances",
 }
 TOTALS = (
-    "The interval of a year's total is harder to get right than a month's: in the backtest, totals fell outside 95% "
-    "limits about one time in eight."
+    "A year's total is harder to bracket than a month: how often totals fell outside their limits a year ago is shown "
+    "below, under how far to trust this."
 )
+TUNED = "The method's settings were chosen on this same year over England's PCTs, so expect somewhat larger errors."
 CARRY_ON = (
     "A forecast of what happens if things carry on: working days, season and level are known to it, plans and policy "
     "are not."
@@ -75,56 +73,41 @@ def first_outpatients(pack: Pack) -> Finding:
     return _outlook(pack, "first_outpatient_attendances")
 
 
-def _days(measure: str) -> Callable[..., np.ndarray]:
-    """The days a measure runs by, as the backtest chose: calendar days for those who stay a night."""
-    return calendar_days if measure in BY_CALENDAR_DAY else working_days
+def counted(measure: str) -> Counted:
+    """A measure with the days it runs by, as the backtest chose: calendar days for those who stay a night."""
+    day = "calendar day" if measure in BY_CALENDAR_DAY else "working day"
+    return Counted((measure,), NOUNS[measure], f"forecast_{measure}", day)
 
 
-def _history(pack: Pack, code: str, measure: str) -> tuple[pd.Series, tuple[int, ...]]:
-    """An area's months for a forecast, short breaks taken out, and where the level steps, known or found."""
-    series = figures.area_months(pack, code, measure).copy()
-    positions: set[int] = set()
-    leaves = pack.geography.leaves(code) if code in pack.geography.areas else ()
-    for found in figures.recording_breaks(pack, measure):
-        if found.area.code not in leaves:
-            continue
-        share = figures.area_months(pack, found.area.code, measure).sum() / series.sum()
-        if share < figures.MATERIAL_SHARE:
-            continue
-        within = np.flatnonzero(series.index.isin(found.months))
-        if len(within) <= SHORT_BREAK_MONTHS:
-            series.iloc[within] = np.nan
-        else:
-            positions |= {place for place in (within[0], within[-1] + 1) if 0 < place < len(series)}
-    found = step_changes(series, _days(measure)(series.index))
-    positions |= set(found.loc[found["kind"] == "step", "position"])
-    return series, tuple(sorted(int(place) for place in positions))
-
-
-def _group(pack: Pack, measure: str) -> pd.DataFrame:
-    """Every leaf's months, from which season and growth are borrowed: months by area."""
-    return figures.by_month(pack, measure)[[area.code for area in pack.peers]]
+def _group(pack: Pack, measure: str, code: str) -> pd.DataFrame:
+    """The PCTs that season and growth are borrowed from, months by area: England's own are all of England's."""
+    if code != pack.geography.national.code:
+        return figures.by_month(pack, measure)[[area.code for area in pack.peers]]
+    key = f"England's {measure}"
+    if key not in pack.prepared:
+        leaves = leaf_activity(pack.read(MAR), pack.read("pct_successions"))
+        pack.prepared[key] = leaves.pivot(index="month", columns="area_code", values=measure)
+    return pack.prepared[key]
 
 
 def year_ahead(pack: Pack, code: str, measure: str) -> forecasting.Forecast:
     """The twelve months after the return ends."""
-    series, breaks = _history(pack, code, measure)
-    months = pd.date_range(series.index[0], periods=len(series) + HORIZON, freq="MS")
-    return forecasting.forecast(
-        series, HORIZON, exposure=_days(measure)(months), season=_group(pack, measure), breaks=breaks
-    )
+    found, days = breaks.screened(pack, counted(measure), code), counted(measure).days
+    months = pd.date_range(found.series.index[0], periods=len(found.series) + HORIZON, freq="MS")
+    season = _group(pack, measure, code)
+    return forecasting.forecast(found.series, HORIZON, exposure=days(months), season=season, breaks=found.starts)
 
 
 def backtested(pack: Pack, code: str, measure: str) -> forecasting.Backtest:
     """The last year forecast from the two before it, beside the seasonal naive forecast."""
-    series, breaks = _history(pack, code, measure)
+    found, days = breaks.screened(pack, counted(measure), code), counted(measure).days
     return forecasting.backtest(
-        series,
+        found.series,
         HORIZON,
         TRAINED,
-        exposure=_days(measure)(series.index),
-        season=_group(pack, measure),
-        breaks=breaks,
+        exposure=days(found.series.index),
+        season=_group(pack, measure, code),
+        breaks=found.starts,
     )
 
 
@@ -132,22 +115,21 @@ def _outlook(pack: Pack, measure: str) -> Finding:
     noun, measured = NOUNS[measure], pack.indicators[f"forecast_{measure}"]
     found = year_ahead(pack, pack.area.code, measure)
     series = figures.area_months(pack, pack.area.code, measure)
-    ahead, last = pack.edition.prospectus_year, pack.edition.activity_year
     total, outturn = found.total, _outturn(pack, pack.area.code, measure)
     frame = found.frame.assign(month=pd.PeriodIndex(found.frame["month"]).to_timestamp())
+    ahead = _ahead(frame)
     if found.reason:
         statement = f"No forecast of {pack.area.name}'s {noun} for {ahead}: {found.reason}."
     else:
         statement = (
             f"{pack.area.name} can expect {number(total['value'])} {noun} in {ahead} "
-            f"({interval(total['lower_95'], total['upper_95'], 0)}){_change(total['value'], outturn, last)}."
+            f"({interval(total['lower_95'], total['upper_95'], 0)}){_change(pack, measure, total['value'], outturn)}."
         )
     caveats = [
         CARRY_ON,
         TOTALS,
-        *found.warnings,
-        *_break_notes(pack, measure),
-        *gap_caveats(series.rename("value").reset_index()),
+        *(f"{warning[0].upper()}{warning[1:]}." for warning in found.warnings),
+        *breaks.caveats(pack, [measure]),
     ]
     return CHAPTER.finding(
         pack,
@@ -155,6 +137,7 @@ def _outlook(pack: Pack, measure: str) -> Finding:
         title=noun[0].upper() + noun[1:],
         statement=statement,
         measured=measured,
+        caution=breaks.caution(pack, counted(measure)),
         value=total["value"],
         lower=total["lower_95"],
         upper=total["upper_95"],
@@ -172,9 +155,17 @@ def _outturn(pack: Pack, code: str, measure: str) -> float:
     return float(figures.year_totals(pack, pack.edition.activity_year, [measure])[measure].get(code, np.nan))
 
 
-def _change(value: float, outturn: float, last: str) -> str:
+def _change(pack: Pack, measure: str, value: float, outturn: float) -> str:
+    """The change on the last year; not where recording changed within it."""
+    last = pack.edition.activity_year
     if np.isnan(value) or np.isnan(outturn):
         return ""
+    inside = [
+        found.months.intersection(figures.year_months(last))
+        for found in breaks.material(pack, [measure], pack.area.code)
+    ]
+    if any(0 < len(months) < 12 for months in inside):
+        return f"; recording changed within {last}, so its {number(outturn)} is no measure of it"
     return f", {signed(100 * (value / outturn - 1), 1)}% on the {number(outturn)} of {last}"
 
 
@@ -224,7 +215,7 @@ def _members(pack: Pack, measure: str) -> Table | None:
     columns = {
         "area": Column("Area"),
         "outturn": Column(pack.edition.activity_year, decimals=0),
-        "value": Column(f"Forecast {pack.edition.prospectus_year}", decimals=0),
+        "value": Column("Forecast", decimals=0),
         "lower": Column("95% lower limit", decimals=0),
         "upper": Column("95% upper limit", decimals=0),
         "change": Column("Change", "%", 1),
@@ -244,13 +235,12 @@ def _fan(pack: Pack, series: pd.Series, frame: pd.DataFrame, noun: str, statemen
     return Chart(drawn, f"Fan chart of monthly {noun}. {statement}")
 
 
-def _break_notes(pack: Pack, measure: str) -> list[str]:
-    inside = pack.geography.leaves(pack.area.code)
-    return [
-        f"Recording, not care, in {found.area.name}: {found.note} It is not carried forward."
-        for found in figures.recording_breaks(pack, measure)
-        if found.area.code in inside
-    ]
+def _ahead(frame: pd.DataFrame) -> str:
+    """The months of a forecast in words: a financial year where they are one."""
+    first, last = frame["month"].iloc[0], frame["month"].iloc[-1]
+    if first.month == 4 and len(frame) == 12:
+        return figures.earlier_year(f"{first.year}/{(first.year + 1) % 100:02d}", 0)
+    return f"{first:%B %Y} to {last:%B %Y}"
 
 
 def backtest(pack: Pack) -> Finding:
@@ -268,13 +258,16 @@ def backtest(pack: Pack) -> Finding:
                 "naive_mae": found.naive_mae,
                 "mase": found.mase,
                 "naive_mase": found.naive_mase,
+                "total": _total_inside(found),
                 "coverage_80": 100 * found.coverage_80,
                 "coverage_95": 100 * found.coverage_95,
                 "note": found.reason or "",
             }
         )
     frame = pd.DataFrame(rows)
-    mean, naive, inside = frame["mase"].mean(), frame["naive_mase"].mean(), frame["coverage_95"].mean()
+    tested = frame.dropna(subset=["mase", "naive_mase"])
+    mean, naive, inside = tested["mase"].mean(), tested["naive_mase"].mean(), tested["coverage_95"].mean()
+    totals = int((tested["total"] == "yes").sum())
     year = pack.edition.activity_year
     columns = {
         "measure": Column("Measure"),
@@ -284,15 +277,17 @@ def backtest(pack: Pack) -> Finding:
         "naive_mae": Column("Naive mean error", decimals=0),
         "mase": Column("MASE", decimals=2),
         "naive_mase": Column("Naive MASE", decimals=2),
-        "coverage_80": Column("Within 80%", "%", 0),
-        "coverage_95": Column("Within 95%", "%", 0),
+        "coverage_80": Column("Months within 80%", "%", 0),
+        "coverage_95": Column("Months within 95%", "%", 0),
+        "total": Column("Total within 95%"),
     }
     if frame["note"].str.len().any():
         columns["note"] = Column("Note")
     statement = (
-        f"Fitted to the two years before, the method's error in {year} over {pack.area.name}'s six measures was "
+        f"Fitted to the two years before, the method's error in {year} over {plural(len(tested), 'measure')} of "
+        f"{pack.area.name} was "
         f"{number(abs(100 * (mean / naive - 1)))}% {'smaller' if mean < naive else 'larger'} than repeating the year "
-        f"before; {number(inside)}% of months fell inside the 95% intervals."
+        f"before; {number(inside)}% of months and {totals} of {len(tested)} totals fell inside the 95% intervals."
         if not np.isnan(mean)
         else f"The method cannot be tested on {pack.area.name}'s figures: too many months are missing."
     )
@@ -301,7 +296,7 @@ def backtest(pack: Pack) -> Finding:
         "backtest",
         title="How far to trust the forecasts",
         statement=statement,
-        measured=plain_measure("Mean absolute scaled error over six measures", "MASE", 2),
+        measured=plain_measure("Mean absolute scaled error", "MASE", 2),
         value=float(mean),
         period=year,
         sources=[MAR],
@@ -309,10 +304,18 @@ def backtest(pack: Pack) -> Finding:
             "MASE is the mean error over the mean change on the year in the two years before; below the naive one is "
             "better than repeating last year's month.",
             "One year is one test: twelve months that share one winter.",
+            TUNED,
         ],
         table=Table(f"Forecasts of {year} made from the years before", frame, columns),
         members=_backtest_members(pack),
     )
+
+
+def _total_inside(found: forecasting.Backtest) -> str:
+    total = found.total
+    if found.reason or np.isnan(total.get("actual", np.nan)):
+        return ""
+    return "yes" if total["lower_95"] <= total["actual"] <= total["upper_95"] else "no"
 
 
 def _backtest_members(pack: Pack) -> Table | None:

@@ -7,22 +7,23 @@ by commissioner, with mid-year population for rates.
 import numpy as np
 import pandas as pd
 
-from cbs_analysis.chapters import figures
+from cbs_analysis.chapters import breaks, figures
+from cbs_analysis.chapters.breaks import Counted
 from cbs_analysis.chapters.building import (
     Chapter,
     Standing,
     chart_roles,
-    compared,
     plain_measure,
     sentence,
     stated,
 )
-from cbs_analysis.chapters.monthly import Counted, measure_finding
+from cbs_analysis.chapters.monthly import measure_finding
 from cbs_analysis.chapters.recording import recording
 from cbs_analysis.evidence.charts import ranked_intervals
+from cbs_analysis.evidence.comparing import estimates
 from cbs_analysis.evidence.finding import Chart, Finding
 from cbs_analysis.evidence.tables import Column, Table
-from cbs_analysis.evidence.wording import measure, number, ordinal
+from cbs_analysis.evidence.wording import interval, measure, number
 from cbs_analysis.pack import Pack
 from cbs_analysis.sources.activity import leaf_activity
 
@@ -80,8 +81,8 @@ def attendances_per_referral(pack: Pack) -> Finding:
         pack, totals["first_outpatient_attendances"], totals[list(REFERRALS)].sum(axis=1, skipna=False)
     )
     measured = plain_measure("First attendances per 100 referrals", "per 100 referrals", 1, per=100)
-    flagged = figures.broken_in(pack, (*REFERRALS, "first_outpatient_attendances"), year)
-    standing = figures.standing(pack, counts, measured, figures.as_rate, flagged)
+    flagged = breaks.broken_in(pack, (*REFERRALS, "first_outpatient_attendances"), year)
+    standing = figures.standing(pack, counts, measured, figures.as_count_ratio, flagged)
     own = standing.own(pack)
     return CHAPTER.finding(
         pack,
@@ -128,7 +129,7 @@ def daycase_rate(pack: Pack) -> Finding:
     place = ""
     if pack.area.code in england.index:
         rank = int(england.rank(method="min", ascending=False)[pack.area.code])
-        place = f" It is {ordinal(rank)} highest of {number(len(england))} PCTs in England."
+        place = f" It ranks {rank} of {len(england)} PCTs in England, 1 the highest."
     quartiles = pd.DataFrame(
         {
             "measure": [
@@ -162,26 +163,40 @@ def daycase_rate(pack: Pack) -> Finding:
     )
 
 
+def daycase_shortfalls(pack: Pack, target: float) -> Standing:
+    """Ordinary admissions that would be day cases at a target rate; a group's is the sum of its leaves below it."""
+    rates = daycase_rates(pack).table.loc[[area.code for area in pack.peers]]
+    moved = {}
+    for name, limit in (("value", "value"), ("lower", "upper"), ("upper", "lower")):
+        moved[name] = ((target - rates[limit]) / 100 * rates["denominator"]).clip(lower=0)
+    leaves = pd.DataFrame({"area_code": rates.index, "value": moved["value"].to_numpy()})
+    for side in ("lower", "upper"):
+        leaves[side] = ((moved[side] - moved["value"]) ** 2).to_numpy()
+    table = pack.geography.roll_up(leaves, [], ["value", "lower", "upper"]).set_index("area_code")
+    table["lower"] = (table["value"] - np.sqrt(table["lower"])).clip(lower=0)
+    table["upper"] = table["value"] + np.sqrt(table["upper"])
+    measured = plain_measure("Ordinary admissions that would be day cases", "admissions", 0)
+    table = estimates(table)
+    return Standing(measured, table, table, {})
+
+
 def daycase_opportunity(pack: Pack) -> Finding:
     """Ordinary admissions that would be day cases at the rate of England's upper quartile PCT."""
-    standing, target = daycase_rates(pack), float(np.percentile(england_rates(pack), 75))
-    measured = plain_measure("Ordinary admissions that would be day cases", "admissions", 0)
-    frame = standing.table.copy()
-    lower, upper = (standing.table[limit] for limit in ("upper", "lower"))
-    for column, rate in (("value", frame["value"]), ("lower", lower), ("upper", upper)):
-        frame[column] = np.maximum((target - rate) / 100 * frame["denominator"], 0).where(rate.notna())
-    frame["numerator"] = np.nan
-    moved = Standing(measured, frame, frame, {})
+    target = float(np.percentile(england_rates(pack), 75))
+    moved, year, name = daycase_shortfalls(pack, target), pack.edition.activity_year, pack.area.name
     own = moved.own(pack)
-    if own.value > 0:
+    if np.isnan(own.value):
+        statement = f"{name} has no figure for {year}: months are missing in the return."
+    elif own.value > 0:
+        members = "" if pack.area.is_leaf else " in those of its PCTs that are below it"
         statement = (
             f"At the day case rate of England's upper quartile PCT ({number(target, 1)}%), {number(own.value)} of "
-            f"{pack.area.name}'s ordinary elective admissions in {pack.edition.activity_year} would have been day "
-            f"cases (95% interval {number(own.lower)} to {number(own.upper)})."
+            f"{name}'s ordinary elective admissions in {year} would have been day cases{members} "
+            f"({interval(own.lower, own.upper, 0)})."
         )
     else:
         statement = (
-            f"{pack.area.name}'s day case rate is already at or above that of England's upper quartile PCT "
+            f"{name}'s day case rate in {year} is at or above that of England's upper quartile PCT "
             f"({number(target, 1)}%), so none of its ordinary admissions would move."
         )
     return CHAPTER.finding(
@@ -191,13 +206,10 @@ def daycase_opportunity(pack: Pack) -> Finding:
         function="provider management",
         statement=statement,
         standing=moved,
-        comparisons=[item for item in compared(pack, moved) if item.comparator_code != pack.geography.national.code],
-        period=pack.edition.activity_year,
+        comparisons=(),
+        period=year,
         sources=[MAR],
-        caveats=[
-            CASE_MIX,
-            "A quarter of PCTs reach the upper quartile. A group is held to it by its own rate.",
-        ],
+        caveats=[CASE_MIX, "A quarter of England's PCTs reach the upper quartile."],
     )
 
 
@@ -211,7 +223,9 @@ def planned_share(pack: Pack) -> Finding:
     )
     measured = plain_measure("Planned share of elective admissions", "%", 1, per=100)
     standing = figures.standing(pack, counts, measured, figures.as_proportion)
-    statement = f"{stated(pack, standing)} of {pack.area.name}'s elective admissions were planned ones"
+    statement = (
+        f"{stated(pack, standing)} of {pack.area.name}'s elective admissions were planned, as the return counts them,"
+    )
     return CHAPTER.finding(
         pack,
         "planned_share",

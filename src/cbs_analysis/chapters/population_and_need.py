@@ -39,7 +39,7 @@ COMPONENTS = {
     "international_net_migration": "International migration",
     "remainder": "Other changes",
 }
-FIRST_YEAR = 2001
+FIRST_YEAR = 2001  # the tables start with the estimates after the 2001 census
 ESTIMATE = "A mid-year estimate, revised after the 2011 census; the publisher gives no limits with it."
 
 
@@ -193,14 +193,14 @@ def change(pack: Pack) -> Finding:
     """Why the population changes: births, deaths, migration and the remainder, by year."""
     frame = components(pack)
     own = frame[frame["area_code"] == pack.area.code].set_index("mid_year")
-    total = own[list(COMPONENTS)].sum()
+    total = own[list(COMPONENTS)].sum(skipna=False)
     first, last = own.index.min() - 1, own.index.max()
     table = own.reset_index()[["mid_year", *COMPONENTS, "change"]]
     columns = {"mid_year": Column("Year to mid-")} | {
         name: Column(title, decimals=0) for name, title in {**COMPONENTS, "change": "Change in residents"}.items()
     }
     beside = frame[frame["area_code"].isin([area.code for area in pack.beside])]
-    beside = beside.groupby("area_code")[[*COMPONENTS, "change"]].sum(min_count=1)
+    beside = figures.complete_sum(beside.groupby("area_code")[[*COMPONENTS, "change"]])
     beside = beside.reindex([area.code for area in pack.beside])
     beside.insert(0, "area", [area.name for area in pack.beside])
     long = table.melt("mid_year", list(COMPONENTS), "component", "value").rename(columns={"mid_year": "year"})
@@ -211,9 +211,9 @@ def change(pack: Pack) -> Finding:
         subtitle=f"{pack.area.name}, years to mid-year",
         value_title="People",
     )
-    natural = total["births"] + total["deaths"]
+    natural, whole_change = total["births"] + total["deaths"], float(own["change"].sum(skipna=False))
     statement = (
-        f"From mid-{first} to mid-{last} {pack.area.name}'s population changed by {signed(own['change'].sum())}: "
+        f"From mid-{first} to mid-{last} {pack.area.name}'s population changed by {signed(whole_change)}: "
         f"births less deaths {signed(natural)}, migration within the UK {signed(total['internal_net_migration'])}, "
         f"international migration {signed(total['international_net_migration'])}, other changes "
         f"{signed(total['remainder'])}."
@@ -224,7 +224,7 @@ def change(pack: Pack) -> Finding:
         title="Why the population changes",
         statement=statement,
         measured=plain_measure("Change in residents", "people", 0, interval="not published"),
-        value=float(own["change"].sum()),
+        value=whole_change,
         period=f"mid-{first} to mid-{last}",
         sources=["population_change", "population_by_age"],
         caveats=[
@@ -254,7 +254,7 @@ def components(pack: Pack) -> pd.DataFrame:
     known = ["births", "deaths", "internal_net_migration", "international_net_migration"]
     frame["remainder"] = frame["change"] - frame[known].sum(axis=1, skipna=False)
     counts = [*COMPONENTS, "change"]
-    leaves = frame.groupby(["pct_code", "mid_year"])[counts].sum(min_count=1).reset_index()
+    leaves = figures.complete_sum(frame.groupby(["pct_code", "mid_year"])[counts]).reset_index()
     return pack.geography.roll_up(leaves.rename(columns={"pct_code": "area_code"}), ["mid_year"], counts)
 
 
@@ -311,7 +311,7 @@ def _vital_rate(pack: Pack, event: str, indicator: str, title: str) -> Finding:
 
 def _vital_trend(pack: Pack, event: str, per: int) -> pd.DataFrame:
     frame = pack.read("population_change").merge(pack.read("boroughs"), on="borough_code")
-    leaves = frame.groupby(["pct_code", "mid_year"])[[event, "population"]].sum(min_count=1).reset_index()
+    leaves = figures.complete_sum(frame.groupby(["pct_code", "mid_year"])[[event, "population"]]).reset_index()
     rolled = pack.geography.roll_up(
         leaves.rename(columns={"pct_code": "area_code"}), ["mid_year"], [event, "population"]
     )
@@ -348,8 +348,9 @@ def paper_2006(pack: Pack) -> Finding | Note:
         pack,
         "paper_2006",
         title="The 2006 paper's own figures",
-        statement=f"The 2006 London commissioning paper argues from {len(claims)} figures, {len(frame)} of them about "
-        f"{pack.area.name} or what it is held against; the tables here can check {found} of these.",
+        statement=f"The London commissioning paper of 2006 argues from {len(claims)} figures, "
+        f"{'' if pack.area.is_whole else f'{len(frame)} of them about {pack.area.name}, '}"
+        f"of which the tables here can check {found or 'none'}.",
         measured=plain_measure("Figures that the tables can check", "figures", 0),
         value=float(found),
         period="2006",

@@ -6,12 +6,13 @@ table; totals that are not their parts and jumps too sudden for care are found i
 
 import pandas as pd
 
-from cbs_analysis.chapters import figures
+from cbs_analysis.chapters import breaks, figures
+from cbs_analysis.chapters.breaks import Counted
 from cbs_analysis.chapters.building import Chapter, plain_measure
-from cbs_analysis.chapters.monthly import Counted, gap_caveats, unexplained_jumps
+from cbs_analysis.chapters.monthly import gap_caveats
 from cbs_analysis.evidence.finding import Finding
 from cbs_analysis.evidence.tables import Column, Table
-from cbs_analysis.evidence.wording import number, plural
+from cbs_analysis.evidence.wording import listed, number, plural
 from cbs_analysis.pack import Pack
 from cbs_analysis.sources.activity import leaf_activity
 
@@ -33,17 +34,15 @@ def recording(pack: Pack) -> Finding:
     known = [
         {
             "area": found.area.name,
-            "measure": _readable(name),
+            "measure": _readable(found.measure),
             "months": _months(found.months),
             "what": found.note,
         }
-        for name in RECORDED
-        for found in figures.recording_breaks(pack, name)
-        if found.area.code in inside
+        for found in breaks.known(pack, RECORDED, pack.area.code)
     ]
-    known += _total_differences(pack, set(inside))
-    possible = _possible_breaks(pack, inside)
-    rows = [row | {"state": "known"} for row in known] + [row | {"state": "possible"} for row in possible]
+    totals, possible = _total_differences(pack, set(inside)), _possible_breaks(pack, inside)
+    states = (("known", known), ("published so", totals), ("possible", possible))
+    rows = [row | {"state": state} for state, found in states for row in found]
     columns = {
         "area": Column("Area"),
         "measure": Column("Measure"),
@@ -53,14 +52,13 @@ def recording(pack: Pack) -> Finding:
     }
     frame = pd.DataFrame(rows, columns=list(columns))
     parts = [
-        f"{plural(len(known), 'known recording difference')}, kept out of limits and forecasts where it would mislead"
-        if known
-        else "no known recording difference",
-        f"{plural(len(possible), 'jump')} too sudden for care that nothing here explains"
-        if possible
-        else "no unexplained jump",
+        plural(len(known), "known recording break") if known else "no known recording break",
+        f"{plural(len(possible), 'jump')} too sudden for care that nothing here explains" if possible else "",
+        f"{plural(len(totals), 'area')} whose published elective total is not the sum of its parts in some months"
+        if totals
+        else "",
     ]
-    statement = f"{pack.area.name}'s monthly figures hold {' and '.join(parts)}."
+    statement = f"{pack.area.name}'s monthly figures hold {listed(part for part in parts if part)}."
     whole = figures.activity(pack)
     own = whole[whole["area_code"] == pack.area.code].assign(value=lambda f: f["gp_referrals_made"])
     return CHAPTER.finding(
@@ -115,7 +113,7 @@ def _possible_breaks(pack: Pack, inside: tuple[str, ...]) -> list[dict[str, str]
     for name in RECORDED:
         counted = Counted((name,), _readable(name), "", "calendar day" if "nonelective" in name else "working day")
         for code in inside:
-            for jump in unexplained_jumps(pack, counted, code):
+            for jump in breaks.unexplained(pack, counted, code):
                 kind = "The level steps" if jump.is_step else "One month is off"
                 rows.append(
                     {

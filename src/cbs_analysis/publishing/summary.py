@@ -20,7 +20,8 @@ from cbs_analysis.publishing.messages import Message, headline_comparison, rank_
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
 WITHOUT_INTERVAL = "By the values alone: no interval was published."
 KEY = (
-    "A value is better, similar or worse by its 95% interval against the comparator named beside it. It is "
+    "A value is better, similar or worse by its 95% interval, or as it stands where it is a complete "
+    "count, against the comparator named beside it. It is "
     "not compared where neither way is better, or where no interval was published."
 )
 
@@ -51,7 +52,6 @@ def summary_page(pack: ExecutedPack, edited: Edited, local: LocalCommentary, mad
         *_flagged_section(pack),
         markup.heading("Every indicator"),
         raw(_indicator_table(pack, edited, area), f'<p class="cbs-key">{_key()}</p>', _not_here(pack, edited)),
-        *_notes_section(pack),
         *local_section(area, local),
         markup.heading("Chapters of this pack"),
         raw(_chapters(pack)),
@@ -200,7 +200,7 @@ def _indicator_row(
     )
     return (
         f'<tr><th scope="row">{link(anchor(finding), indicator.name)}'
-        f'<span class="cbs-minor">{unit}{text(indicator.period)}</span></th>'
+        f'<span class="cbs-minor">{unit}{text(finding["period"])}</span></th>'
         f'<td class="cbs-number cbs-own">{_value(finding, indicator)}</td>'
         f'<td class="cbs-standing">{_standing(finding)}</td>{cells}</tr>'
     )
@@ -241,15 +241,6 @@ def _not_here(pack: ExecutedPack, edited: Edited) -> str:
     found = indicator_findings(pack.findings)
     names = [item.name for key, item in edited.indicators.items() if key not in found and key not in edited.made_by]
     return f'<p class="cbs-minor">Missing from this edition: {text(listed(names))}.</p>' if names else ""
-
-
-def _notes_section(pack: ExecutedPack) -> list[str]:
-    items = [
-        f"{link(f'{chapter.name}.html', chapter.title)}: {text(note)}"
-        for chapter in pack.chapters
-        for note in chapter.notes
-    ]
-    return [markup.heading("What this pack cannot say"), raw(markup.bullets(items))] if items else []
 
 
 def local_section(area: Area, local: LocalCommentary) -> list[str]:

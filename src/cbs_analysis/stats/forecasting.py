@@ -270,14 +270,14 @@ def _unusable(counts: Array, breaks: tuple[int, ...]) -> str | None:
 
 def _warn(counts: Array, months: pd.PeriodIndex | None, breaks: tuple[int, ...], model: _Model) -> tuple[str, ...]:
     def named(position: int) -> str:
-        return f"month {position + 1}" if months is None else str(months[position])
+        return f"month {position + 1}" if months is None else months[position].strftime("%B %Y")
 
     warnings = []
     gaps = np.flatnonzero(np.isnan(counts))
     if gaps.size:
         warnings.append(f"missing and not filled in: {', '.join(named(int(at)) for at in gaps)}")
     if breaks:
-        warnings.append(f"the level is taken from {named(breaks[-1])} on, after a change of recording")
+        warnings.append(f"the level is taken from {named(breaks[-1])} on, where the series steps")
     if model.group is not None and model.group.growth_is_capped:
         limit = f"{parts.LARGEST_GROWTH:.0%}"
         warnings.append(f"the group's growth is held to {limit} a year, as faster is unlikely to be care")

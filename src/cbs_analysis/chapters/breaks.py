@@ -1,0 +1,180 @@
+"""Where a monthly series changes because of how it was recorded: breaks that are known, and jumps unexplained.
+
+Known breaks come from the reference table; jumps are found in the figures. Limits, forecasts and comparisons all ask
+here, so that they treat a series alike.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from cbs_analysis.chapters import figures
+from cbs_analysis.evidence.wording import listed, signed
+from cbs_analysis.geography import Area
+from cbs_analysis.pack import Pack
+from cbs_analysis.stats.breaks import step_changes
+from cbs_analysis.stats.calendar import calendar_days, working_days
+
+SHORT_BREAK_MONTHS = 2  # a break this short is left out; a longer one starts a new level
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What is counted: the measure or measures added up, the noun, its indicator, and the kind of day it runs by."""
+
+    measures: tuple[str, ...]
+    noun: str
+    indicator: str
+    day: str  # "working day" or "calendar day"
+
+    @property
+    def days(self) -> Callable[[pd.DatetimeIndex], np.ndarray]:
+        return working_days if self.day == "working day" else calendar_days
+
+    def months(self, pack: Pack, code: str) -> pd.Series:
+        """An area's monthly counts, indexed by month; NaN where any part is missing."""
+        parts = [figures.area_months(pack, code, measure) for measure in self.measures]
+        return pd.concat(parts, axis=1).sum(axis=1, skipna=False)
+
+
+@dataclass(frozen=True)
+class Break:
+    """Months in which one leaf's measure is known to be recorded differently."""
+
+    area: Area
+    measure: str
+    months: pd.DatetimeIndex
+    note: str
+
+    @property
+    def is_short(self) -> bool:
+        return len(self.months) <= SHORT_BREAK_MONTHS
+
+    @property
+    def edges(self) -> tuple[pd.Timestamp, pd.Timestamp]:
+        """The first month recorded differently, and the first after it."""
+        return self.months[0], self.months[-1] + pd.offsets.MonthBegin(1)
+
+
+@dataclass(frozen=True)
+class Jump:
+    """A step, or a stray month, too large and sudden for care, that no known break explains."""
+
+    month: pd.Timestamp
+    is_step: bool
+    ratio: float
+
+    @property
+    def change(self) -> str:
+        return f"{signed(100 * (self.ratio - 1))}%"
+
+
+@dataclass(frozen=True)
+class Screened:
+    """A series made fit for limits and forecasts: short breaks taken out, and where its level starts anew."""
+
+    series: pd.Series
+    starts: tuple[int, ...]
+    broken: pd.Series  # true in the months of a known break
+
+
+def known(pack: Pack, measures: Iterable[str], code: str) -> list[Break]:
+    """Known breaks in the leaves of an area."""
+    table, leaves = pack.read("recording_breaks"), pack.geography.leaves(code) if code in pack.geography.areas else ()
+    rows = table[table["measure"].isin(list(measures)) & table["area_code"].isin(list(leaves))]
+    return [
+        Break(
+            pack.geography.area(row.area_code),
+            row.measure,
+            pd.date_range(row.first_month, row.last_month, freq="MS"),
+            row.note,
+        )
+        for row in rows.itertuples()
+    ]
+
+
+def matters(pack: Pack, found: Break, code: str) -> bool:
+    """Whether the leaf is so large a part of the area's measure that its break shows in it."""
+    own = figures.area_months(pack, found.area.code, found.measure)
+    return bool(own.sum() >= figures.MATERIAL_SHARE * figures.area_months(pack, code, found.measure).sum())
+
+
+def material(pack: Pack, measures: Iterable[str], code: str) -> list[Break]:
+    """Known breaks that show in an area's own figures."""
+    return [found for found in known(pack, measures, code) if matters(pack, found, code)]
+
+
+def broken_in(pack: Pack, measures: Iterable[str], *financial_years: str) -> set[str]:
+    """Leaves whose figures of a year are partly recorded differently, so not to be compared."""
+    years = [month for year in financial_years for month in figures.year_months(year)]
+    return {
+        found.area.code
+        for found in known(pack, measures, pack.geography.whole.code)
+        if len(found.months.intersection(years))
+    }
+
+
+def unexplained(pack: Pack, counted: Counted, code: str) -> list[Jump]:
+    """Jumps in an area's own series, less those at the edges of known breaks."""
+    series = counted.months(pack, code)
+    edges = {month for found in material(pack, counted.measures, code) for month in found.edges}
+    return [
+        Jump(series.index[row.position], row.kind == "step", row.ratio)
+        for row in step_changes(series, counted.days(series.index)).itertuples()
+        if series.index[row.position] not in edges
+    ]
+
+
+def steps_by_area(pack: Pack, counted: Counted, code: str) -> dict[str, list[Jump]]:
+    """Unexplained steps in an area's series, and in leaves so large that theirs moves the area's by a twentieth."""
+    found = {code: [jump for jump in unexplained(pack, counted, code) if jump.is_step]}
+    leaves = pack.geography.leaves(code) if code in pack.geography.areas else ()
+    total = counted.months(pack, code).sum()
+    for leaf in leaves if len(leaves) > 1 else ():
+        share = counted.months(pack, leaf).sum() / total
+        if share >= figures.MATERIAL_SHARE:
+            jumps = [jump for jump in unexplained(pack, counted, leaf) if jump.is_step]
+            found[leaf] = [jump for jump in jumps if share * abs(jump.ratio - 1) >= figures.MATERIAL_SHARE]
+    return {place: jumps for place, jumps in found.items() if jumps}
+
+
+def screened(pack: Pack, counted: Counted, code: str) -> Screened:
+    """An area's months with short breaks taken out, and where a known or found step starts a new level."""
+    series = counted.months(pack, code)
+    broken = pd.Series(data=False, index=series.index)
+    starts = {jump.month for jumps in steps_by_area(pack, counted, code).values() for jump in jumps}
+    for found in material(pack, counted.measures, code):
+        broken |= series.index.isin(found.months)
+        if not found.is_short:
+            starts |= set(found.edges)
+    short = [month for found in material(pack, counted.measures, code) if found.is_short for month in found.months]
+    places = sorted(int(place) for place in np.flatnonzero(series.index.isin(list(starts))) if place > 0)
+    return Screened(series.mask(series.index.isin(short)), tuple(places), broken)
+
+
+def caution(pack: Pack, counted: Counted) -> str:
+    """What to check where the level of an area, or of a large member, steps too suddenly for care; empty otherwise."""
+    steps = steps_by_area(pack, counted, pack.area.code)
+    said = []
+    for code, jumps in steps.items():
+        where = "" if code == pack.area.code else f"in {pack.geography.area(code).name} "
+        said.append(f"{where}the level steps " + listed(f"by {jump.change} in {jump.month:%B %Y}" for jump in jumps))
+    if not said:
+        return ""
+    sentence = listed(said)
+    return (
+        f"{sentence[0].upper()}{sentence[1:]}, and stays there. A change so large and sudden is more often recording "
+        "than care, and nothing here explains it."
+    )
+
+
+def caveats(pack: Pack, measures: Iterable[str]) -> list[str]:
+    """Names the known breaks in the area, and says where one is too small a part of it to be treated."""
+    found = known(pack, measures, pack.area.code)
+    return [
+        f"Recording, not care, in {item.area.name}: {item.note}"
+        + ("" if matters(pack, item, pack.area.code) else " It is too small a part of the area to be treated apart.")
+        for item in found
+    ]
