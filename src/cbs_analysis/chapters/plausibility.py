@@ -35,7 +35,9 @@ def plausibility_table(pack: Pack) -> pd.DataFrame:
     frame["by_commissioner"] = commissioned.reindex(frame["area_code"]).to_numpy()
     frame["share"] = frame["by_residence"] / frame["by_commissioner"]
     frame["unchecked"] = frame["share"].isna()
-    frame["flagged"] = frame["unchecked"] | (frame["share"] < pack.edition.plausible_share * frame["share"].median())
+    frame["flagged"] = frame["unchecked"] | (
+        frame["share"] < pack.edition.plausible_share * frame["share"].dropna().median()
+    )
     return frame.sort_values("share").reset_index(drop=True)
 
 
@@ -118,7 +120,7 @@ def plausibility(pack: Pack) -> Finding:
     own = frame[inside]
     share = own["by_residence"].sum(skipna=False) / own["by_commissioner"].sum(skipna=False)
     flagged = own.loc[own["flagged"], "area"].tolist()
-    median = frame["share"].median()
+    median = frame["share"].dropna().median()
     verdict = (
         f"flagged, as records are missing or cannot be checked: {listed(flagged)}" if flagged else "nothing is flagged"
     )
@@ -154,7 +156,7 @@ def plausibility(pack: Pack) -> Finding:
 def _ranked(pack: Pack, frame: pd.DataFrame) -> Chart | None:
     if frame["share"].isna().all():
         return None
-    median, own = float(frame["share"].median()), set(pack.geography.leaves(pack.area.code))
+    median, own = float(frame["share"].dropna().median()), set(pack.geography.leaves(pack.area.code))
     roles = [
         peer_role(row.area_code in own and not pack.area.is_whole, bool(row.flagged)) for row in frame.itertuples()
     ]
