@@ -1,5 +1,6 @@
 """How a chapter makes a finding: comparisons, side-by-side tables, key figures and citations put together one way."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from cbs_analysis.edition import Function, Indicator, Measure
 from cbs_analysis.evidence.comparing import NOT_COMPARED, Comparison, comparison, estimates, optional
 from cbs_analysis.evidence.finding import Chart, Citation, Finding
 from cbs_analysis.evidence.tables import Column, Table
-from cbs_analysis.evidence.wording import MISSING, against, interval, listed, measure, number
+from cbs_analysis.evidence.wording import MISSING, against, interval, level_name, listed, measure, number
 from cbs_analysis.geography import Area
 from cbs_analysis.pack import Pack
 from cbs_analysis.sources.catalogue import source
@@ -203,10 +204,19 @@ def side_by_side(pack: Pack, standing: Standing) -> Table:
 
 def beside_title(pack: Pack) -> str:
     """What the side-by-side table shows, in the geography's own words."""
-    count = len(pack.beside)
-    if pack.area.is_leaf:
-        return f"All {count} areas of {pack.geography.whole.name} side by side"
-    return f"{pack.area.name}: {count} member areas side by side"
+    counts = Counter(area.level for area in pack.beside)
+    said = listed(f"{count} {level_name(level, plural=count > 1)}" for level, count in counts.items())
+    return f"{'All ' if pack.area.is_leaf else ''}{said} of {among(pack)} side by side"
+
+
+def among(pack: Pack) -> str:
+    """Whose leaves stand beside the area: all of the whole's for a leaf, its own for a group."""
+    return pack.geography.whole.name if pack.area.is_leaf else pack.area.name
+
+
+def peers_named(pack: Pack) -> str:
+    """'the 31 PCTs of London'."""
+    return f"the {len(pack.peers)} {level_name(pack.peers[0].level, plural=True)} of {pack.geography.whole.name}"
 
 
 def chart_roles(pack: Pack, standing: Standing) -> pd.DataFrame:

@@ -16,6 +16,7 @@ from cbs_analysis.chapters.building import (
     beside_title,
     names,
     peer_role,
+    peers_named,
     plain_measure,
     sentence,
     stated,
@@ -34,7 +35,7 @@ from cbs_analysis.chapters.plausibility import (
 from cbs_analysis.evidence import charts
 from cbs_analysis.evidence.finding import Chart, Finding
 from cbs_analysis.evidence.tables import Column, Table
-from cbs_analysis.evidence.wording import listed, number, plural, signed
+from cbs_analysis.evidence.wording import listed, number, plural, sentence_case, signed
 from cbs_analysis.geography import Area
 from cbs_analysis.pack import Pack
 from cbs_analysis.stats import funnel, intervals
@@ -99,7 +100,7 @@ def _funnel(pack: Pack, standing: Standing, year: str) -> Chart:
         average=1.0,
         average_label="England",
         title="Emergency admissions, observed over expected",
-        subtitle=f"{pack.geography.whole.name}'s {len(frame)} areas, {year}; 1 is England's rates",
+        subtitle=f"{sentence_case(peers_named(pack))}, {year}; 1 is England's rates",
         x_title="Expected admissions",
         y_title="Observed over expected",
     )

@@ -188,4 +188,4 @@ def _life_members(pack: Pack, years: pd.DataFrame, who: str) -> Table:
         "low": Column("Lowest borough", "years", 1),
         "high": Column("Highest borough", "years", 1),
     }
-    return Table(f"Life expectancy of {who}: {beside_title(pack)}", frame, columns, emphasis=pack.area.name)
+    return Table(f"{beside_title(pack)}: lowest and highest borough", frame, columns, emphasis=pack.area.name)

@@ -14,7 +14,7 @@ from cbs_analysis.chapters.building import Chapter, Standing, names, sentence, s
 from cbs_analysis.evidence.charts import control as control_chart
 from cbs_analysis.evidence.finding import Chart, Finding
 from cbs_analysis.evidence.tables import Column, Table
-from cbs_analysis.evidence.wording import number, plural, signed
+from cbs_analysis.evidence.wording import number, plural, sentence_case, signed
 from cbs_analysis.pack import Pack
 from cbs_analysis.stats import spc
 
@@ -63,7 +63,7 @@ def months_table(frame: pd.DataFrame, counted: Counted, decimals: int = 1) -> Ta
     }
     if shown["note"].str.len().any():
         columns["note"] = Column("Note")
-    return Table(f"{counted.noun.capitalize() if counted.noun[:2] != 'GP' else counted.noun} by month", shown, columns)
+    return Table(f"{sentence_case(counted.noun)} by month, {_span(frame)}", shown, columns)
 
 
 def measure_finding(
@@ -81,7 +81,7 @@ def measure_finding(
         title=title,
         statement=f"{_rate_sentence(pack, standing, counted)} {pace}",
         standing=standing,
-        period=f"{pack.edition.activity_year}; months {_span(frame)}",
+        period=pack.edition.activity_year,
         sources=_sources(standing),
         caution=breaks.caution(pack, counted),
         caveats=[*caveats, *breaks.caveats(pack, counted.measures), *gap_caveats(frame), *_limit_caveats(frame)],
@@ -152,7 +152,7 @@ def _special(frame: pd.DataFrame) -> pd.Series:
 
 
 def _point(frame: pd.DataFrame, counted: Counted) -> str:
-    noun = counted.noun if counted.noun.startswith("GP") else counted.noun.capitalize()
+    noun = sentence_case(counted.noun)
     last = frame.tail(12)
     if (last["special_cause"] == spc.NOT_ASSESSED).any():
         return f"{noun} a {counted.day}, by month"

@@ -14,7 +14,7 @@ from cbs_analysis.evidence import charts
 from cbs_analysis.evidence.comparing import Comparison, optional
 from cbs_analysis.evidence.finding import Chart, Finding
 from cbs_analysis.evidence.tables import Column, Table
-from cbs_analysis.evidence.wording import interval, number, plural, signed
+from cbs_analysis.evidence.wording import interval, number, plural, sentence_case, signed
 from cbs_analysis.geography import Area
 from cbs_analysis.pack import Pack
 from cbs_analysis.sources.activity import leaf_activity
@@ -128,13 +128,13 @@ def _outlook(pack: Pack, measure: str) -> Finding:
     caveats = [
         CARRY_ON,
         TOTALS,
-        *(f"{warning[0].upper()}{warning[1:]}." for warning in found.warnings),
+        *(f"{sentence_case(warning)}." for warning in found.warnings),
         *breaks.caveats(pack, [measure]),
     ]
     return CHAPTER.finding(
         pack,
         measured.id.removeprefix("forecast_"),
-        title=noun[0].upper() + noun[1:],
+        title=sentence_case(noun),
         statement=statement,
         measured=measured,
         caution=breaks.caution(pack, counted(measure)),
@@ -227,7 +227,7 @@ def _fan(pack: Pack, series: pd.Series, frame: pd.DataFrame, noun: str, statemen
     drawn = charts.fan(
         series.rename("value").reset_index(),
         frame,
-        title=f"{noun[0].upper() + noun[1:]} by month, and what may come",
+        title=f"{sentence_case(noun)} by month, and what may come",
         subtitle=f"{pack.area.name}, with 80% and 95% intervals",
         value_title="A month",
         description=statement,
@@ -251,7 +251,7 @@ def backtest(pack: Pack) -> Finding:
         total = found.total
         rows.append(
             {
-                "measure": noun[0].upper() + noun[1:],
+                "measure": sentence_case(noun),
                 "actual": total.get("actual", np.nan),
                 "forecast": total.get("value", np.nan),
                 "mae": found.mae,

@@ -13,6 +13,7 @@ from cbs_analysis.chapters.building import (
     Chapter,
     Standing,
     chart_roles,
+    peers_named,
     plain_measure,
     sentence,
     stated,
@@ -23,7 +24,7 @@ from cbs_analysis.evidence.charts import ranked_intervals
 from cbs_analysis.evidence.comparing import estimates
 from cbs_analysis.evidence.finding import Chart, Finding
 from cbs_analysis.evidence.tables import Column, Table
-from cbs_analysis.evidence.wording import interval, measure, number
+from cbs_analysis.evidence.wording import interval, measure, number, sentence_case
 from cbs_analysis.pack import Pack
 from cbs_analysis.sources.activity import leaf_activity
 
@@ -252,11 +253,11 @@ def _ranked(pack: Pack, standing: Standing, value_title: str) -> Chart | None:
     if np.isnan(standing.own(pack).value):
         return None
     frame = chart_roles(pack, standing)
+    where = sentence_case(peers_named(pack)) if pack.area.is_whole else f"{pack.area.name} among {peers_named(pack)}"
     drawn = ranked_intervals(
         frame,
         title=standing.measured.name,
-        subtitle=f"{pack.area.name} among the {len(pack.peers)} areas of {pack.geography.whole.name}, "
-        f"{pack.edition.activity_year}, 95% intervals",
+        subtitle=f"{where}, {pack.edition.activity_year}, 95% intervals",
         value_title=value_title,
     )
     own = standing.own(pack)

@@ -4,7 +4,6 @@ For strategic planning. From the mid-year population estimates and components of
 the Index of Multiple Deprivation; London's pack holds the 2006 commissioning paper's own figures beside them.
 """
 
-import numpy as np
 import pandas as pd
 
 from cbs_analysis.chapters import figures
@@ -21,9 +20,10 @@ from cbs_analysis.chapters.building import (
 )
 from cbs_analysis.chapters.deprivation import deprivation
 from cbs_analysis.chapters.life_expectancy import life_expectancy_female, life_expectancy_male
+from cbs_analysis.chapters.paper_2006 import paper_2006
 from cbs_analysis.evidence import charts
 from cbs_analysis.evidence.comparing import Comparison, optional
-from cbs_analysis.evidence.finding import Chart, Finding, Note
+from cbs_analysis.evidence.finding import Chart, Finding
 from cbs_analysis.evidence.tables import Column, Table
 from cbs_analysis.evidence.wording import listed, measure, number, signed
 from cbs_analysis.geography import Area
@@ -321,52 +321,6 @@ def _vital_trend(pack: Pack, event: str, per: int) -> pd.DataFrame:
     rolled["series"] = [areas[code].name for code in rolled["area_code"]]
     rolled["role"] = [area_role(pack, areas[code]) for code in rolled["area_code"]]
     return rolled[["x", "series", "value", "role"]]
-
-
-def paper_2006(pack: Pack) -> Finding | Note:
-    """The 2006 commissioning paper's own figures, beside what the tables give."""
-    claims = pack.read("commissioning_paper_2006")
-    here = claims[claims["area_name"].isin([pack.area.name])] if not pack.area.is_whole else claims
-    if here.empty:
-        return Note(f"The 2006 paper prints no figure for {pack.area.name} itself.")
-    given = _what_tables_give(pack)
-    frame = here.assign(
-        tables=[given.get((row.measure, row.area_name), np.nan) for row in here.itertuples()],
-    ).reset_index(drop=True)
-    frame["note"] = np.where(frame["tables"].isna(), "not in the handbook's tables", "")
-    columns = {
-        "paragraph": Column("Paragraph"),
-        "measure": Column("Measure"),
-        "area_name": Column("Area"),
-        "value": Column("As printed", decimals=1),
-        "unit": Column("Unit"),
-        "tables": Column("From the tables, mid-2006", decimals=1),
-        "note": Column("Note"),
-    }
-    found = int(frame["tables"].notna().sum())
-    return CHAPTER.finding(
-        pack,
-        "paper_2006",
-        title="The 2006 paper's own figures",
-        statement=f"The London commissioning paper of 2006 argues from {len(claims)} figures, "
-        f"{'' if pack.area.is_whole else f'{len(frame)} of them about {pack.area.name}, '}"
-        f"of which the tables here can check {found or 'none'}.",
-        measured=plain_measure("Figures that the tables can check", "figures", 0),
-        value=float(found),
-        period="2006",
-        sources=["commissioning_paper_2006", "population_by_age"],
-        caveats=["The paper's periods and definitions are not always stated; a difference need not be an error."],
-        table=Table("The 2006 paper's figures", frame, columns),
-    )
-
-
-def _what_tables_give(pack: Pack) -> dict[tuple[str, str], float]:
-    total, young = figures.people_by_age(pack, 2006), figures.people_by_age(pack, 2006, *SHARES["20-34"])
-    whole, national = pack.geography.whole, pack.geography.national
-    given = {("London resident population", whole.name): total[whole.code] / 1e6}
-    for area in (whole, national):
-        given["people aged 20 to 34", area.name] = 100 * young[area.code] / total[area.code]
-    return given
 
 
 def _beside(pack: Pack, standing: Standing) -> str:

@@ -51,6 +51,17 @@ def plural(count: int, noun: str, nouns: str | None = None) -> str:
     return f"{number(count)} {noun if count == 1 else nouns or noun + 's'}"
 
 
+def sentence_case(text: str) -> str:
+    """The text with its first letter in upper case, the rest as it is."""
+    return text[:1].upper() + text[1:]
+
+
+def level_name(level: str, plural: bool = False) -> str:
+    """A level of a geography in words: 'PCTs', 'sector'."""
+    word = level.upper() if len(level) <= 3 else level.replace("_", " ")
+    return f"{word}s" if plural else word
+
+
 def ordinal(rank: int) -> str:
     """1st, 2nd, 3rd, 11th."""
     suffix = "th" if rank % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(rank % 10, "th")

@@ -11,12 +11,12 @@ from typing import Any
 
 from cbs_analysis.edition import Indicator
 from cbs_analysis.errors import DataError
-from cbs_analysis.evidence.wording import listed, plural
+from cbs_analysis.evidence.wording import level_name, listed, plural
 from cbs_analysis.geography import Area, Geography
 from cbs_analysis.publishing import markup
 from cbs_analysis.publishing.findings import ExecutedPack
 from cbs_analysis.publishing.markup import link, raw, text
-from cbs_analysis.publishing.summary import Edited, in_reading_order, level_name, why
+from cbs_analysis.publishing.summary import Edited, in_reading_order, why
 
 FAILURES_SHOWN = 20
 POLARITY = {

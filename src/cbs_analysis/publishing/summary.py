@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cbs_analysis.edition import Edition, Indicator, LocalCommentary
-from cbs_analysis.evidence.wording import listed, number
+from cbs_analysis.evidence.wording import level_name, listed, number
 from cbs_analysis.geography import Area, Geography
 from cbs_analysis.publishing import markup
 from cbs_analysis.publishing.findings import NOT_MADE, ExecutedPack, Failure
@@ -75,12 +75,6 @@ def _under_title(area: Area, edited: Edited, made: Sequence[str]) -> str:
         parts.append("in " + ", ".join(_pack_link(above, made) for above in within))
     parts.append(text(edited.edition.title))
     return f'<p class="cbs-subtitle">{" · ".join(parts)}</p>'
-
-
-def level_name(level: str, plural: bool = False) -> str:
-    """A level of a geography in words: 'PCTs', 'sector'."""
-    word = level.upper() if len(level) <= 3 else level.replace("_", " ")
-    return f"{word}s" if plural else word
 
 
 def _messages(messages: Sequence[Message], indicators: Mapping[str, Indicator]) -> str:
