@@ -18,7 +18,7 @@ from cbs_analysis.evidence.tables import Table
 
 MIME = "application/vnd.cbs.finding+json"
 TABLE_MIME = "application/vnd.dataresource+json"
-CHART_MIME = "application/vnd.vegalite.v5+json"
+CHART_MIME = rendering.VEGA_LITE_MIME
 
 
 @dataclass(frozen=True)
