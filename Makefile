@@ -54,8 +54,10 @@ lint: $(READY)
 	$(BIN)/lint-imports
 	$(BIN)/mypy src
 
+# In a container one is often root, which Jupyter wants said.
+AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 lab: $(READY)
-	$(BIN)/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks
+	$(BIN)/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks $(AS_ROOT)
 
 clean:
 	rm -rf build .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache

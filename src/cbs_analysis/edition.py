@@ -8,11 +8,18 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from cbs_analysis.errors import UserError, nearest
 
-FinancialYear = Annotated[str, Field(pattern=r"^\d{4}/\d{2}$")]
+
+def _consecutive(year: str) -> str:
+    if (int(year[:4]) + 1) % 100 != int(year[5:]):
+        raise ValueError(f"a financial year is two years that follow, like {year[:4]}/{(int(year[:4]) + 1) % 100:02d}")
+    return year
+
+
+FinancialYear = Annotated[str, Field(pattern=r"^\d{4}/\d{2}$"), AfterValidator(_consecutive)]
 Polarity = Literal["high is good", "low is good", "none"]
 Function = Literal["strategic planning", "care pathway management", "provider management", "monitoring"]
 
@@ -34,6 +41,13 @@ class Edition(Params):
     emergency_year: FinancialYear
     plausible_share: float = Field(gt=0, lt=1)
     notes: tuple[str, ...] = ()
+
+    @field_validator("chapters")
+    @classmethod
+    def _each_once(cls, chapters: tuple[str, ...]) -> tuple[str, ...]:
+        if twice := [name for name in dict.fromkeys(chapters) if chapters.count(name) > 1]:
+            raise ValueError(f"{twice[0]!r} stands twice; each chapter belongs once")
+        return chapters
 
 
 class Measure(Params):
@@ -84,9 +98,9 @@ def load_edition(name: str, params: Path) -> Edition:
 
 def load_indicators(params: Path) -> dict[str, Indicator]:
     """Every indicator by id, in the order of the file."""
-    values = _mapping(params / "indicators.yml")
+    file, values = "params/indicators.yml", _mapping(params / "indicators.yml")
     return {
-        key: _validated(Indicator, {"id": key, **(value or {})}, f"params/indicators.yml, {key}")
+        key: _validated(Indicator, {"id": key, **_keyed(value, f"{file}, {key}")}, f"{file}, {key}")
         for key, value in values.items()
     }
 
@@ -103,12 +117,21 @@ def _mapping(path: Path) -> dict[str, Any]:
     shown = f"params/{path.relative_to(path.parents[1])}" if path.parent.name != "params" else f"params/{path.name}"
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{shown} is missing") from None
+    except OSError as error:
+        raise UserError(f"{shown} cannot be read: {error.strerror}") from None
+    except yaml.MarkedYAMLError as error:
+        where = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise UserError(f"{shown}{where}: not readable as YAML: {error.problem}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{shown}: not readable as YAML: {' '.join(str(error).split())}") from None
+    return _keyed(values, shown)
+
+
+def _keyed(values: Any, shown: str) -> dict[str, Any]:
+    if values is None:
+        raise UserError(f"{shown}: is empty; it must be keys with values")
     if not isinstance(values, dict):
-        raise UserError(f"{shown}: must be keys with values, not {type(values).__name__}")
+        raise UserError(f"{shown}: must be keys with values, not {values!r}")
     return values
 
 
@@ -116,10 +139,14 @@ def _validated(model: type[Model], values: dict[str, Any], shown: str) -> Model:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        first, *rest = error.errors()
+        first, *rest = sorted(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
         key = ".".join(str(part) for part in first["loc"])
         more = f" (and {len(rest)} more)" if rest else ""
         if first["type"] == "extra_forbidden":
             raise UserError(f"{shown}: unknown key {key!r}; {nearest(key, model.model_fields)}{more}") from None
+        if first["type"] == "tuple_type":
+            raise UserError(
+                f"{shown}: {key}: must be a list, each line starting with '- ', not {first['input']!r}{more}"
+            ) from None
         given = f", not {first['input']!r}" if first["type"] != "missing" else ""
         raise UserError(f"{shown}: {key}: {first['msg'].lower()}{given}{more}") from None

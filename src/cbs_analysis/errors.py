@@ -23,5 +23,5 @@ def nearest(value: str, valid: Iterable[str], limit: int = 3) -> str:
     close = [folded[match] for match in difflib.get_close_matches(value.casefold(), folded, limit, cutoff=0.5)]
     if close:
         return f"nearest: {', '.join(close)}"
-    shown = ", ".join(options[:8])
-    return f"valid: {shown}{', ...' if len(options) > 8 else ''}" if options else "there are none"
+    shown = ", ".join(options[:20])
+    return f"valid: {shown}{', ...' if len(options) > 20 else ''}" if options else "there are none"

@@ -123,15 +123,15 @@ def geography_names(data: Path) -> list[str]:
     return [row["geography"] for row in _rows(data / "reference" / "geography_names.csv")]
 
 
-def load_geography(name: str, data: Path) -> Geography:
-    """The geography of this name from the reference tables in `data`.
+def load_geography(name: str, data: Path, named_in: str = "") -> Geography:
+    """The geography of this name from the reference tables in `data`; `named_in` begins the error where it is unknown.
 
     Raises UserError for an unknown name, DataError where the tree is broken: an area without a name, a parent that is
     not in it, more than one whole, a loop.
     """
     names = {row["geography"]: row for row in _rows(data / "reference" / "geography_names.csv")}
     if name not in names:
-        raise UserError(f"geography: {name!r} is not known; {nearest(name, names)}")
+        raise UserError(f"{named_in}geography: {name!r} is not known; {nearest(name, names)}")
     described = {row["area_code"]: row for row in _rows(data / "reference" / "areas.csv")}
     rows = [row for row in _rows(data / "reference" / "geographies.csv") if row["geography"] == name]
     _check_tree(name, rows, described)

@@ -68,5 +68,5 @@ def open_pack(area_code: str, edition: str) -> Pack:
     """
     params = params_dir()
     choices = load_edition(edition, params)
-    geography = load_geography(choices.geography, data_dir())
+    geography = load_geography(choices.geography, data_dir(), f"params/editions/{edition}.yml: ")
     return Pack(geography.area(area_code), choices, geography, load_indicators(params), data_dir())

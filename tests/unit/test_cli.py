@@ -5,6 +5,7 @@ text.
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
@@ -130,7 +131,8 @@ def found(monkeypatch):
         "flagged": False,
     }
     bare = {**finding, "statement": "No value", "indicator": None, "value": None, "flagged": True}
-    monkeypatch.setattr("cbs_analysis.publishing.findings.read_findings", lambda edition, area: [finding, bare])
+    pack = SimpleNamespace(findings=[finding, bare], failures=())
+    monkeypatch.setattr("cbs_analysis.publishing.findings.find_pack", lambda edition, area: pack)
     return [finding, bare]
 
 
@@ -138,6 +140,15 @@ def test_findings_as_json_are_nothing_but_json_with_numbers_unrounded(home, call
     status, out, err = call("findings", "--area", "5LE", "--json")
     assert (status, err) == (0, "")
     assert json.loads(out) == found
+
+
+def test_findings_of_a_pack_with_a_failed_chapter_say_so_beside_the_json(home, call, monkeypatch):
+    failure = SimpleNamespace(chapter="outlook", cell=3, reason="ValueError: no")
+    pack = SimpleNamespace(findings=[], failures=(failure,))
+    monkeypatch.setattr("cbs_analysis.publishing.findings.find_pack", lambda edition, area: pack)
+    status, out, err = call("findings", "--area", "5LE", "--json")
+    assert (status, json.loads(out)) == (1, [])
+    assert "5LE outlook is not among these findings: ValueError: no" in err
 
 
 def test_findings_show_statement_value_limits_and_period_as_they_are(home, call, found):

@@ -78,6 +78,18 @@ def test_a_missing_month_is_never_read_as_nothing_to_win(home: Callable[[Callabl
     assert "months are missing" in planned_care.daycase_opportunity(open_pack("5LE", "2011-12")).statement
 
 
+def test_a_month_missing_for_everybody_in_the_year_compared_stops_no_finding(
+    home: Callable[[Callable[[str], bool]], None],
+) -> None:
+    home(lambda line: line.startswith("2010-08"))
+    for code in ("5LE", "LON"):
+        pack = open_pack(code, "2011-12")
+        for module in (planned_care, emergency_care, outlook):
+            for name in module.__all__:
+                assert "nan" not in getattr(module, name)(pack).statement
+        assert "months are missing" in planned_care.daycase_rate(pack).statement
+
+
 def test_too_many_gaps_give_no_forecast_and_a_reason(home: Callable[[Callable[[str], bool]], None]) -> None:
     home(lambda line: ",5LE," in line and line.startswith(("2008", "2009")))
     finding = outlook.gp_referrals(open_pack("5LE", "2011-12"))

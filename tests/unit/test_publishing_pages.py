@@ -21,7 +21,7 @@ from cbs_analysis.publishing.findings import (
     ExecutedChapter,
     ExecutedPack,
     Failure,
-    read_findings,
+    find_pack,
     read_pack,
 )
 from cbs_analysis.publishing.mathml import to_mathml
@@ -244,7 +244,7 @@ class TestReadingExecutedNotebooks:
     def test_findings_come_in_the_order_of_the_edition_then_of_the_cells(self, folder):
         self.write(folder, "planned_care", {FINDING_MIME: {"id": "p.1"}}, {FINDING_MIME: {"id": "p.2"}})
         self.write(folder, "population_and_need", {FINDING_MIME: {"id": "n.1"}})
-        assert [item["id"] for item in read_findings("2011-12", "5LE")] == ["n.1", "p.1", "p.2"]
+        assert [item["id"] for item in find_pack("2011-12", "5LE").findings] == ["n.1", "p.1", "p.2"]
 
     def test_titles_notes_and_failures_are_read(self, folder, edited):
         note = {
@@ -262,24 +262,24 @@ class TestReadingExecutedNotebooks:
     def test_a_notebook_left_from_before_a_failure_is_not_read(self, folder):
         self.write(folder, "outlook", {FINDING_MIME: {"id": "o.1"}})
         self.record(folder)
-        assert read_findings("2011-12", "5LE") == []
+        assert find_pack("2011-12", "5LE").findings == []
 
     def test_a_pack_that_was_not_made_is_said_with_what_to_run(self, folder):
         with pytest.raises(UserError, match="run cbs packs --edition 2011-12 --area 5LE"):
-            read_findings("2011-12", "5LE")
+            find_pack("2011-12", "5LE")
 
     def test_unknown_areas_and_editions_are_named(self, folder):
         with pytest.raises(UserError, match="5LX"):
-            read_findings("2011-12", "5LX")
+            find_pack("2011-12", "5LX")
         with pytest.raises(UserError, match="2012"):
-            read_findings("2012", "5LE")
+            find_pack("2012", "5LE")
 
     def test_a_broken_notebook_is_a_data_error(self, folder):
         path = folder / "5LE" / "outlook.ipynb"
         path.parent.mkdir(parents=True)
         path.write_text("{", encoding="utf-8")
         with pytest.raises(DataError, match=r"outlook\.ipynb"):
-            read_findings("2011-12", "5LE")
+            find_pack("2011-12", "5LE")
 
     def test_a_site_of_no_packs_is_refused(self, folder):
         with pytest.raises(UserError, match="no pack has been made"):

@@ -88,6 +88,35 @@ def test_a_mistake_in_any_params_file_is_named_before_anything_runs(home, name, 
     assert all(word in str(caught.value) for word in words)
 
 
+@pytest.mark.parametrize(
+    ("name", "old", "new", "words"),
+    [
+        ("editions/2011-12.yml", "activity_year: 2010/11", "activity_year: 2015/16",
+         "params/editions/2011-12.yml: activity_year: the figures hold 2008/09 to 2010/11, not 2015/16"),
+        ("editions/2011-12.yml", "population_year: 2010", "population_year: 1950",
+         "population_year: the figures hold 2001 to 2010, not 1950"),
+        ("editions/2011-12.yml", "geography: sector_2009", "geography: sectr_2009",
+         "params/editions/2011-12.yml: geography: 'sectr_2009' is not known; nearest: sector_2009"),
+        ("indicators.yml", "sources: [population_by_age]", "sources: [population_by_aeg]",
+         "params/indicators.yml, population: sources: 'population_by_aeg' is not a table; nearest: population_by_age"),
+    ],
+)  # fmt: skip
+def test_a_choice_that_the_figures_do_not_hold_is_named_with_what_they_hold(home, name, old, new, words):
+    path = home / "params" / name
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(UserError, match=re.escape(words)):
+        make_plan("2011-12")
+
+
+def test_an_areas_file_of_another_ending_is_not_overlooked(home):
+    (home / "params" / "areas").mkdir(exist_ok=True)
+    (home / "params" / "areas" / "5LE.yaml").write_text("commentary: x\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"params/areas/5LE.yaml: .*end in .yml"):
+        make_plan("2011-12")
+
+
 def test_the_commentary_of_an_area_of_another_geography_is_no_mistake(home):
     path = home / "params" / "areas" / "Q31.yml"
     path.parent.mkdir()

@@ -131,17 +131,11 @@ def daycase_rate(pack: Pack) -> Finding:
     if pack.area.code in england.index:
         rank = int(england.rank(method="min", ascending=False)[pack.area.code])
         place = f" It ranks {rank} of {len(england)} PCTs in England, 1 the highest."
+    points = {"Lowest PCT": 0, "Lower quartile": 25, "Median": 50, "Upper quartile": 75, "Highest PCT": 100}
     quartiles = pd.DataFrame(
         {
-            "measure": [
-                "Lowest PCT",
-                "Lower quartile",
-                "Median",
-                "Upper quartile",
-                "Highest PCT",
-                pack.area.name,
-            ],
-            "value": [*np.percentile(england, [0, 25, 50, 75, 100]), own.value],
+            "measure": [*points, pack.area.name],
+            "value": [*(england.quantile(point / 100) for point in points.values()), own.value],
         }
     )
     columns = {
@@ -183,7 +177,7 @@ def daycase_shortfalls(pack: Pack, target: float) -> Standing:
 
 def daycase_opportunity(pack: Pack) -> Finding:
     """Ordinary admissions that would be day cases at the rate of England's upper quartile PCT."""
-    target = float(np.percentile(england_rates(pack), 75))
+    target = float(england_rates(pack).quantile(0.75))
     moved, year, name = daycase_shortfalls(pack, target), pack.edition.activity_year, pack.area.name
     own = moved.own(pack)
     if np.isnan(own.value):

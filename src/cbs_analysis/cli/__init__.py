@@ -155,19 +155,22 @@ def findings(
       cbs findings --area 5LE
       cbs findings --area SEL --json > sel.json
     """
-    from cbs_analysis.publishing.findings import read_findings
-
-    found = read_findings(edition, area)
-    if as_json:
-        import json
-
-        typer.echo(json.dumps(found, ensure_ascii=False, indent=2).encode("utf-8"))
-        return
     from cbs_analysis.cli import show
     from cbs_analysis.edition import load_indicators
     from cbs_analysis.home import params_dir
+    from cbs_analysis.publishing.findings import find_pack
 
-    show.findings(found, load_indicators(params_dir()))
+    pack = find_pack(edition, area)
+    if as_json:
+        import json
+
+        typer.echo(json.dumps(pack.findings, ensure_ascii=False, indent=2).encode("utf-8"))
+    else:
+        show.findings(pack.findings, load_indicators(params_dir()))
+    for failure in pack.failures:
+        _complain(f"{area} {failure.chapter} is not among these findings: {failure.reason}")
+    if any(failure.cell is not None for failure in pack.failures):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -194,7 +197,9 @@ def areas(
 
 
 @app.command()
-def check() -> None:
+def check(
+    rows: Annotated[bool, typer.Option("--rows", help="Name every row of known differences and gaps.")] = False,
+) -> None:
     """Check every source against its rules, and list what was checked and what was found.
 
     A known difference is the publisher's own, and kept; a gap is a figure that is missing, and stays missing.
@@ -203,13 +208,14 @@ def check() -> None:
     \b
     Examples:
       cbs check
+      cbs check --rows        name the rows of known differences and gaps too
     """
     from cbs_analysis.cli import show
     from cbs_analysis.home import data_dir
     from cbs_analysis.sources import check_all
 
     results = check_all(data_dir())
-    show.checks(results)
+    show.checks(results, every_row=rows)
     if any(result.status == "failed" for result in results):
         raise typer.Exit(1)
 

@@ -104,7 +104,7 @@ def areas(geography: Geography) -> None:
     out.print(Text(f"{geography.title}: {len(geography.areas)} areas. {geography.note}".strip()))
 
 
-def checks(results: Sequence[CheckResult]) -> None:
+def checks(results: Sequence[CheckResult], every_row: bool = False) -> None:
     """A table of every check, then the rows that failed ones are about, then how many there are of each
     kind.
     """
@@ -115,9 +115,10 @@ def checks(results: Sequence[CheckResult]) -> None:
     out = console()
     out.print(table)
     for result in results:
-        if result.status == "failed":
-            for row in result.rows[:ROWS_NAMED]:
-                out.print(Text(f"failed: {result.table}: {row}"), style="red", soft_wrap=True)
+        named = result.rows if every_row else result.rows[:ROWS_NAMED] if result.status == "failed" else ()
+        for row in named:
+            style = STATUS_STYLES.get(result.status, "")
+            out.print(Text(f"{result.status}: {result.table}: {row}"), style=style, soft_wrap=True)
     counts = Counter(result.status for result in results)
     out.print(f"{len(results)} checks: " + ", ".join(f"{counts[status]} {status}" for status in counts))
 
@@ -149,5 +150,5 @@ def _value_with_limits(finding: Mapping[str, Any], decimals: int | None) -> str:
 
 def _number(value: float, decimals: int | None) -> str:
     if decimals is None:
-        decimals = 0 if abs(value) >= 1000 else 1 if abs(value) >= 10 else 2
+        decimals = 0 if abs(value) >= 1000 or value == int(value) else 1 if abs(value) >= 10 else 2
     return f"{value:,.{decimals}f}"

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cbs_analysis.edition import Edition, load_edition, load_indicators
-from cbs_analysis.errors import DataError, UserError
+from cbs_analysis.errors import DataError, UserError, nearest
 from cbs_analysis.geography import load_geography
 from cbs_analysis.home import build_dir, data_dir, home, params_dir
 from cbs_analysis.publishing.findings import ExecutedPack, is_made, read_pack
@@ -41,11 +41,23 @@ def build_site(edition: str) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
     staged.parent.mkdir(parents=True, exist_ok=True)
     package = read_package(data_dir())
+    _check_methods(edited, own_or_checkout("book") / "methods")
     stage(staged, own_or_checkout("book"), own_or_checkout("_config.yml"), edited, packs, package, params_dir())
     _run_jupyter_book(staged, work, build / LOG)
     _put_in_place(work / "_build" / "html", build / "site")
     shutil.rmtree(work, ignore_errors=True)
     return build / "site" / "index.html"
+
+
+def _check_methods(edited: Edited, methods: Path) -> None:
+    """Every indicator's method has its page."""
+    pages = [path.stem for path in methods.glob("*.md")]
+    for key, indicator in edited.indicators.items():
+        if indicator.method not in pages:
+            shown = f"params/indicators.yml, {key}: method"
+            raise UserError(
+                f"{shown}: {indicator.method!r} has no page in book/methods; {nearest(indicator.method, pages)}"
+            )
 
 
 def gather(edition: Edition) -> tuple[Edited, dict[str, ExecutedPack]]:

@@ -58,14 +58,14 @@ class ExecutedPack:
         return [finding for chapter in self.chapters for finding in chapter.findings]
 
 
-def read_findings(edition: str, area_code: str) -> list[FindingJson]:
-    """All findings of an area, in chapter and cell order, numbers unrounded.
+def find_pack(edition: str, area_code: str) -> ExecutedPack:
+    """An area's executed chapters and what is missing of them, by the edition's name.
 
     Raises UserError for an unknown edition or area, or where the pack has not been made.
     """
     choices = load_edition(edition, params_dir())
     load_geography(choices.geography, data_dir()).area(area_code)
-    return read_pack(choices, area_code).findings
+    return read_pack(choices, area_code)
 
 
 def read_pack(edition: Edition, area_code: str) -> ExecutedPack:

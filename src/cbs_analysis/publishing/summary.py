@@ -234,7 +234,7 @@ def _not_here(pack: ExecutedPack, edited: Edited) -> str:
     """Indicators that no pack of the edition has."""
     found = indicator_findings(pack.findings)
     names = [item.name for key, item in edited.indicators.items() if key not in found and key not in edited.made_by]
-    return f'<p class="cbs-minor">Missing from this edition: {text(listed(names))}.</p>' if names else ""
+    return f'<p class="cbs-minor">No chapter made for this edition gives: {text(listed(names))}.</p>' if names else ""
 
 
 def local_section(area: Area, local: LocalCommentary) -> list[str]:

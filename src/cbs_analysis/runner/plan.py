@@ -56,12 +56,13 @@ def make_plan(edition: str, areas: Sequence[str] = (), chapters: Sequence[str] =
     """
     params, data = params_dir(), data_dir()
     chosen = load_edition(edition, params)
-    load_indicators(params)
+    _check_indicators(params)
     wanted_chapters = _chosen_chapters(chosen, chapters)
     for chapter in wanted_chapters:
         _check_template(_template(chapter))
     _check_sources(data)
-    geography = load_geography(chosen.geography, data)
+    _check_years(chosen, data)
+    geography = load_geography(chosen.geography, data, f"params/editions/{edition}.yml: ")
     wanted_areas = [geography.area(code).code for code in dict.fromkeys(areas)] or list(geography.areas)
     _check_commentary(params, data)
     return Plan(
@@ -89,10 +90,42 @@ def _chosen_chapters(edition: Edition, chapters: Iterable[str]) -> list[str]:
     return wanted or list(edition.chapters)
 
 
+def _check_indicators(params: Path) -> None:
+    """Every indicator names tables that the data catalogue has."""
+    from cbs_analysis.sources import sources
+
+    tables = [source.table for source in sources()]
+    for key, indicator in load_indicators(params).items():
+        for table in indicator.sources:
+            if table not in tables:
+                raise UserError(
+                    f"params/indicators.yml, {key}: sources: {table!r} is not a table; {nearest(table, tables)}"
+                )
+
+
+def _check_years(edition: Edition, data: Path) -> None:
+    """The years an edition names are years that its tables hold."""
+    from cbs_analysis.sources import read
+
+    months = read("monthly_activity_return", data)["month"]
+    starts = (months.dt.year - (months.dt.month < 4)).unique()
+    held = {
+        "activity_year": [f"{start}/{(start + 1) % 100:02d}" for start in sorted(starts)],
+        "population_year": sorted(read("population_by_age", data)["mid_year"].unique().tolist()),
+        "emergency_year": sorted(read("emergency_admissions", data)["financial_year"].unique().tolist()),
+    }
+    for key, years in held.items():
+        if (chosen := getattr(edition, key)) not in years:
+            shown = f"params/editions/{edition.name}.yml: {key}"
+            raise UserError(f"{shown}: the figures hold {years[0]} to {years[-1]}, not {chosen}")
+
+
 def _check_commentary(params: Path, data: Path) -> None:
     """Every area's own file is readable and belongs to an area of some geography."""
     known: set[str] | None = None
-    for path in sorted((params / "areas").glob("*.yml")):
+    for path in sorted((params / "areas").glob("*")):
+        if path.suffix != ".yml":
+            raise UserError(f"params/areas/{path.name}: must be named after an area's code and end in .yml")
         load_commentary(path.stem, params)
         known = known or _every_area(data)
         if path.stem not in known:
