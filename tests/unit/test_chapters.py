@@ -239,6 +239,23 @@ def test_a_year_on_year_change_is_not_given_across_a_recording_break() -> None:
     assert "% on the year before" in planned_care.gp_referrals(pack("5LF")).statement
 
 
+def test_a_change_on_the_year_is_not_given_across_an_unexplained_step() -> None:
+    for finding in (emergency_care.nonelective(pack("5LE")), planned_care.first_outpatients(pack("5LA"))):
+        assert "the level steps, so the year before is no measure of it" in finding.statement
+    assert "is no measure of it" in outlook.first_outpatients(pack("5LA")).statement
+    members = outlook.other_referrals(pack("SEL")).members
+    assert members is not None
+    assert members.frame.set_index("area")["change"].isna()["Lewisham"]
+
+
+def test_a_comparator_that_steps_is_named_to_those_held_against_it() -> None:
+    assert any(
+        "Southwark by +36% in April 2010" in caveat for caveat in emergency_care.nonelective(pack("5LF")).caveats
+    )
+    assert not any("A comparator holds" in caveat for caveat in emergency_care.nonelective(pack("5LE")).caveats)
+    assert "First outpatient attendances: The level steps" in planned_care.attendances_per_referral(pack("5LA")).caution
+
+
 def test_a_sectors_shortfall_of_day_cases_is_the_sum_of_its_pcts() -> None:
     sector = planned_care.daycase_opportunity(pack("SEL"))
     parts = [planned_care.daycase_opportunity(pack(code)).value or 0 for code in sorted(pcts_of("SEL"))]

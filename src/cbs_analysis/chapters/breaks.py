@@ -154,6 +154,31 @@ def screened(pack: Pack, counted: Counted, code: str) -> Screened:
     return Screened(series.mask(series.index.isin(short)), tuple(places), broken)
 
 
+def level_changes(pack: Pack, counted: Counted, code: str, months: pd.DatetimeIndex) -> str:
+    """Why months of an area cannot be added up or held against each other, in two words; empty where they can."""
+    found = screened(pack, counted, code)
+    broken = found.broken.reindex(months, fill_value=False)
+    if 0 < broken.sum() < len(months):
+        return "recording changed"
+    steps = set(found.series.index[list(found.starts)])
+    return "the level steps" if steps & set(months[1:]) else ""
+
+
+def comparators_that_step(pack: Pack, counted: Counted, months: pd.DatetimeIndex) -> list[str]:
+    """A caveat for each comparator whose own level steps, unexplained, in the months compared."""
+    stepping = [
+        f"{pack.geography.area(place).name} by {jump.change} in {jump.month:%B %Y}"
+        for area in pack.comparators
+        if area.code in pack.geography.areas
+        for place, jumps in steps_by_area(pack, counted, area.code).items()
+        if pack.area.code not in (place, area.code) and place not in pack.geography.leaves(pack.area.code)
+        for jump in jumps
+        if jump.month in months
+    ]
+    said = listed(dict.fromkeys(stepping))
+    return [f"A comparator holds a sudden step that nothing here explains: {said}."] if stepping else []
+
+
 def caution(pack: Pack, counted: Counted) -> str:
     """What to check where the level of an area, or of a large member, steps too suddenly for care; empty otherwise."""
     steps = steps_by_area(pack, counted, pack.area.code)

@@ -43,6 +43,7 @@ from cbs_analysis.stats import funnel, intervals
 CHAPTER = Chapter("emergency_care", "care pathway management")
 COUNTED = Counted((NONELECTIVE,), "non-elective admissions", "nonelective_per_1000", "calendar day")
 FIXED_RATES = "The publisher holds every year against England's rates of one year, so England is not 1 in the others."
+NO_ADMISSIONS = "{area} has no count of emergency admissions by residence for {year}: figures are missing."
 UNCHECKED = "Years before the activity return starts cannot be checked against it."
 OVERDISPERSED = (
     "Areas this large differ by more than chance alone, so most fall outside these limits; being outside says that the "
@@ -65,6 +66,8 @@ def admission_ratio(pack: Pack) -> Finding:
         f"{number(own.denominator)} "
         f"would be expected at England's rates: {number(abs(100 * (own.value - 1)), 1)}% {more}, a ratio of "
         f"{stated(pack, standing)}{', ' + said if said and not flag else ''}.{clean}"
+        if not np.isnan(own.value)
+        else NO_ADMISSIONS.format(area=pack.area.name, year=year)
     )
     return CHAPTER.finding(
         pack,
@@ -128,7 +131,9 @@ def excess_admissions(pack: Pack) -> Finding:
         "excess_admissions",
         title="Admissions above or below expected",
         statement=f"{'As published, ' if flag else ''}{pack.area.name} had {number(abs(own.value))} {word} emergency "
-        f"admissions than expected in {year} (95% interval {signed(own.lower)} to {signed(own.upper)}).",
+        f"admissions than expected in {year} (95% interval {signed(own.lower)} to {signed(own.upper)})."
+        if not np.isnan(own.value)
+        else NO_ADMISSIONS.format(area=pack.area.name, year=year),
         standing=standing,
         comparisons=(),
         period=year,
@@ -162,7 +167,7 @@ def ratio_trend(pack: Pack) -> Finding:
     chart = charts.lines(
         frame,
         title="Emergency admissions, observed over expected, by year",
-        subtitle=f"{pack.area.name} and comparators; every year is held against England's rates of {years[-1]}",
+        subtitle=f"{pack.area.name} and comparators; every year is held against England's rates of one year",
         x_title="Financial year",
         value_title="Observed over expected",
         x_type="ordinal",
@@ -182,13 +187,16 @@ def ratio_trend(pack: Pack) -> Finding:
         title="Trend",
         statement=f"{'As published, ' if flag else ''}{pack.area.name}'s ratio went from "
         f"{number(own['value'].iloc[0], 2)} in {years[0]} to "
-        f"{number(own['value'].iloc[-1], 2)} in {years[-1]} ({signed(change, 2)}){england}.",
+        f"{number(own['value'].iloc[-1], 2)} in {years[-1]} ({signed(change, 2)}){england}."
+        if not np.isnan(change)
+        else NO_ADMISSIONS.format(area=pack.area.name, year=f"{years[0]} or {years[-1]}"),
         measured=measured,
         value=change,
         period=f"{years[0]} to {years[-1]}",
         sources=[HSCIC],
         caveats=[FIXED_RATES, UNCHECKED, *_sharp_falls(pack, years), *_held_without(pack, standings[years[-1]])],
         flag_reason=flag,
+        caution=records_caution(pack),
         table=Table(f"{pack.area.name} by year", own.reset_index(), columns),
         members=_trend_members(pack, standings),
         chart=Chart(chart, f"Line chart by year. {pack.area.name} goes from {number(own['value'].iloc[0], 2)} "
@@ -267,10 +275,8 @@ def nonelective_growth(pack: Pack) -> Finding:
     table = pd.DataFrame(
         {
             "area": [area.name for area in areas],
-            "earlier": [
-                (earlier.table if area is pack.area else earlier.held).loc[area.code, "value"] for area in areas
-            ],
-            "latest": [(latest.table if area is pack.area else latest.held).loc[area.code, "value"] for area in areas],
+            "earlier": [_shown(pack, earlier, area) for area in areas],
+            "latest": [_shown(pack, latest, area) for area in areas],
         }
     )
     if np.isnan(own.value):
@@ -295,6 +301,7 @@ def nonelective_growth(pack: Pack) -> Finding:
         caveats=[
             "Limits treat each year's admissions as independent counts.",
             *breaks.caveats(pack, [NONELECTIVE]),
+            *breaks.comparators_that_step(pack, COUNTED, figures.year_months(year)),
             *gap_caveats(series),
         ],
         flag_reason="Recording changed in one of the two years, so growth is not compared." if own.flagged else "",

@@ -80,7 +80,7 @@ def standing(
     weight = {
         code: size[[c for c in pack.geography.leaves(code) if c in flagged]].sum() / size[code] for code in tainted
     }
-    found["flagged"] = [weight.get(code, 0) >= MATERIAL_SHARE for code in found.index]
+    found["flagged"] = [code in flagged or not weight.get(code, 0) < MATERIAL_SHARE for code in found.index]
     without = {
         code: tuple(leaf for leaf in pack.geography.leaves(code) if leaf in flagged)
         for code in tainted

@@ -72,7 +72,7 @@ def measure_finding(
     """The year's rate with its comparators, and the months a day within process limits."""
     standing = year_rate(pack, counted)
     frame = months(pack, counted, pack.area.code)
-    flag = _flag_reason(pack, standing)
+    flag = flag_reason(pack, standing)
     pace = _pace(pack, frame, counted)
     point = _point(frame, counted)
     return chapter.finding(
@@ -84,7 +84,13 @@ def measure_finding(
         period=pack.edition.activity_year,
         sources=_sources(standing),
         caution=breaks.caution(pack, counted),
-        caveats=[*caveats, *breaks.caveats(pack, counted.measures), *gap_caveats(frame), *_limit_caveats(frame)],
+        caveats=[
+            *caveats,
+            *breaks.caveats(pack, counted.measures),
+            *breaks.comparators_that_step(pack, counted, figures.year_months(pack.edition.activity_year)),
+            *gap_caveats(frame),
+            *_limit_caveats(frame),
+        ],
         flag_reason=flag,
         table=months_table(frame, counted),
         chart=_chart(pack, frame, counted, point),
@@ -117,13 +123,12 @@ def _pace(pack: Pack, frame: pd.DataFrame, counted: Counted) -> str:
     year = figures.year_months(pack.edition.activity_year)
     before = figures.year_months(figures.earlier_year(pack.edition.activity_year))
     now, then = (_per_day(frame[frame["month"].isin(span)]) for span in (year, before))
-    compared = frame[frame["month"].isin([*year, *before])]
     if np.isnan(now):
         return "Months are missing, so there is no figure a day for the year."
     decimals = 0 if now >= 20 else 1
     change = "" if np.isnan(then) else f", {signed(100 * (now / then - 1), 1)}% on the year before"
-    if (compared["note"] == "recording break").any():
-        change = "; recording changed, so the year before is no measure of it"
+    if why := breaks.level_changes(pack, counted, pack.area.code, before.append(year)):
+        change = f"; {why}, so the year before is no measure of it"
     return f"That is {number(now, decimals)} a {counted.day}{change}. {_signalled(frame[frame['month'].isin(year)])}"
 
 
@@ -159,7 +164,9 @@ def _point(frame: pd.DataFrame, counted: Counted) -> str:
     return f"{noun} a {counted.day}: {_signals(last) or 'none'} of the last 12 months unusual"
 
 
-def _chart(pack: Pack, frame: pd.DataFrame, counted: Counted, point: str) -> Chart:
+def _chart(pack: Pack, frame: pd.DataFrame, counted: Counted, point: str) -> Chart | None:
+    if frame["value"].isna().all():
+        return None
     subtitle = f"{pack.area.name}, {_span(frame)}"
     drawn = control_chart(
         frame.assign(special_cause=_special(frame)),
@@ -191,14 +198,15 @@ def _limit_caveats(frame: pd.DataFrame) -> list[str]:
     return ["Where fewer than 12 months were recorded alike, no process limits are drawn."]
 
 
-def _flag_reason(pack: Pack, standing: Standing) -> str:
+def flag_reason(pack: Pack, standing: Standing) -> str:
+    """Why a year touched by a known recording break is flagged; empty where it is not."""
     if not bool(standing.own(pack).flagged):
         return ""
     year = pack.edition.activity_year
     if pack.area.is_leaf:
-        return f"Recording changed within {year}, so the year's rate is not compared, ranked or used as a comparator."
+        return f"Recording changed within {year}, so the year is not compared, ranked or used as a comparator."
     out = standing.without[pack.area.code]
-    return f"Recording changed within {year} in {names(pack, out)}, which is in this total; the rate is not compared."
+    return f"Recording changed within {year} in {names(pack, out)}, which is in this total, so it is not compared."
 
 
 def _sources(standing: Standing) -> list[str]:

@@ -160,12 +160,8 @@ def _change(pack: Pack, measure: str, value: float, outturn: float) -> str:
     last = pack.edition.activity_year
     if np.isnan(value) or np.isnan(outturn):
         return ""
-    inside = [
-        found.months.intersection(figures.year_months(last))
-        for found in breaks.material(pack, [measure], pack.area.code)
-    ]
-    if any(0 < len(months) < 12 for months in inside):
-        return f"; recording changed within {last}, so its {number(outturn)} is no measure of it"
+    if why := breaks.level_changes(pack, counted(measure), pack.area.code, figures.year_months(last)):
+        return f"; {why} within {last}, so its {number(outturn)} is no measure of it"
     return f", {signed(100 * (value / outturn - 1), 1)}% on the {number(outturn)} of {last}"
 
 
@@ -199,9 +195,10 @@ def _members(pack: Pack, measure: str) -> Table | None:
     """The year ahead of the areas beside the pack's own, with the change on the last year."""
     if pack.area.is_leaf:
         return None
-    rows = []
+    rows, year = [], figures.year_months(pack.edition.activity_year)
     for area in pack.beside:
         total, outturn = year_ahead(pack, area.code, measure).total, _outturn(pack, area.code, measure)
+        why = breaks.level_changes(pack, counted(measure), area.code, year)
         rows.append(
             {
                 "area": area.name,
@@ -209,7 +206,8 @@ def _members(pack: Pack, measure: str) -> Table | None:
                 "value": total["value"],
                 "lower": total["lower_95"],
                 "upper": total["upper_95"],
-                "change": 100 * (total["value"] / outturn - 1),
+                "change": np.nan if why else 100 * (total["value"] / outturn - 1),
+                "note": f"{why} within {pack.edition.activity_year}" if why else "",
             }
         )
     columns = {
@@ -219,6 +217,7 @@ def _members(pack: Pack, measure: str) -> Table | None:
         "lower": Column("95% lower limit", decimals=0),
         "upper": Column("95% upper limit", decimals=0),
         "change": Column("Change", "%", 1),
+        "note": Column("Note"),
     }
     return Table(beside_title(pack), pd.DataFrame(rows), columns, emphasis=pack.area.name)
 
@@ -267,7 +266,8 @@ def backtest(pack: Pack) -> Finding:
     frame = pd.DataFrame(rows)
     tested = frame.dropna(subset=["mase", "naive_mase"])
     mean, naive, inside = tested["mase"].mean(), tested["naive_mase"].mean(), tested["coverage_95"].mean()
-    totals = int((tested["total"] == "yes").sum())
+    known = tested["total"] != ""
+    totals = f" and {(tested['total'] == 'yes').sum()} of {known.sum()} totals" if known.any() else ""
     year = pack.edition.activity_year
     columns = {
         "measure": Column("Measure"),
@@ -287,7 +287,7 @@ def backtest(pack: Pack) -> Finding:
         f"Fitted to the two years before, the method's error in {year} over {plural(len(tested), 'measure')} of "
         f"{pack.area.name} was "
         f"{number(abs(100 * (mean / naive - 1)))}% {'smaller' if mean < naive else 'larger'} than repeating the year "
-        f"before; {number(inside)}% of months and {totals} of {len(tested)} totals fell inside the 95% intervals."
+        f"before; {number(inside)}% of months{totals} fell inside the 95% intervals."
         if not np.isnan(mean)
         else f"The method cannot be tested on {pack.area.name}'s figures: too many months are missing."
     )

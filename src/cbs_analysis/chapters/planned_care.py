@@ -18,7 +18,7 @@ from cbs_analysis.chapters.building import (
     sentence,
     stated,
 )
-from cbs_analysis.chapters.monthly import measure_finding
+from cbs_analysis.chapters.monthly import flag_reason, measure_finding
 from cbs_analysis.chapters.recording import recording
 from cbs_analysis.evidence.charts import ranked_intervals
 from cbs_analysis.evidence.comparing import estimates
@@ -85,6 +85,15 @@ def attendances_per_referral(pack: Pack) -> Finding:
     flagged = breaks.broken_in(pack, (*REFERRALS, "first_outpatient_attendances"), year)
     standing = figures.standing(pack, counts, measured, figures.as_count_ratio, flagged)
     own = standing.own(pack)
+    parts = [
+        Counted((name,), noun, "", "working day")
+        for name, noun in (
+            ("gp_referrals_made", "GP referrals"),
+            ("other_referrals_made", "other referrals"),
+            ("first_outpatient_attendances", "first outpatient attendances"),
+        )
+    ]
+    cautions = [f"{sentence_case(part.noun)}: {said}" for part in parts if (said := breaks.caution(pack, part))]
     return CHAPTER.finding(
         pack,
         "attendances_per_referral",
@@ -98,9 +107,11 @@ def attendances_per_referral(pack: Pack) -> Finding:
         period=year,
         sources=[MAR],
         caveats=[
-            "Attendances follow referrals by weeks or months and some need none, so this is a ratio, not a share."
+            "Attendances follow referrals by weeks or months and some need none, so this is a ratio, not a share.",
+            *(caveat for part in parts for caveat in breaks.caveats(pack, part.measures)),
         ],
-        flag_reason=_recording_flag(pack, standing),
+        flag_reason=flag_reason(pack, standing),
+        caution=" ".join(cautions),
         chart=_ranked(pack, standing, "First attendances per 100 referrals"),
     )
 
@@ -261,12 +272,6 @@ def _ranked(pack: Pack, standing: Standing, value_title: str) -> Chart | None:
         f"{measure(peers.max(), standing.measured)}. {pack.area.name} has {measure(own.value, standing.measured)}."
     )
     return Chart(drawn, description)
-
-
-def _recording_flag(pack: Pack, standing: Standing) -> str:
-    if not bool(standing.own(pack).flagged):
-        return ""
-    return f"Recording of referrals changed within {pack.edition.activity_year}, so the ratio is not compared."
 
 
 __all__ = [

@@ -137,7 +137,9 @@ def plausibility(pack: Pack) -> Finding:
         pack,
         "plausibility",
         title="Can the figures be believed?",
-        statement=f"In {year} emergency admissions by residence were {number(share, 2)} of the non-elective admissions "
+        statement=f"{pack.area.name}'s admissions of {year} cannot be checked: figures are missing."
+        if np.isnan(share)
+        else f"In {year} emergency admissions by residence were {number(share, 2)} of the non-elective admissions "
         f"that {pack.area.name} commissioned (median area {number(median, 2)}): {verdict}.",
         measured=plain_measure("Admissions by residence over commissioned", "ratio", 2),
         value=share,

@@ -123,7 +123,7 @@ def _check_years(edition: Edition, data: Path) -> None:
 def _check_commentary(params: Path, data: Path) -> None:
     """Every area's own file is readable and belongs to an area of some geography."""
     known: set[str] | None = None
-    for path in sorted((params / "areas").glob("*")):
+    for path in sorted((params / "areas").glob("[!.]*")):
         if path.suffix != ".yml":
             raise UserError(f"params/areas/{path.name}: must be named after an area's code and end in .yml")
         load_commentary(path.stem, params)
