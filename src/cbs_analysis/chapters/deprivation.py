@@ -10,10 +10,10 @@ from cbs_analysis.evidence.finding import Chart, Finding
 from cbs_analysis.evidence.tables import Column, Table
 from cbs_analysis.evidence.wording import measure, number, ordinal
 from cbs_analysis.pack import Pack
+from cbs_analysis.sources.deprivation import LSOAS_IN_ENGLAND
 
 CHAPTER = Chapter("population_and_need", "strategic planning")
-ENGLAND_LSOAS = 32_482
-MOST_DEPRIVED_FIFTH = ENGLAND_LSOAS // 5
+MOST_DEPRIVED_FIFTH = LSOAS_IN_ENGLAND // 5
 UNWEIGHTED = "Small areas count once each: the handbook holds no population for them."
 
 
@@ -25,7 +25,7 @@ def deprivation(pack: Pack) -> Finding:
     grouped = table.groupby("pct_code")["in_fifth"]
     counts = figures.leaf_counts(pack, grouped.sum(), grouped.count().astype(float))
     national = counts["area_code"] == pack.geography.national.code
-    counts.loc[national, ["numerator", "denominator"]] = [MOST_DEPRIVED_FIFTH, ENGLAND_LSOAS]
+    counts.loc[national, ["numerator", "denominator"]] = [MOST_DEPRIVED_FIFTH, LSOAS_IN_ENGLAND]
     standing = figures.standing(pack, counts, measured, figures.as_share)
     own, said = standing.own(pack), sentence(pack, standing)
     spread = _deprivation_spread(pack, table)
@@ -70,7 +70,7 @@ def _deprivation_spread(pack: Pack, table: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for area in (pack.area, *(a for a in pack.comparators if a.code in pack.geography.areas)):
         own = table[table["pct_code"].isin(pack.geography.leaves(area.code))]
-        fifth = np.ceil(own["imd_2010_rank"] * 5 / ENGLAND_LSOAS).astype(int) - 1
+        fifth = np.ceil(own["imd_2010_rank"] * 5 / LSOAS_IN_ENGLAND).astype(int) - 1
         share = 100 * fifth.value_counts(normalize=True).reindex(range(5), fill_value=0)
         role = area_role(pack, area)
         rows += [{"fifth": names[i], "series": area.name, "share_pct": share[i], "role": role} for i in range(5)]

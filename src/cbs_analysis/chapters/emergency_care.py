@@ -26,11 +26,12 @@ from cbs_analysis.chapters.plausibility import (
     HSCIC,
     MAR,
     NONELECTIVE,
-    SHARP_FALL,
     flag_reason,
     plausibility,
     ratios,
     records_caution,
+    sharp_falls,
+    yearly_admissions,
 )
 from cbs_analysis.evidence import charts
 from cbs_analysis.evidence.finding import Chart, Finding
@@ -194,7 +195,7 @@ def ratio_trend(pack: Pack) -> Finding:
         value=change,
         period=f"{years[0]} to {years[-1]}",
         sources=[HSCIC],
-        caveats=[FIXED_RATES, UNCHECKED, *_sharp_falls(pack, years), *_held_without(pack, standings[years[-1]])],
+        caveats=[FIXED_RATES, UNCHECKED, *_sharp_falls(pack), *_held_without(pack, standings[years[-1]])],
         flag_reason=flag,
         caution=records_caution(pack),
         table=Table(f"{pack.area.name} by year", own.reset_index(), columns),
@@ -220,18 +221,13 @@ def _held_without(pack: Pack, standing: Standing) -> list[str]:
     ]
 
 
-def _sharp_falls(pack: Pack, years: list[str]) -> list[str]:
+def _sharp_falls(pack: Pack) -> list[str]:
     """Boroughs whose observed admissions fall by a quarter or more in one year: records more than care."""
-    table, boroughs = pack.read(HSCIC), pack.read("boroughs")
-    inside = boroughs[boroughs["pct_code"].isin(pack.geography.leaves(pack.area.code))]
-    wide = table.pivot(index="area_code", columns="financial_year", values="admissions_observed")[years]
-    wide = wide.reindex(inside["borough_code"])
-    fall = wide / wide.shift(axis=1) - 1
+    boroughs = pack.read("boroughs")
     found = [
-        f"{row.borough_name} in {year} ({number(100 * fall.loc[row.borough_code, year])}%)"
-        for row in inside.itertuples()
-        for year in years[1:]
-        if fall.loc[row.borough_code, year] <= -SHARP_FALL
+        f"{row.borough_name} in {year} ({number(100 * fall)}%)"
+        for row in boroughs[boroughs["pct_code"].isin(pack.geography.leaves(pack.area.code))].itertuples()
+        for year, fall in sharp_falls(yearly_admissions(pack, row.borough_code)).items()
     ]
     return (
         [f"A fall of a quarter or more in one year is more likely records than care: {listed(found)}."] if found else []

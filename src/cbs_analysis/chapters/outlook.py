@@ -238,7 +238,7 @@ def _ahead(frame: pd.DataFrame) -> str:
     """The months of a forecast in words: a financial year where they are one."""
     first, last = frame["month"].iloc[0], frame["month"].iloc[-1]
     if first.month == 4 and len(frame) == 12:
-        return figures.earlier_year(f"{first.year}/{(first.year + 1) % 100:02d}", 0)
+        return f"{first.year}/{(first.year + 1) % 100:02d}"
     return f"{first:%B %Y} to {last:%B %Y}"
 
 

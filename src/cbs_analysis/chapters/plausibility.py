@@ -104,12 +104,17 @@ def yearly_admissions(pack: Pack, borough: str) -> pd.Series:
     return rows.set_index("financial_year")["admissions_observed"].sort_index()
 
 
+def sharp_falls(yearly: pd.Series) -> pd.Series:
+    """Years in which a series fell by a quarter or more, with the fall as a share below zero."""
+    change = yearly / yearly.shift() - 1
+    return change[change <= -SHARP_FALL]
+
+
 def _unrecovered_fall(pack: Pack, borough: str) -> str:
-    series = yearly_admissions(pack, borough)
-    before = series.shift()
-    for year in series.index[(series / before - 1) <= -SHARP_FALL]:
-        if series.iloc[-1] < RECOVERED * before[year]:
-            return f"fell by {number(100 * (1 - series[year] / before[year]))}% in {year}"
+    series = yearly_admissions(pack, borough).loc[: pack.edition.emergency_year]
+    for year, fall in sharp_falls(series).items():
+        if series.iloc[-1] < RECOVERED * series[year] / (1 + fall):
+            return f"fell by {number(-100 * fall)}% in {year}"
     return ""
 
 

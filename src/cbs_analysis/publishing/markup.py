@@ -89,9 +89,5 @@ def reading(value: float | None, indicator: Indicator) -> str:
     return f"{shown}%" if indicator.unit == "%" and shown != MISSING else shown
 
 
-def capitalised(value: str) -> str:
-    return value[:1].upper() + value[1:]
-
-
 def _css(name: str) -> str:
     return f' class="{name}"' if name else ""
