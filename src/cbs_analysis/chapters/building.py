@@ -310,8 +310,8 @@ def _people_between(pack: Pack, standing: Standing) -> float | None:
 
 
 def _left_out(pack: Pack, standing: Standing) -> list[str]:
-    shown = {code: standing.without[code] for code in standing.without if code in {a.code for a in pack.comparators}}
     return [
-        f"As a comparator, {pack.geography.areas[code].name} is without {names(pack, out)}, whose figures are flagged."
-        for code, out in shown.items()
+        f"As a comparator, {area.name} is without {names(pack, standing.without[area.code])}, whose figures are flagged."
+        for area in pack.comparators
+        if area.code in standing.without
     ]

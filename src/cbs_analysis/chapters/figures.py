@@ -74,8 +74,10 @@ def standing(
         return estimates(frame)
 
     found = table(())
-    tainted = {code for code in pack.geography.areas if flagged & set(pack.geography.leaves(code))}
-    tainted -= set(national["area_code"])
+    published = set(national["area_code"])
+    tainted = [
+        code for code in pack.geography.areas if code not in published and flagged & set(pack.geography.leaves(code))
+    ]
     size = found["denominator"]
     weight = {
         code: size[[c for c in pack.geography.leaves(code) if c in flagged]].sum() / size[code] for code in tainted
