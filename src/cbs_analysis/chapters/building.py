@@ -311,7 +311,8 @@ def _people_between(pack: Pack, standing: Standing) -> float | None:
 
 def _left_out(pack: Pack, standing: Standing) -> list[str]:
     return [
-        f"As a comparator, {area.name} is without {names(pack, standing.without[area.code])}, whose figures are flagged."
+        f"As a comparator, {area.name} is without {names(pack, standing.without[area.code])}, "
+        "whose figures are flagged."
         for area in pack.comparators
         if area.code in standing.without
     ]
