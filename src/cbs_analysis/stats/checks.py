@@ -7,6 +7,7 @@ labels, `refuse` raises a ValueError that names the first few offenders.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -30,7 +31,7 @@ def labels_of(*candidates: object) -> Sequence[object] | None:
     """The labels of the first candidate that is a Series, or None: used to name a group in an error."""
     for candidate in candidates:
         if isinstance(candidate, pd.Series):
-            return list(candidate.index)
+            return cast(Sequence[object], candidate.index)
     return None
 
 

@@ -7,15 +7,33 @@ clear difference.
 
 from __future__ import annotations
 
+from typing import Literal, NamedTuple
+
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtri, pdtrik
+from scipy.special import gammaincinv, ndtri, pdtrik
 
 from cbs_analysis.stats.checks import Array, as_numbers, labels_of, refuse
 
 LEVELS = {"95": 0.95, "998": 0.998}
 LIMIT_COLUMNS = ["lower_95", "upper_95", "lower_998", "upper_998"]
+
+
+TRIMMED = 0.1
+"""Share of areas at each end that the spread between areas is not judged by."""
+FEWEST_AREAS = 3
+OverdispersionMethod = Literal["winsorised", "shmi"]
+
+
+class Overdispersion(NamedTuple):
+    """`phi`, the mean squared z-score: 1 where chance explains the spread. `tau2`, the variance between areas
+    on the scale on which z was taken. `limits`, widened by it, as `ratio_limits`.
+    """
+
+    phi: float
+    tau2: float
+    limits: pd.DataFrame
 
 
 def proportion_limits(denominator: ArrayLike, average: float) -> pd.DataFrame:
@@ -54,6 +72,106 @@ def ratio_limits(expected: ArrayLike) -> pd.DataFrame:
         columns[f"lower_{name}"] = pdtrik(tail, events) / events
         columns[f"upper_{name}"] = (pdtrik(1 - tail, events) + 1) / events
     return _limit_frame(columns, expected)
+
+
+def rate_limits(
+    events: ArrayLike | None = None,
+    average: float = np.nan,
+    per: float = 100_000,
+    population: ArrayLike | None = None,
+) -> pd.DataFrame:
+    """Limits around an average rate: where the exact Poisson limits of a count just reach the average.
+
+    Give either `events`, for the limits at which so many events would be drawn, or `population`, for the
+    limits of areas of that size. Both are of one dimension; `average` is the rate of all areas together, in
+    events per `per` people. One row an element, columns `lower_95`, `upper_95`, `lower_998`, `upper_998` in
+    events per `per` people. A missing or zero element gives NaN. Raises ValueError where an element is
+    negative, `average` is not above 0, or both or neither of `events` and `population` are given.
+    Source: Spiegelhalter (2005); Garwood (1936) for the exact interval.
+    """
+    if not average > 0:
+        raise ValueError(f"average is {average}; it must be a rate above 0")
+    if population is not None and events is None:
+        people = _positive(population, "population")
+        limits = ratio_limits(people * average / per)
+        return _limit_frame({name: limits[name].to_numpy() * average for name in LIMIT_COLUMNS}, population)
+    if events is None or population is not None:
+        raise ValueError("give either events or population")
+    counts = _positive(events, "events")
+    columns = {}
+    for name, level in LEVELS.items():
+        tail = (1 - level) / 2
+        columns[f"lower_{name}"] = average * counts / gammaincinv(counts + 1, 1 - tail)
+        columns[f"upper_{name}"] = average * counts / gammaincinv(counts, tail)
+    return _limit_frame(columns, events)
+
+
+def overdispersion(observed: ArrayLike, expected: ArrayLike, method: OverdispersionMethod) -> Overdispersion:
+    """How much more areas differ than chance explains, and limits widened by it around a ratio of 1.
+
+    `observed` and `expected` are events of as many areas, one dimension. `winsorised` takes z as twice the
+    difference of the square roots, with the lowest and highest tenth drawn in to the tenth and ninetieth
+    percentile. `shmi` takes z as the root of expected times the logarithm of the ratio, with the lowest and
+    highest tenth of the ranks left out. The limits add tau squared, the variance between areas, to each area's
+    own variance, on the scale on which z was taken. An area with a missing or zero expected, or a missing
+    observed, has no part in it and NaN limits.
+    Raises ValueError where either is negative, the lengths differ, fewer than 3 areas are left, or `shmi`
+    keeps an area of no events.
+    Source: Spiegelhalter (2005), Quality and Safety in Health Care 14: 347-351, and Spiegelhalter and others
+    (2012), JRSS A 175: 1-47; `shmi` as in NHS England's Summary Hospital-level Mortality Indicator.
+    """
+    if method not in ("winsorised", "shmi"):
+        raise ValueError(f"method is {method!r}; it must be 'winsorised' or 'shmi'")
+    below = _positive(expected, "expected")
+    counts = np.atleast_1d(as_numbers(observed, "observed"))
+    refuse(counts < 0, counts, "observed", "must not be negative", labels_of(observed))
+    if counts.shape != below.shape or counts.ndim != 1:
+        raise ValueError(f"observed has shape {counts.shape} and expected {below.shape}; give as many of each")
+    known = ~(np.isnan(counts) | np.isnan(below))
+    if known.sum() < FEWEST_AREAS:
+        raise ValueError(f"{known.sum()} areas are known; spread between areas needs at least {FEWEST_AREAS}")
+    root = method == "winsorised"
+    variance = 1 / (4 * below) if root else 1 / below
+    if root:
+        z = 2 * (np.sqrt(counts[known]) - np.sqrt(below[known]))
+        z = np.clip(z, *np.quantile(z, [TRIMMED, 1 - TRIMMED]))
+        kept = variance[known]
+    else:
+        with np.errstate(divide="ignore"):
+            z = np.sqrt(below[known]) * np.log(counts[known] / below[known])
+        inside = _without_tails(z)
+        if np.isinf(z[inside]).any():
+            raise ValueError("observed: an area with no events is not among those left out; use 'winsorised'")
+        z, kept = z[inside], variance[known][inside]
+    phi = float(np.mean(z**2))
+    tau2 = _between_variance(phi, kept)
+    return Overdispersion(phi, tau2, _widened(np.where(known, variance, np.nan) + tau2, root, expected))
+
+
+def _without_tails(z: Array) -> NDArray[np.bool_]:
+    """All but the lowest and highest tenth of the ranks."""
+    tenth = np.floor(pd.Series(z).rank().to_numpy() / TRIMMED / (len(z) + 1))
+    return np.asarray((tenth > 0) & (tenth < round(1 / TRIMMED) - 1))
+
+
+def _between_variance(phi: float, variance: Array) -> float:
+    """DerSimonian and Laird's estimate of the variance between areas; 0 where chance explains the spread."""
+    count = len(variance)
+    if count * phi < count - 1:
+        return 0.0
+    weights = 1 / variance
+    return float((count * phi - (count - 1)) / (weights.sum() - (weights**2).sum() / weights.sum()))
+
+
+def _widened(variance: Array, root: bool, source: ArrayLike) -> pd.DataFrame:
+    columns = {}
+    for name, level in LEVELS.items():
+        reach = ndtri((1 + level) / 2) * np.sqrt(variance)
+        if root:
+            columns[f"lower_{name}"], columns[f"upper_{name}"] = np.maximum(1 - reach, 0) ** 2, (1 + reach) ** 2
+        else:
+            columns[f"lower_{name}"], columns[f"upper_{name}"] = np.exp(-reach), np.exp(reach)
+    return _limit_frame(columns, source)
 
 
 def status(value: ArrayLike, limits: pd.DataFrame) -> NDArray[np.object_]:

@@ -1,8 +1,8 @@
-"""How sure is a count or a proportion? Confidence limits for anyone who compares areas.
+"""How sure is a count, a proportion or a mean? Confidence limits for anyone who compares areas.
 
-Counts are treated as Poisson, proportions as binomial. The conventions are those of public health practice in
-England: exact Poisson limits below ten events, Byar's approximation from ten, Wilson's score method for
-proportions.
+Counts are treated as Poisson, proportions as binomial, means as those of a normal distribution. The conventions
+are those of public health practice in England: exact Poisson limits below ten events, Byar's approximation from
+ten, Wilson's score method for proportions, Student's t for means.
 """
 
 from __future__ import annotations
@@ -69,6 +69,29 @@ def proportion_interval(events: ArrayLike, trials: ArrayLike, confidence: float 
         lower[known] = np.where(count[known] == 0, 0, limits[0])
         upper[known] = np.where(count[known] == total[known], 1, limits[1])
     return lower[()], upper[()]
+
+
+def mean_interval(values: ArrayLike, confidence: float = 0.95) -> tuple[Array, Array]:
+    """Student's t limits of a mean, with one degree of freedom fewer than there are values.
+
+    `values` has any shape; the means, and so the limits, are over its last dimension, in the unit of
+    `values`. Missing values are left out. Fewer than two known values give NaN.
+    Raises ValueError where a value is not a number or is infinite, or `confidence` is not between 0 and 1.
+    Source: Altman and others (2000), "Statistics with Confidence", chapter 4; `scipy.stats.t`.
+    """
+    # Imported here because scipy.stats takes half a second to import: only those who ask for it pay.
+    from scipy.stats import t
+
+    numbers = np.atleast_1d(as_numbers(values, "values"))
+    level = check_confidence(confidence)
+    known = ~np.isnan(numbers)
+    count = known.sum(axis=-1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = np.where(known, numbers, 0).sum(axis=-1) / count
+        squares = np.where(known, (numbers - mean[..., None]) ** 2, 0).sum(axis=-1)
+        error = np.where(count > 1, np.sqrt(squares / (count - 1) / count), np.nan)
+    reach = t.ppf((1 + level) / 2, np.maximum(count - 1, 1)) * error
+    return (mean - reach)[()], (mean + reach)[()]
 
 
 def _counts(events: ArrayLike, confidence: float) -> tuple[Array, float]:

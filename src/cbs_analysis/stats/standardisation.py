@@ -1,7 +1,8 @@
-"""Is there more of it here than among people like ours? Indirect standardisation, for comparing areas fairly.
+"""Is there more of it here than among people like ours? Standardised rates, for comparing areas fairly.
 
-Expected events are what an area would have if each of its age and sex groups had the reference rate. The
-ratio of observed to expected is 1 where the area is as the reference.
+Directly standardised: what an area's rate would be if its people had the ages of a standard population; rates of
+different areas can then be held against each other. Indirectly standardised: the events an area has over those
+expected if each of its ages had the reference rate; each area can then be held against the reference.
 """
 
 from __future__ import annotations
@@ -10,8 +11,126 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from cbs_analysis.stats.checks import as_numbers, labels_of, refuse
+from cbs_analysis.stats.checks import Array, as_numbers, check_confidence, labels_of, refuse
+from cbs_analysis.stats.groups import By, Groups, require_columns
+from cbs_analysis.stats.intervals import byar_interval
 from cbs_analysis.stats.rates import _over
+
+FEWEST_EVENTS = 10
+"""Events in all below which a directly standardised rate is too unsure to give."""
+
+
+def direct_rate(
+    frame: pd.DataFrame,
+    by: By,
+    events: str,
+    population: str,
+    standard: str | ArrayLike | pd.Series,
+    per: float = 100_000,
+    confidence: float = 0.95,
+    band: str | None = None,
+) -> pd.DataFrame:
+    """Directly standardised rate of each group, with Dobson's limits from Byar's limits of its count.
+
+    `frame` has a row a group and age band; `by`, `events` and `population` are column names (`by` may be
+    several, or None for one group). `standard` is a column, one value a band in the order of each group's
+    rows, or, where `band` names the column of bands, a Series by band. Weights need not add up to anything.
+
+    One row a group, in order of appearance, indexed by `by`: `events`, `population`, and `value`, `lower`,
+    `upper` in events per `per` people. A missing event count is 0. Fewer than 10 events in all give NaN.
+    Raises ValueError that names the group where events are negative, a population or standard is missing, a
+    population is not above 0, a standard is negative or 0 in all, or a band stands twice in a group.
+    Source: Dobson and others (1991), Statistics in Medicine 10: 457-462; Breslow and Day (1987), volume II.
+    """
+    groups = Groups(frame, by)
+    _check_bands(groups, band)
+    counts, people, weights = _direct_inputs(groups, events, population, standard, band)
+    shares = weights / groups.total(weights)[groups.codes] / people
+    return _with_limits(
+        groups.index,
+        events=groups.total(counts),
+        population=groups.total(people),
+        rate=groups.total(counts * shares),
+        variance=groups.total(counts * shares**2),
+        per=per,
+        confidence=confidence,
+    )
+
+
+def direct_rate_repeat_events(
+    frame: pd.DataFrame,
+    by: By,
+    band: str,
+    people: str,
+    frequency: str,
+    population: str,
+    standard: str | pd.Series,
+    per: float = 100_000,
+    confidence: float = 0.95,
+) -> pd.DataFrame:
+    """Directly standardised rate of events that one person may have several of, such as admissions.
+
+    `frame` has a row a group, age band and number of events: `people` is how many people had `frequency`
+    events each (1, 2, 3 ...; no row is needed where there were none). `population` and `standard` are the
+    same in all rows of a group and band; `standard` is a column or a Series by band. Every band of a group
+    needs a row, if only of 0 people. People are independent and their events are not, so the variance is the
+    sum, over frequencies f, of f squared times the variance of the rate of people with f events.
+
+    Result as `direct_rate`, with `events` the people times their frequency. Raises ValueError that names the
+    group as `direct_rate`, and where a frequency is not above 0, a band and frequency stand twice, or a band
+    has two populations or standards.
+    Source: as `direct_rate`; the variance is the convention of public health practice in England for events
+    that are not independent.
+    """
+    groups = Groups(frame, by)
+    require_columns(frame, [band])
+    counts, size, weights = _direct_inputs(groups, people, population, standard, band)
+    times = groups.column(frequency)
+    groups.refuse(~(times > 0), times, frequency, "must be above 0")
+    groups.refuse_repeated(frame[band].astype(str) + " with " + frame[frequency].astype(str), f"{band} and {frequency}")
+    first = ~pd.DataFrame({"group": groups.codes, "band": frame[band].to_numpy()}).duplicated().to_numpy()
+    cells = Groups(pd.DataFrame({"group": groups.codes, "band": frame[band].to_numpy()}), ["group", "band"]).codes
+    for values, name in ((size, population), (weights, "standard")):
+        groups.refuse(values != values[first][cells], values, name, "must be the same in all rows of a band")
+    shares = weights / groups.total(weights * first)[groups.codes] / size
+    return _with_limits(
+        groups.index,
+        events=groups.total(times * counts),
+        population=groups.total(size * first),
+        rate=groups.total(times * counts * shares),
+        variance=groups.total(times**2 * counts * shares**2),
+        per=per,
+        confidence=confidence,
+    )
+
+
+def expected_events(
+    frame: pd.DataFrame,
+    by: By,
+    population: str,
+    reference_events: str | ArrayLike | pd.Series,
+    reference_population: str | ArrayLike | pd.Series,
+    band: str | None = None,
+) -> pd.Series:
+    """Events a group would have if each of its age bands had the reference rate.
+
+    `frame` has a row a group and band; `by` and `population` are column names. The reference's events and
+    population are columns, one value a band in the order of each group's rows, or, where `band` names the
+    column of bands, Series by band. One float a group, in order of appearance, indexed by `by`. Missing
+    reference events are 0; a population of 0 is allowed.
+    Raises ValueError that names the group where a population is missing or negative, reference events are
+    negative, a reference population is missing or not above 0, or a band stands twice in a group.
+    Source: Breslow and Day (1987), volume II, chapter 2.
+    """
+    groups = Groups(frame, by)
+    _check_bands(groups, band)
+    people = groups.column(population)
+    groups.refuse(~(people >= 0), people, population, "must not be missing or negative")
+    reference = np.nan_to_num(groups.by_band(reference_events, "reference_events", band))
+    groups.refuse(reference < 0, reference, "reference_events", "must not be negative")
+    size = groups.by_band(reference_population, "reference_population", band)
+    groups.refuse(~(size > 0), size, "reference_population", "must be above 0")
+    return pd.Series(groups.total(people * reference / size), index=groups.index, name="expected_events")
 
 
 def indirect_ratio(observed: ArrayLike, expected: ArrayLike, per: float = 1, confidence: float = 0.95) -> pd.DataFrame:
@@ -35,12 +154,54 @@ def indirect_rate(
 ) -> pd.DataFrame:
     """Indirectly standardised rate: the ratio times the reference population's crude rate.
 
-    `reference_rate` is events per person in the reference (not per 100,000). One row an element: columns
-    `value`, `lower`, `upper`, in events per `per` people. Raises ValueError as `indirect_ratio`, and where
-    the reference rate is negative.
+    `reference_rate` is events per person in the reference (not per 100,000): its events in all bands over its
+    population in all bands. One row an element: columns `value`, `lower`, `upper`, in events per `per`
+    people. Raises ValueError as `indirect_ratio`, and where the reference rate is negative.
     Source: Breslow and Day (1987), volume II, chapter 2.
     """
     rate = as_numbers(reference_rate, "reference_rate")
     refuse(rate < 0, rate, "reference_rate", "must not be negative", labels_of(reference_rate))
     ratio = indirect_ratio(observed, expected, per=1, confidence=confidence)
     return ratio.mul(np.broadcast_to(rate * per, (len(ratio),)), axis=0)
+
+
+def _direct_inputs(
+    groups: Groups, events: str, population: str, standard: str | ArrayLike | pd.Series, band: str | None
+) -> tuple[Array, Array, Array]:
+    """Events, population and weight of each row, checked."""
+    counts = np.nan_to_num(groups.column(events))
+    groups.refuse(counts < 0, counts, events, "must not be negative")
+    people = groups.column(population)
+    groups.refuse(~(people > 0), people, population, "must be above 0")
+    weights = groups.by_band(standard, "standard", band)
+    groups.refuse(~(weights >= 0), weights, "standard", "must not be missing or negative")
+    if (empty := groups.total(weights) == 0).any():
+        raise ValueError(f"standard: {groups.label(int(np.argmax(empty)))} has 0 in all bands; give one a weight")
+    return counts, people, weights
+
+
+def _check_bands(groups: Groups, band: str | None) -> None:
+    if band is not None:
+        require_columns(groups.frame, [band])
+        groups.refuse_repeated(groups.frame[band], band)
+
+
+def _with_limits(
+    index: pd.Index, events: Array, population: Array, rate: Array, variance: Array, per: float, confidence: float
+) -> pd.DataFrame:
+    """Dobson's limits: the rate's distance from its limits is the count's, scaled by their standard errors."""
+    check_confidence(confidence)
+    enough = events >= FEWEST_EVENTS
+    lower, upper = byar_interval(events, confidence)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scale = np.where(enough, np.sqrt(variance / events), np.nan)
+    return pd.DataFrame(
+        {
+            "events": events,
+            "population": population,
+            "value": np.where(enough, rate, np.nan) * per,
+            "lower": (rate + scale * (lower - events)) * per,
+            "upper": (rate + scale * (upper - events)) * per,
+        },
+        index=index,
+    )
