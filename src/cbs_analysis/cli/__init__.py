@@ -130,14 +130,17 @@ def packs(
 def site(edition: EditionOption = DEFAULT_EDITION) -> None:
     """Make the site: the book of packs, from the notebooks that `cbs packs` executed.
 
+    The worked examples of the method pages are executed first.
+
     \b
     Examples:
       cbs site
       cbs site --edition england-2011-12
     """
     from cbs_analysis.publishing.book import build_site
+    from cbs_analysis.runner import execute_examples
 
-    page = build_site(edition)
+    page = build_site(edition, execute_examples)
     typer.echo(f"Site: {page}")
     typer.echo(f"Open: {page.as_uri()}")
 

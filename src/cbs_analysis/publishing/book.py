@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,22 +18,26 @@ from cbs_analysis.geography import load_geography
 from cbs_analysis.home import build_dir, data_dir, home, params_dir
 from cbs_analysis.publishing.findings import ExecutedPack, is_made, read_pack
 from cbs_analysis.publishing.pages import read_package
-from cbs_analysis.publishing.staging import stage
+from cbs_analysis.publishing.staging import stage, written_pages
 from cbs_analysis.publishing.summary import Edited
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 LOG = "site.log"
+EXAMPLES = "methods"
+Execute = Callable[[list[Path], Path], None]
 COLOUR = re.compile(r"\x1b\[[\d;]*m")
 PROBLEM = re.compile(r"WARNING|ERROR|Error\b")
 JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"
 
 
-def build_site(edition: str) -> Path:
+def build_site(edition: str, execute: Execute | None = None) -> Path:
     """Build the edition's site from its executed notebooks; returns the front page, `build/site/index.html`.
 
-    Packs that have not been made are listed as such. Raises UserError for an unknown edition or where no pack
-    has been made, DataError where Jupyter Book does not finish without a warning; its log is then
-    `build/site.log`.
+    `execute` runs the worked examples of the method pages, given them and the folder for the executed ones;
+    without it, those that were executed before are shown. Packs that have not been made are listed as such.
+
+    Raises UserError for an unknown edition or where no pack has been made, DataError where Jupyter Book does
+    not finish without a warning; its log is then `build/site.log`.
     """
     build = build_dir()
     edited, packs = gather(load_edition(edition, params_dir()))
@@ -40,9 +45,20 @@ def build_site(edition: str) -> Path:
     for folder in (staged, work):
         shutil.rmtree(folder, ignore_errors=True)
     staged.parent.mkdir(parents=True, exist_ok=True)
-    package = read_package(data_dir())
-    _check_methods(edited, own_or_checkout("book") / "methods")
-    stage(staged, own_or_checkout("book"), own_or_checkout("_config.yml"), edited, packs, package, params_dir())
+    package, methods = read_package(data_dir()), own_or_checkout("book") / "methods"
+    _check_methods(edited, methods)
+    if execute:
+        execute(sorted(methods.glob("*.ipynb")), build / EXAMPLES)
+    stage(
+        staged,
+        own_or_checkout("book"),
+        own_or_checkout("_config.yml"),
+        edited,
+        packs,
+        package,
+        params_dir(),
+        build / EXAMPLES,
+    )
     _run_jupyter_book(staged, work, build / LOG)
     _put_in_place(work / "_build" / "html", build / "site")
     shutil.rmtree(work, ignore_errors=True)
@@ -51,7 +67,7 @@ def build_site(edition: str) -> Path:
 
 def _check_methods(edited: Edited, methods: Path) -> None:
     """Every indicator's method has its page."""
-    pages = [path.stem for path in methods.glob("*.md")]
+    pages = [path.stem for path in written_pages(methods)]
     for key, indicator in edited.indicators.items():
         if indicator.method not in pages:
             shown = f"params/indicators.yml, {key}: method"

@@ -15,6 +15,7 @@ import yaml
 from cbs_analysis.edition import load_commentary
 from cbs_analysis.geography import Area
 from cbs_analysis.publishing import pages
+from cbs_analysis.publishing.examples import heading, staged_example
 from cbs_analysis.publishing.findings import ExecutedChapter, ExecutedPack, source_text
 from cbs_analysis.publishing.markup import markdown
 from cbs_analysis.publishing.summary import Edited, in_reading_order, summary_page, why
@@ -61,13 +62,18 @@ def stage(
     packs: Mapping[str, ExecutedPack],
     package: Mapping[str, Any],
     params: Path,
+    examples: Path,
 ) -> None:
     """Fill `folder`, which must not exist, with everything Jupyter Book needs.
 
-    `book` holds the hand-written pages, `config` is the book's `_config.yml`, `package` describes the data
-    and `params` holds the local commentary.
+    `book` holds the hand-written pages, `config` is the book's `_config.yml`, `package` describes the data,
+    `params` holds the local commentary and `examples` the executed method pages: one that is not there is shown
+    without results.
     """
     shutil.copytree(book, folder, ignore=shutil.ignore_patterns("_build", ".*", "README*"))
+    for page in sorted((folder / "methods").glob("*.ipynb")):
+        executed = examples / page.name
+        _write(page, staged_example(executed if executed.exists() else page))
     titles = {resource["name"]: resource["title"] for resource in package["resources"]}
     _write(folder / "index.md", pages.front_page(edited, packs))
     _write(folder / "catalogue.md", pages.catalogue_page(package))
@@ -171,15 +177,14 @@ def _written(names: Iterable[str], folder: Path) -> Iterable[Entry]:
         path = folder / f"{name}.md"
         if not path.exists():
             continue
-        beside = sorted(path.parent.glob("*.md")) if name.endswith("/index") else []
-        below = tuple(Entry(f"{path.parent.name}/{other.stem}", _heading(other)) for other in beside if other != path)
-        yield Entry(name, _heading(path), below)
+        beside = written_pages(path.parent) if name.endswith("/index") else []
+        below = tuple(Entry(f"{path.parent.name}/{other.stem}", heading(other)) for other in beside if other != path)
+        yield Entry(name, heading(path), below)
 
 
-def _heading(path: Path) -> str:
-    lines = path.read_text(encoding="utf-8").splitlines()
-    found = next((line for line in lines if line.startswith("# ")), f"# {path.stem}")
-    return found[2:].strip().replace("\\", "")
+def written_pages(folder: Path) -> list[Path]:
+    """The hand-written pages of a folder, prose and notebooks, by name."""
+    return sorted(path for path in folder.iterdir() if path.suffix in (".md", ".ipynb"))
 
 
 def toc(groups: list[tuple[str, tuple[Entry, ...]]]) -> str:

@@ -3,6 +3,7 @@ what became of it.
 """
 
 from cbs_analysis.runner.batch import default_workers, run, run_plan, worker_pool
+from cbs_analysis.runner.examples import execute_examples
 from cbs_analysis.runner.execute import DEFAULT_TIMEOUT_SECONDS, execute
 from cbs_analysis.runner.plan import Job, Plan, make_plan
 from cbs_analysis.runner.record import NotebookRecord, Run, read_run, run_path
@@ -15,6 +16,7 @@ __all__ = [
     "Run",
     "default_workers",
     "execute",
+    "execute_examples",
     "make_plan",
     "read_run",
     "run",

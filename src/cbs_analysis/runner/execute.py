@@ -5,21 +5,18 @@ A failure is an outcome and not an exception, so that nothing a notebook does ca
 """
 
 import logging
-import os
 import re
 import time
 import traceback as tracebacks
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from cbs_analysis.home import build_dir
 from cbs_analysis.runner.files import write_atomically
 from cbs_analysis.runner.plan import Job
 from cbs_analysis.runner.record import NotebookRecord
+from cbs_analysis.runner.surroundings import kernel_surroundings
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -30,10 +27,6 @@ DEFAULT_TIMEOUT_SECONDS = 300
 KERNEL_START_SECONDS = 60
 TRACEBACK_LINES = 20
 
-# One thread for each numerical library: several notebooks run at once and would fight over the cores.
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
-# Hash order must not reach an output; debugpy's warning about frozen modules must not reach the terminal.
-SAME_EVERY_TIME = {"PYTHONHASHSEED": "0", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
 _KERNEL_LOG = re.compile(r"^\[IPKernelApp\].*\n?", re.MULTILINE)
 
 
@@ -90,7 +83,7 @@ def _attempt(job: Job, timeout: int) -> Failure | None:
         scratch = Path(folder)
         working, log = scratch / job.output.name, scratch / "kernel.log"
         watch = Watch(timeout)
-        with _environment(_kernel_environment(job, scratch)), _output_to(log):
+        with kernel_surroundings(job.home, scratch, log):
             failure = _papermill(job, working, watch)
         if failure and failure.kernel_lost:
             said = _last_lines(_KERNEL_LOG.sub("", log.read_text(encoding="utf-8", errors="replace")))
@@ -168,46 +161,6 @@ def _say_where_it_stopped(notebook: "NotebookNode", watch: "Watch", failure: Fai
         text = failure.message
         shown = nbformat.v4.new_output("error", ename=failure.error, evalue=text, traceback=[text])
         notebook.cells[watch.position].outputs.append(shown)
-
-
-def _kernel_environment(job: Job, scratch: Path) -> dict[str, str]:
-    """What a kernel is started with: this handbook's home, one thread, and no profile or history of the
-    user's.
-    """
-    private = {"IPYTHONDIR": scratch / "ipython", "JUPYTER_RUNTIME_DIR": scratch / "runtime"}
-    for folder in private.values():
-        folder.mkdir()
-    folders = {"CBS_HOME": job.home, "CBS_BUILD": build_dir(), **private}
-    return ONE_THREAD | SAME_EVERY_TIME | {key: str(folder) for key, folder in folders.items()}
-
-
-@contextmanager
-def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    before = {key: os.environ.get(key) for key in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for key, value in before.items():
-            if value is None:
-                os.environ.pop(key, None)
-            else:
-                os.environ[key] = value
-
-
-@contextmanager
-def _output_to(log: Path) -> Iterator[None]:
-    """Send what this process and its kernel write to the terminal into a file instead."""
-    with log.open("ab") as file:
-        saved = {stream: os.dup(stream) for stream in (1, 2)}
-        for stream in saved:
-            os.dup2(file.fileno(), stream)
-        try:
-            yield
-        finally:
-            for stream, copy in saved.items():
-                os.dup2(copy, stream)
-                os.close(copy)
 
 
 def _plain(text: str) -> str:

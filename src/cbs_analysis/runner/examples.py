@@ -1,0 +1,73 @@
+"""Executes the worked examples of the book's method pages, for the site to show their results.
+
+The pages are small and ours, so one kernel serves them all, emptied after each: starting one takes longer than all the
+examples together.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from cbs_analysis.errors import DataError
+from cbs_analysis.home import home
+from cbs_analysis.runner.files import write_atomically
+from cbs_analysis.runner.surroundings import kernel_surroundings
+
+if TYPE_CHECKING:
+    from cbs_analysis.runner.engine import OwnKernelManager
+
+SECONDS_A_CELL = 60
+EMPTY_THE_KERNEL = "%reset -f"
+
+
+def execute_examples(pages: Sequence[Path], folder: Path) -> None:
+    """Execute each page into `folder`, under its own name.
+
+    Raises DataError naming the page, the code cell and the error where an example fails; pages executed before it are
+    kept.
+    """
+    from cbs_analysis.runner.engine import OwnKernelManager
+
+    with TemporaryDirectory(prefix="cbs-examples-", ignore_cleanup_errors=True) as scratch:
+        kernel = OwnKernelManager(kernel_name="python3")
+        with kernel_surroundings(home(), Path(scratch), Path(scratch) / "kernel.log"):
+            try:
+                for page in pages:
+                    write_atomically(folder / page.name, _executed(page, kernel))
+            finally:
+                _stop(kernel)
+
+
+def _executed(page: Path, kernel: "OwnKernelManager") -> str:
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError
+
+    from cbs_analysis.runner.clean import cleaned_text
+
+    notebook = nbformat.read(page, as_version=4)
+    notebook.cells.append(nbformat.v4.new_code_cell(EMPTY_THE_KERNEL))
+    started: list[str] = []
+
+    def count(cell: Any, cell_index: int) -> None:
+        started.append(cell.id)
+
+    client = NotebookClient(notebook, km=kernel, timeout=SECONDS_A_CELL, on_cell_execute=count, coalesce_streams=True)
+    try:
+        client.execute(cwd=str(page.parent))
+    except CellExecutionError as error:
+        shown = f"{page.parent.parent.name}/{page.parent.name}/{page.name}"
+        raise DataError(f"{shown}, cell {started[-1]!r}: {error.ename}: {error.evalue}") from None
+    finally:
+        if client.kc is not None:
+            client.kc.stop_channels()
+    notebook.cells.pop()
+    return cleaned_text(notebook, page)
+
+
+def _stop(kernel: "OwnKernelManager") -> None:
+    from jupyter_core.utils import run_sync
+
+    if kernel.has_kernel:
+        run_sync(kernel.shutdown_kernel)(now=True)
