@@ -17,10 +17,13 @@ Array = NDArray[np.float64]
 NAMED_AT_MOST = 3
 
 
-def as_numbers(values: ArrayLike | pd.Series, name: str) -> Array:
+def as_numbers(values: ArrayLike | pd.Series | pd.DataFrame, name: str) -> Array:
     """`values` as floats, missing as NaN. Raises ValueError where one is not a number or is infinite."""
     try:
-        numbers = np.asarray(values, dtype=float)
+        if isinstance(values, pd.Series | pd.DataFrame):
+            numbers = values.to_numpy(dtype=float, na_value=np.nan)
+        else:
+            numbers = np.asarray(values, dtype=float)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name}: every element must be a number or missing ({error})") from None
     refuse(np.isinf(numbers), numbers, name, "must be finite", labels_of(values))
