@@ -1,6 +1,6 @@
 # The handbook's everyday commands. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help packs site test lint lab clean setup reference-packs
+.PHONY: help packs site test lint lab clean setup reference-packs bench-stats
 
 VENV  := .venv
 BIN   := $(VENV)/bin
@@ -16,9 +16,10 @@ FIND_PYTHON = for python in python3.11 python3.12 python3.13 python3; do \
 help: ## list these commands
 	@echo "make packs    set up, build all packs and the site, say where to open it"
 	@echo "make site     build the site again from the packs that are there"
-	@echo "make test     every check and test: lint, unit, integration, notebooks"
+	@echo "make test     every check and test: lint, unit, integration, statistics, notebooks"
 	@echo "make lint     style, types and the directions of imports"
 	@echo "make reference-packs    execute again the packs that make test compares, after a change that is meant"
+	@echo "make bench-stats        time the statistical methods against loops over areas"
 	@echo "make lab      JupyterLab, with the kernel and the package ready"
 	@echo "make setup    make .venv and install everything into it (the others do this when it is needed)"
 	@echo "make clean    delete everything made: build and the caches; .venv stays"
@@ -38,8 +39,9 @@ site: $(READY)
 test: lint
 	$(BIN)/pytest -q -n $(CORES) --dist loadscope tests/unit
 	$(BIN)/pytest -q -n $(CORES) --dist loadscope tests/integration
+	$(BIN)/pytest -q -n $(CORES) --dist loadscope tests/statistics
 	$(BIN)/pytest -q -n $(CORES) --dist loadscope --nbval --nbval-current-env tests/notebooks
-	$(BIN)/pytest -q -n $(CORES) --dist loadscope --nbval-lax --nbval-current-env notebooks
+	$(BIN)/pytest -q -n $(CORES) --dist loadscope --nbval-lax --nbval-current-env notebooks book/methods
 
 # Executed packs of one PCT, one sector and London, which `make test` runs again and compares with what they hold.
 REFERENCE := 5LE SEL LON
@@ -47,6 +49,10 @@ reference-packs: $(READY)
 	CBS_BUILD=build/reference $(BIN)/cbs packs $(addprefix --area ,$(REFERENCE))
 	for area in $(REFERENCE); do mkdir -p tests/notebooks/$$area && \
 		cp build/reference/editions/2011-12/$$area/*.ipynb tests/notebooks/$$area/ || exit 1; done
+
+# Only its ratios mean anything on another machine; no test depends on a time.
+bench-stats: $(READY)
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/bench_stats.py
 
 lint: $(READY)
 	$(BIN)/ruff check .

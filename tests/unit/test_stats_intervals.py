@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import chi2
+from scipy.stats import chi2, t
 
-from cbs_analysis.stats.intervals import byar_interval, count_interval, proportion_interval
+from cbs_analysis.stats.intervals import byar_interval, count_interval, mean_interval, proportion_interval
 from cbs_analysis.stats.rates import crude_rate
 from cbs_analysis.stats.standardisation import indirect_rate, indirect_ratio
 
@@ -90,6 +90,31 @@ def test_no_trials_and_missing_values_give_no_interval():
     assert np.isnan(count_interval([np.nan, 4])[0][0])
 
 
+@given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=40), st.sampled_from([0.8, 0.95, 0.998]))
+def test_the_limits_of_a_mean_are_scipys(values, confidence):
+    error = np.std(values, ddof=1) / np.sqrt(len(values))
+    reach = t.interval(confidence, len(values) - 1)[1] * error
+    wanted = (np.mean(values) - reach, np.mean(values) + reach)
+    assert mean_interval(values, confidence) == pytest.approx(wanted, rel=1e-9, abs=1e-9)
+
+
+def test_the_limits_of_a_mean_are_those_of_a_textbook():
+    # Five values of mean 10 and standard deviation 1.581139: 10 - 2.776445 x 1.581139 / root 5.
+    assert mean_interval([8, 9, 10, 11, 12]) == pytest.approx((8.036757, 11.963243), abs=1e-6)
+
+
+def test_means_are_taken_over_the_last_dimension_without_the_missing():
+    values = [[1, 2, np.nan, 4], [1, 1, 1, 1], [5, np.nan, np.nan, np.nan], [np.nan] * 4]
+    lower, upper = mean_interval(values)
+    assert (lower[0], upper[0]) == pytest.approx(
+        t.interval(0.95, 2, np.mean([1, 2, 4]), np.std([1, 2, 4], ddof=1) / 3**0.5)
+    )
+    assert (lower[1], upper[1]) == (1, 1)
+    assert np.isnan(lower[2:]).all() and np.isnan(upper[2:]).all()
+    assert mean_interval(np.ones((2, 3, 4)))[0].shape == (2, 3)
+    assert np.isnan(mean_interval([])[0]) and np.isnan(mean_interval(5)[0])
+
+
 def test_a_crude_rate_has_the_limits_of_its_count_over_the_population():
     # 25 events: Byar 16.174265921657202 to 36.90645069218536; in 50,000 people.
     rate = crude_rate(pd.Series([25], index=["5LE"]), pd.Series([50_000], index=["5LE"]), per=1000).loc["5LE"]
@@ -115,6 +140,9 @@ def test_a_missing_or_zero_population_gives_no_rate_and_keeps_the_row():
         (lambda: indirect_ratio(pd.Series([1, 2], index=["a", "b"]), [1, -2]), "expected: b is -2"),
         (lambda: indirect_rate([1], [1], -0.1), "reference_rate"),
         (lambda: count_interval([np.inf]), "finite"),
+        (lambda: mean_interval([1, 2, np.inf]), "element 2 is inf.*finite"),
+        (lambda: mean_interval(["some", 1]), "must be a number"),
+        (lambda: mean_interval([1, 2], confidence=1), "between 0 and 1"),
     ],
 )
 def test_an_impossible_input_is_refused_by_name(call, said):

@@ -13,6 +13,7 @@
 | `breaks` | did care change, or its recording? |
 | `calendar` | how many days had a month to work in? |
 | `forecasting` | what should we plan for? |
+| `borrowing` | what do areas like it tell of one area? |
 | `neighbours` | who is most like us? |
 
 Arrays and frames in, frames out. Nothing here reads a file, knows an organisation or imports another part of

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -17,15 +16,20 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtrit
 
 from cbs_analysis.stats import seasonal_level as parts
-from cbs_analysis.stats.calendar import month_index
-from cbs_analysis.stats.checks import Array, as_numbers, check_confidence, labels_of, refuse
+from cbs_analysis.stats.borrowing import FEWEST_POINTS, Group, borrow
+from cbs_analysis.stats.checks import Array, check_confidence
+from cbs_analysis.stats.monthly_series import (
+    FEWEST_AFTER_BREAK,
+    YEAR,
+    days_of,
+    logs_per_day,
+    month_of_year,
+    one_series,
+    positions,
+    seen_by,
+)
 
-FEWEST_POINTS = 22
-"""Known months needed: two years, less two months that may be missing."""
-FEWEST_AFTER_BREAK = 4
 LONGEST_END_GAP = 2
-TAIL = 4
-"""Degrees of freedom of the error: years differ more than months do, so the tails are heavy."""
 BACKTEST_LEVELS = (0.8, 0.95)
 
 
@@ -73,7 +77,7 @@ def forecast(
     horizon: int,
     exposure: ArrayLike | None = None,
     levels: Sequence[float] = BACKTEST_LEVELS,
-    season: pd.DataFrame | ArrayLike | None = None,
+    season: Group | pd.DataFrame | ArrayLike | None = None,
     breaks: Sequence[int] = (),
 ) -> Forecast:
     """The next `horizon` months of `series`, monthly counts in time order, NaN for a month that is missing.
@@ -81,9 +85,10 @@ def forecast(
     A Series whose index is months (periods, dates, or text such as `2011-03`) gives the result its months;
     otherwise the first value is month one of a year. `exposure` is working or calendar days of every month of
     the series and of those ahead. `season` is a frame or matrix of other areas' series for the same months
-    (the area's own may be among them): season and growth are theirs; without it, its own. `breaks` are
-    positions where recording changed: the level is taken from after the last of them. Nothing is random, so
-    the same input gives the same forecast.
+    (the area's own may be among them), or what `borrowing.borrow` made of them, which saves doing it again:
+    season, growth and drift are theirs; without it, its own. `breaks` are positions where recording changed:
+    the level is taken from after the last of them. Nothing is random, so the same input gives the same
+    forecast.
 
     Fewer than 22 known months, fewer than 4 after the last break, or more than 2 missing at the end give NaN
     and a `reason`.
@@ -91,27 +96,25 @@ def forecast(
     Source: simple exponential smoothing with damped growth on logarithms (Gardner 1985) and a seasonal
     profile pooled over a group (Bunn and Vassilopoulos 1999); Student's t limits with 4 degrees of freedom.
     """
-    counts, months = _series(series)
+    counts, months = one_series(series)
     for level in levels:
         check_confidence(level, "levels")
     if horizon < 1:
         raise ValueError(f"horizon is {horizon}; it must be at least one month")
-    days = _exposure(exposure, len(counts) + horizon)
-    steps = _break_positions(breaks, len(counts))
-    others = _others(season, series, len(counts))
+    days = days_of(exposure, len(counts) + horizon)
+    steps = positions(breaks, len(counts))
+    group = _group(season, series, days[: len(counts)], len(counts))
     ahead = _months_ahead(months, len(counts), horizon)
     reason = _unusable(counts, steps)
     if reason is not None:
         return _no_forecast(ahead, levels, reason)
-    month_of_year = _month_of_year(months, len(counts) + horizon)
+    of_year = month_of_year(months, len(counts) + horizon)
     try:
-        model = _fit(counts, days, month_of_year, others, steps)
+        model = _fit(counts, days, of_year, group, steps)
     except ValueError as error:
-        if others is not None:
-            raise
         return _no_forecast(ahead, levels, str(error))
     warnings = _warn(counts, months, steps, model)
-    return _predict(model, days[len(counts) :], month_of_year[len(counts) :], ahead, levels, warnings)
+    return _predict(model, days[len(counts) :], of_year[len(counts) :], ahead, levels, warnings)
 
 
 def backtest(
@@ -119,36 +122,53 @@ def backtest(
     horizon: int = 12,
     train: int = 24,
     exposure: ArrayLike | None = None,
-    season: pd.DataFrame | ArrayLike | None = None,
+    season: Group | pd.DataFrame | ArrayLike | None = None,
     breaks: Sequence[int] = (),
 ) -> Backtest:
     """Forecast months `train` to `train + horizon` from those before, and hold it against what happened.
 
     Arguments as `forecast`; `exposure` and `season` cover the months of the series and only the first `train`
-    of `season` are used. Of `breaks`, only those that could have been seen by then: with four months after
-    them.
+    of `season` are used (a group must be fitted to those). Of `breaks`, only those that could have been seen
+    by then: with four months after them.
     Raises ValueError as `forecast`, and where the series is shorter than `train + horizon`, `train` is 12 or
     less or `horizon` over 12.
     Source: Hyndman and Koehler (2006) for the scaled error.
     """
-    counts, months = _series(series)
+    counts, months = one_series(series)
     end = train + horizon
-    if train <= parts.YEAR or horizon > parts.YEAR or len(counts) < end:
+    if train <= YEAR or horizon > YEAR or len(counts) < end:
         raise ValueError(
             f"a backtest of {horizon} months fitted to {train} needs {end} months and the series has "
             f"{len(counts)}; fit to more than 12, forecast at most 12"
         )
-    days = _exposure(exposure, len(counts))[:end]
-    others = _others(season, series, len(counts))
+    days = days_of(exposure, len(counts))[:end]
     known_series = pd.Series(counts[:train], index=None if months is None else months[:train])
     result = forecast(
         known_series,
         horizon,
         exposure=days,
-        season=None if others is None else others[:train],
-        breaks=[at for at in breaks if at <= train - FEWEST_AFTER_BREAK],
+        season=_group(season, series, days[:train], train),
+        breaks=seen_by(breaks, train),
     )
     return _scored(result, counts[:end], train)
+
+
+def _group(
+    season: Group | pd.DataFrame | ArrayLike | None, series: pd.Series | ArrayLike, days: Array, train: int
+) -> Group | None:
+    """What the others tell of the first `train` months. Raises ValueError where they cover other months."""
+    if season is None:
+        return None
+    if not isinstance(season, Group):
+        rows, shape = len(np.asarray(series)), np.shape(season)
+        if isinstance(season, pd.DataFrame) and isinstance(series, pd.Series) and not season.index.equals(series.index):
+            raise ValueError("season and series have different months; give season the rows of series")
+        if len(shape) != 2 or shape[0] != rows:
+            raise ValueError(f"season has shape {shape}; it must have {rows} rows, and a column a series")
+        return borrow(season, days, train=train)
+    if season.months != train:
+        raise ValueError(f"season is a group fitted to {season.months} months and the series has {train}")
+    return season
 
 
 @dataclass(frozen=True)
@@ -158,67 +178,61 @@ class _Model:
     season: Array
     noise: float
     level_variance: float
-    group: parts.Group | None
+    drift: float
+    growth_is_capped: bool
     gap_at_end: int
 
 
 def _fit(
-    counts: Array,
-    days: Array,
-    month_of_year: NDArray[np.int64],
-    others: Array | None,
-    breaks: tuple[int, ...],
+    counts: Array, days: Array, of_year: NDArray[np.int64], group: Group | None, breaks: tuple[int, ...]
 ) -> _Model:
     fitted = len(counts)
-    months, per_day = month_of_year[:fitted], days[:fitted]
-    logs = _logs(counts, per_day)
-    group = None
-    if others is not None:
-        group = parts.group_of(_logs(others, per_day[:, None]), months, FEWEST_POINTS)
-        season = group.season
-    else:
-        season = parts.own_season(logs, months, breaks)
+    months = of_year[:fitted]
+    logs = logs_per_day(counts, days[:fitted])
+    season = parts.own_season(logs, months, breaks) if group is None else group.season
     aligned = parts.align(logs - season[months], breaks)
     drawn = parts.draw_in(aligned)
-    if group is not None:
-        growth = group.growth
-    else:
-        own = 0.0 if breaks else parts.growth_of(drawn[:, None])
-        limit = parts.LARGEST_GROWTH
-        growth = parts.OWN_GROWTH_SHARE * float(np.clip(own, -limit, limit)) / parts.YEAR
+    growth = _own_growth(drawn, breaks) if group is None else group.growth
+    noise = float(parts.noise_of(aligned[:, None], growth)[0])
+    noise, drift = (noise, parts.UNSHARED_DRIFT) if group is None else group.noise_and_drift(noise)
     recent = drawn[breaks[-1] :] if breaks else drawn
     weights = (1 - parts.SMOOTHING) ** np.arange(len(recent))[::-1] * ~np.isnan(recent)
     return _Model(
         level=float(parts.level_at_end(recent[:, None], growth)[0]),
         growth=growth,
         season=season,
-        noise=float(parts.noise_of(aligned[:, None], growth)[0]),
+        noise=noise,
         level_variance=float(np.sum(weights**2) / np.sum(weights) ** 2),
-        group=group,
+        drift=drift,
+        growth_is_capped=group is not None and group.growth_is_capped,
         gap_at_end=fitted - 1 - int(np.flatnonzero(~np.isnan(counts))[-1]),
     )
+
+
+def _own_growth(levels: Array, breaks: tuple[int, ...]) -> float:
+    """A month; none where recording changed, because a step looks like growth."""
+    own = 0.0 if breaks else parts.growth_of(levels[:, None])
+    return parts.OWN_GROWTH_SHARE * float(np.clip(own, -parts.LARGEST_GROWTH, parts.LARGEST_GROWTH)) / YEAR
 
 
 def _predict(
     model: _Model,
     days: Array,
-    month_of_year: NDArray[np.int64],
+    of_year: NDArray[np.int64],
     ahead: pd.Index,
     levels: Sequence[float],
     warnings: tuple[str, ...],
 ) -> Forecast:
-    steps = np.arange(1, len(days) + 1)
-    grown = model.growth * np.cumsum(parts.DAMPING**steps)
-    value = np.exp(model.level + model.season[month_of_year] + grown) * days
-    distance = (steps + model.gap_at_end).astype(float)
-    covariance = parts.error_covariance(model.noise, model.group, distance, model.level_variance)
+    value = np.exp(model.level + model.season[of_year] + parts.grown(model.growth, len(days))) * days
+    distance = np.arange(1.0, len(days) + 1) + model.gap_at_end
+    covariance = parts.error_covariance(model.noise, model.level_variance, model.drift, distance)
     shares = value / value.sum()
     total_spread = float(np.sqrt(shares @ covariance @ shares))
     frame = pd.DataFrame({"month": ahead, "value": value})
     total = {"value": float(value.sum())}
     for level in levels:
         lower, upper = _limit_names(level)
-        reach = float(stdtrit(TAIL, (1 + level) / 2))
+        reach = float(stdtrit(parts.TAIL, (1 + level) / 2))
         spread = np.exp(reach * np.sqrt(np.diag(covariance)))
         frame[lower], frame[upper] = value / spread, value * spread
         total[lower] = total["value"] / float(np.exp(reach * total_spread))
@@ -227,11 +241,11 @@ def _predict(
 
 
 def _scored(result: Forecast, counts: Array, train: int) -> Backtest:
-    actual, naive = counts[train:], counts[train - parts.YEAR : len(counts) - parts.YEAR]
+    actual, naive = counts[train:], counts[train - YEAR : len(counts) - YEAR]
     frame = result.frame.copy()
     frame.insert(1, "actual", actual)
     frame.insert(3, "naive", naive)
-    scale = _mean(np.abs(counts[parts.YEAR : train] - counts[: train - parts.YEAR]))
+    scale = _mean(np.abs(counts[YEAR:train] - counts[: train - YEAR]))
     both = np.isnan(actual) | np.isnan(naive)
     errors = np.where(both, np.nan, np.abs(frame["value"].to_numpy() - actual))
     mae, naive_mae = _mean(errors), _mean(np.where(both, np.nan, np.abs(naive - actual)))
@@ -278,7 +292,7 @@ def _warn(counts: Array, months: pd.PeriodIndex | None, breaks: tuple[int, ...],
         warnings.append(f"missing and not filled in: {', '.join(named(int(at)) for at in gaps)}")
     if breaks:
         warnings.append(f"the level is taken from {named(breaks[-1])} on, where the series steps")
-    if model.group is not None and model.group.growth_is_capped:
+    if model.growth_is_capped:
         limit = f"{parts.LARGEST_GROWTH:.0%}"
         warnings.append(f"the group's growth is held to {limit} a year, as faster is unlikely to be care")
     return tuple(warnings)
@@ -290,63 +304,10 @@ def _no_forecast(ahead: pd.Index, levels: Sequence[float], reason: str) -> Forec
     return Forecast(frame, dict.fromkeys(names, np.nan), (), reason)
 
 
-def _series(series: pd.Series | ArrayLike) -> tuple[Array, pd.PeriodIndex | None]:
-    counts = as_numbers(series, "series")
-    if counts.ndim != 1 or not counts.size:
-        raise ValueError(f"series has shape {counts.shape}; it must be one row of months in time order")
-    refuse(counts < 0, counts, "series", "must not be negative", labels_of(series))
-    if not isinstance(series, pd.Series) or pd.api.types.is_numeric_dtype(series.index):
-        return counts, None
-    months = month_index(series.index)
-    for before, after in pairwise(months):
-        if after != before + 1:
-            raise ValueError(f"series: {after} follows {before}; give every month, missing ones as NaN")
-    return counts, months
-
-
-def _others(season: pd.DataFrame | ArrayLike | None, series: pd.Series | ArrayLike, length: int) -> Array | None:
-    if season is None:
-        return None
-    rows = season.index if isinstance(season, pd.DataFrame) else None
-    if rows is not None and isinstance(series, pd.Series) and not rows.equals(series.index):
-        raise ValueError("season and series have different months; give season the rows of series")
-    others = as_numbers(season, "season")
-    if others.ndim != 2 or len(others) != length:
-        raise ValueError(f"season has shape {others.shape}; it must have {length} rows, and a column a series")
-    refuse(others < 0, others, "season", "must not be negative")
-    return others
-
-
-def _exposure(exposure: ArrayLike | None, length: int) -> Array:
-    if exposure is None:
-        return np.ones(length)
-    days = as_numbers(exposure, "exposure")
-    if days.shape != (length,):
-        raise ValueError(f"exposure has shape {days.shape}; it must have {length} months, those ahead included")
-    refuse(~(days > 0), days, "exposure", "must be above 0", labels_of(exposure))
-    return days
-
-
-def _break_positions(breaks: Sequence[int], length: int) -> tuple[int, ...]:
-    for at in breaks:
-        if not 0 < at < length:
-            raise ValueError(f"breaks: {at} is not a position inside a series of {length} months")
-    return tuple(sorted({int(at) for at in breaks}))
-
-
 def _months_ahead(months: pd.PeriodIndex | None, length: int, horizon: int) -> pd.Index:
     if months is None:
         return pd.RangeIndex(length, length + horizon)
     return pd.period_range(months[-1] + 1, periods=horizon, freq="M")
-
-
-def _month_of_year(months: pd.PeriodIndex | None, length: int) -> NDArray[np.int64]:
-    first = 0 if months is None else months[0].month - 1
-    return (first + np.arange(length)) % parts.YEAR
-
-
-def _logs(counts: Array, days: Array) -> Array:
-    return np.log(np.maximum(counts, 0.5) / days)
 
 
 def _limit_names(level: float) -> tuple[str, str]:

@@ -36,6 +36,20 @@ class Overdispersion(NamedTuple):
     limits: pd.DataFrame
 
 
+class AroundAverage(NamedTuple):
+    """Areas about their own `average`, total observed over total expected: `phi` and `tau2` as `Overdispersion`
+    about it, `times_chance`, the root of phi (how many times as far areas lie from it as chance puts them), and
+    limits of observed over expected, by `chance` alone and `widened` by the spread between areas.
+    """
+
+    average: float
+    phi: float
+    tau2: float
+    times_chance: float
+    chance: pd.DataFrame
+    widened: pd.DataFrame
+
+
 def proportion_limits(denominator: ArrayLike, average: float) -> pd.DataFrame:
     """Limits around an average proportion: where the Wilson interval of an area just reaches the average.
 
@@ -113,7 +127,10 @@ def overdispersion(observed: ArrayLike, expected: ArrayLike, method: Overdispers
     difference of the square roots, with the lowest and highest tenth drawn in to the tenth and ninetieth
     percentile. `shmi` takes z as the root of expected times the logarithm of the ratio, with the lowest and
     highest tenth of the ranks left out. The limits add tau squared, the variance between areas, to each area's
-    own variance, on the scale on which z was taken. An area with a missing or zero expected, or a missing
+    own variance, on the scale on which z was taken. As the tails are drawn in or left out, tau squared is too
+    small where the areas' own levels are normally spread: of such areas, with none out of the ordinary, about
+    1 in 10 (`winsorised`) or 1 in 5 (`shmi`) lie outside the 95% limits, and 1 in 90 or 1 in 25 outside the
+    99.8% limits. An area with a missing or zero expected, or a missing
     observed, has no part in it and NaN limits.
     Raises ValueError where either is negative, the lengths differ, fewer than 3 areas are left, or `shmi`
     keeps an area of no events.
@@ -146,6 +163,56 @@ def overdispersion(observed: ArrayLike, expected: ArrayLike, method: Overdispers
     phi = float(np.mean(z**2))
     tau2 = _between_variance(phi, kept)
     return Overdispersion(phi, tau2, _widened(np.where(known, variance, np.nan) + tau2, root, expected))
+
+
+def around_average(
+    observed: ArrayLike, expected: ArrayLike, method: OverdispersionMethod, at: ArrayLike | None = None
+) -> AroundAverage:
+    """How much areas differ from their own average, and limits of observed over expected around it.
+
+    For areas whose expected events are at the rates of another population: about a ratio of 1, how far all of them
+    lie from that population would count as spread between them. `observed` and `expected` are as `overdispersion`
+    takes them. The limits are drawn at the expected events `at`, or, without it, at the areas' own. Raises
+    ValueError as `overdispersion`, and where no events are observed.
+    Source: as `overdispersion`; `ratio_limits` for the limits of chance.
+    """
+    below = _positive(expected, "expected")
+    counts = np.atleast_1d(as_numbers(observed, "observed"))
+    refuse(counts < 0, counts, "observed", "must not be negative", labels_of(observed))
+    if counts.shape != below.shape:
+        raise ValueError(f"observed has shape {counts.shape} and expected {below.shape}; give as many of each")
+    known = ~(np.isnan(counts) | np.isnan(below))
+    average = float(counts[known].sum() / below[known].sum()) if known.any() else np.nan
+    if average == 0:
+        raise ValueError("observed: no area has any events; there is no average to draw limits around")
+    found = overdispersion(observed, below * average, method)
+    places = expected if at is None else at
+    scaled = pd.Series(_positive(places, "at") * average, index=places.index if isinstance(places, pd.Series) else None)
+    return AroundAverage(
+        average,
+        found.phi,
+        found.tau2,
+        float(np.sqrt(found.phi)),
+        ratio_limits(scaled) * average,
+        widened_limits(scaled, found.tau2, method) * average,
+    )
+
+
+def widened_limits(expected: ArrayLike, tau2: float, method: OverdispersionMethod) -> pd.DataFrame:
+    """Limits around a ratio of 1 that allow for a spread between areas, at any number of expected events.
+
+    `expected` is one dimension of expected events; `tau2` and `method` are those of an `overdispersion`, whose own
+    limits these are at its own areas. One row an element, columns as `ratio_limits`. A missing or zero expected
+    gives NaN. Raises ValueError where one is negative, or `tau2` is.
+    Source: as `overdispersion`.
+    """
+    if method not in ("winsorised", "shmi"):
+        raise ValueError(f"method is {method!r}; it must be 'winsorised' or 'shmi'")
+    if not tau2 >= 0:
+        raise ValueError(f"tau2 is {tau2}; it must not be negative")
+    events = _positive(expected, "expected")
+    root = method == "winsorised"
+    return _widened((1 / (4 * events) if root else 1 / events) + tau2, root, expected)
 
 
 def _without_tails(z: Array) -> NDArray[np.bool_]:

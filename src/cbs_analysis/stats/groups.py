@@ -60,6 +60,9 @@ class Groups:
             return self.column(given)
         if isinstance(given, pd.Series) and band is not None:
             bands = self.frame[band]
+            if not given.index.is_unique:
+                twice = given.index[given.index.duplicated()][0]
+                raise ValueError(f"{name}: {twice} stands twice; give each {band} once")
             self.refuse(~bands.isin(given.index).to_numpy(), bands.to_numpy(), band, f"must be a band of {name}")
             return as_numbers(bands.map(given), name)
         values = as_numbers(given, name)
@@ -84,7 +87,7 @@ class Groups:
 
     def matrix(self, order: ArrayLike) -> NDArray[np.intp]:
         """Row numbers as groups by bands, each group's rows sorted by `order`. Groups have equally many rows."""
-        return np.lexsort((np.asarray(order), self.codes)).reshape(len(self), -1)
+        return np.lexsort((np.asarray(order), self.codes)).reshape(len(self), len(self.codes) // max(len(self), 1))
 
     def refuse_repeated(self, bands: pd.Series, name: str) -> None:
         """Raise ValueError naming the group in which a band stands twice."""

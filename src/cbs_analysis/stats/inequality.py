@@ -73,8 +73,8 @@ def slope_index(
         groups.refuse(~(errors >= 0), errors, standard_error, "must not be missing or negative")
         drawn = np.random.default_rng(seed).standard_normal((repetitions, rows.shape[1]))
         simulated = [
-            _simulated_limits(drawn * error + known, line, transform, multiplier, confidence, middle)
-            for error, known, line, middle in zip(errors[rows], values, lines, intercept + slope / 2, strict=True)
+            _simulated_limits(drawn * error + known, line, transform, multiplier, confidence)
+            for error, known, line in zip(errors[rows], values, lines, strict=True)
         ]
         limits = dict(zip(LIMIT_COLUMNS, np.array(simulated).reshape(-1, 4).T, strict=True))
     order = ["sii", "sii_lower", "sii_upper", "rii", "rii_lower", "rii_upper", "intercept"]
@@ -158,19 +158,14 @@ def _indices(intercept: Array, slope: Array, transform: Transform | None, multip
 
 
 def _simulated_limits(
-    drawn: Array, line: Array, transform: Transform | None, multiplier: float, confidence: float, middle: float
+    drawn: Array, line: Array, transform: Transform | None, multiplier: float, confidence: float
 ) -> list[float]:
     """Limits of SII and RII from lines fitted to drawn values, repetitions by quantiles.
 
-    A transformed line is turned about its middle, which is known much better than its ends are.
+    Slope and level are drawn together: with a transformed value the SII depends on both.
     """
-    intercept, slope = drawn @ line[0], drawn @ line[1]
-    if transform is not None:
-        slope = np.array(_between(slope, confidence))
-        intercept = middle - slope / 2
-    found = _indices(intercept, slope, transform, multiplier)
-    level = confidence if transform is None else 1.0
-    return [*_between(found["sii"], level), *_between(found["rii"], level)]
+    found = _indices(drawn @ line[0], drawn @ line[1], transform, multiplier)
+    return [*_between(found["sii"], confidence), *_between(found["rii"], confidence)]
 
 
 def _between(simulated: Array, confidence: float) -> tuple[float, float]:

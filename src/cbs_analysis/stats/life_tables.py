@@ -19,6 +19,7 @@ START_AGES = np.array([0, 1, *range(5, 95, 5)])
 YEARS_IN_BAND = np.append(np.diff(START_AGES), 0).astype(float)
 LIVED_BY_THE_DYING = np.array([0.1, *[0.5] * 19])
 """Of a band's years, by those who die in it: most infants who die do so in their first weeks."""
+UNDER_ONE = r"^\s*(?i:<|under)\s*1\b"
 SMALLEST_POPULATION = 5_000
 WIDEST_INTERVAL_YEARS = 20.0
 LAST = len(START_AGES) - 1
@@ -36,7 +37,8 @@ def life_expectancy(
     One row a group and age, groups in order of appearance and ages in theirs, indexed by `by` and
     `start_age`: `life_expectancy`, `lower`, `upper`. NaN for a group whose population is 5,000 or fewer in
     all, or 0, negative or missing in a band, where deaths are missing or exceed the population, or nobody
-    died at 90 and over. The value, and not its limits, is NaN where the 95% interval is wider than 20 years.
+    died at 90 and over. An age that nobody lives to has 0, without limits. The value, and not its limits, is
+    NaN where the 95% interval is wider than 20 years.
     Raises ValueError that names the group where an age cannot be read, is missing or stands twice, or deaths
     are negative.
     Source: Chiang (1968), chapter 9; Silcocks and others (2001), J Epidemiol Community Health 55: 38-43, for
@@ -45,7 +47,7 @@ def life_expectancy(
     z = float(ndtri((1 + check_confidence(confidence)) / 2))
     groups = Groups(frame, by)
     require_columns(frame, [start_age])
-    rows = groups.matrix(_checked_ages(groups, start_age))
+    rows = groups.matrix(_checked_ages(groups, start_age)).reshape(len(groups), len(START_AGES))
     died, people = groups.column(deaths), groups.column(population)
     groups.refuse(died < 0, died, deaths, "must not be negative")
     died, people = died[rows], people[rows]
@@ -67,7 +69,8 @@ def _checked_ages(groups: Groups, start_age: str) -> NDArray[np.int64]:
     if pd.api.types.is_numeric_dtype(column):
         ages = column.to_numpy(dtype=float)
     else:
-        ages = column.astype(str).str.extract(r"^\D*(\d+)", expand=False).to_numpy(dtype=float)
+        text = column.astype(str).str.replace(UNDER_ONE, "0", regex=True)
+        ages = text.str.extract(r"^\D*(\d+)", expand=False).to_numpy(dtype=float)
     allowed = "must be 0, 1, 5, 10 and so on to 90"
     groups.refuse(~np.isin(ages, START_AGES), column.to_numpy(), start_age, allowed)
     groups.refuse_repeated(pd.Series(ages), start_age)

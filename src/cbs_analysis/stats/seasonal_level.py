@@ -1,20 +1,20 @@
-"""The parts of a forecast, for `forecasting`: a season, a level, growth and how far a level drifts.
+"""The parts of a forecast, for `forecasting` and `borrowing`: a season, a level, growth, noise and drift.
 
 Everything is on the logarithm of activity per day, so a season multiplies and a year's growth is a
 proportion. Matrices have a row a month and a column a series. The constants were chosen on the activity of
-England's primary care trusts: fitted to 2008/09 and 2009/10, held against 2010/11. One year chose them, so
-the error of that year flatters them a little.
+England's primary care trusts in 2009/10 and 2010/11, London's among them, so the errors of those years flatter
+them. The book's page on forecasts says what was compared, and what it showed.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-import pandas as pd
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 from cbs_analysis.stats.checks import Array
+from cbs_analysis.stats.monthly_series import YEAR
 
 SMOOTHING = 0.15
 """Weight of the latest month in the level; each month before it counts 15% less."""
@@ -29,52 +29,18 @@ LARGEST_GROWTH = 0.10
 STRAY_MULTIPLE = 1.5
 """A month further from its neighbours' median than this many robust standard deviations is drawn in to it."""
 OWN_NOISE_SHARE = 0.7
-SMALLEST_DRIFT = 0.06
-"""Standard deviation of the level over a year, of the logarithm: never taken to be less."""
+TAIL = 4
+"""Degrees of freedom of the error: years differ more than months do, so the tails are heavy."""
+SMALLEST_DRIFT = 0.05
+"""Scale of the mean error over a year, of the logarithm: never taken to be less, however calm a year was."""
 UNSHARED_DRIFT = 0.11
 """The same for a series with no group to measure it on."""
-DRIFT_WIDENING = 1.5
-"""Variance of the drift, times this: next year's levels part further than last year's did."""
-LEVEL_AGE = 3.0
-"""Months by which the level lies in the past, on average, when it is used."""
+DRIFT_AGE = 12.0
+"""The months a level takes to drift, on average, as far as it moves at once when a year begins: errors ten
+months ahead are little larger than errors in the first quarter.
+"""
+NEIGHBOURS = 3
 WARM_UP = 6
-YEAR = 12
-FEWEST_PEERS = 3
-
-
-@dataclass(frozen=True)
-class Group:
-    """What others tell of one: `season` (12, January first), `growth` and `noise` a month, `drift` a year."""
-
-    season: Array
-    growth: float
-    noise: float
-    drift: float
-    growth_is_capped: bool
-
-
-def group_of(logs: Array, month_of_year: NDArray[np.int64], fewest: int) -> Group:
-    """Season, growth, noise and drift shared by the columns of `logs` (log activity per day).
-
-    Columns with fewer than `fewest` known months are left out. Raises ValueError where fewer than 3 are left,
-    or a calendar month is never seen.
-    """
-    usable = logs[:, np.sum(~np.isnan(logs), axis=0) >= fewest]
-    if usable.shape[1] < FEWEST_PEERS:
-        found = f"{usable.shape[1]} series have {fewest} known months"
-        raise ValueError(f"season: {found}; give at least {FEWEST_PEERS}")
-    profiles = np.column_stack([own_season(column, month_of_year) for column in usable.T])
-    season = np.median(profiles, axis=1)
-    season = season - season.mean()
-    level = usable - season[month_of_year][:, None]
-    drawn = draw_in(level)
-    growth = growth_of(drawn)
-    yearly = growth_over(drawn, YEAR)
-    yearly = yearly[~np.isnan(yearly)]
-    drift = 1.4826 * float(np.median(np.abs(yearly - np.median(yearly)))) if yearly.size else 0.0
-    capped = float(np.clip(growth, -LARGEST_GROWTH, LARGEST_GROWTH))
-    noise = float(np.median(noise_of(level, capped / YEAR)))
-    return Group(season, capped / YEAR, noise, max(drift, SMALLEST_DRIFT), capped != growth)
 
 
 def own_season(logs: Array, month_of_year: NDArray[np.int64], breaks: tuple[int, ...] = ()) -> Array:
@@ -83,12 +49,12 @@ def own_season(logs: Array, month_of_year: NDArray[np.int64], breaks: tuple[int,
     Raises ValueError where a calendar month has no known value.
     """
     known = ~np.isnan(logs)
-    if len(set(month_of_year[known])) < YEAR:
+    if len(np.unique(month_of_year[known])) < YEAR:
         raise ValueError("a calendar month has no known value, so its season cannot be told")
-    positions = np.arange(len(logs))
+    places = np.arange(len(logs))
     months = (month_of_year[:, None] == np.arange(YEAR)).astype(float)
-    steps = [(positions >= at).astype(float) for at in breaks]
-    design = np.column_stack([months, positions - positions.mean(), *steps])
+    steps = [(places >= at).astype(float) for at in breaks]
+    design = np.column_stack([months, places - places.mean(), *steps])
     effects = np.linalg.lstsq(design[known], logs[known], rcond=None)[0][:YEAR]
     return np.asarray(effects - effects.mean())
 
@@ -106,16 +72,30 @@ def align(levels: Array, breaks: tuple[int, ...]) -> Array:
 
 def draw_in(levels: Array) -> Array:
     """`levels` with stray months drawn in towards the median of the seven months around them."""
-    frame = pd.DataFrame(levels)
-    around = frame.rolling(7, center=True, min_periods=4).median().to_numpy()
-    away = frame.to_numpy() - around
-    reach = STRAY_MULTIPLE * 1.4826 * pd.DataFrame(np.abs(away)).median().to_numpy()
+    matrix = levels.reshape(len(levels), -1)
+    padded = np.pad(matrix, ((NEIGHBOURS, NEIGHBOURS), (0, 0)), constant_values=np.nan)
+    windows = sliding_window_view(padded, 2 * NEIGHBOURS + 1, axis=0)
+    around = _median(windows, axis=2)
+    around[np.sum(~np.isnan(windows), axis=2) <= NEIGHBOURS] = np.nan
+    away = matrix - around
+    reach = STRAY_MULTIPLE * 1.4826 * _median(np.abs(away), axis=0)
     drawn = around + np.clip(away, -reach, reach)
-    return np.asarray(np.where(np.isnan(around), frame.to_numpy(), drawn).reshape(np.shape(levels)))
+    return np.where(np.isnan(around), matrix, drawn).reshape(levels.shape)
+
+
+def _median(values: Array, axis: int) -> Array:
+    """Median of what is known, NaN where nothing is."""
+    ranked = np.sort(values, axis=axis)
+    known = np.sum(~np.isnan(values), axis=axis, keepdims=True)
+    low, high = (np.take_along_axis(ranked, np.maximum(place, 0), axis) for place in ((known - 1) // 2, known // 2))
+    return np.asarray(np.squeeze(np.where(known > 0, (low + high) / 2, np.nan), axis))
 
 
 def growth_of(levels: Array) -> float:
-    """A year's growth, the median of the columns: mostly the last year's, partly the last half-year's."""
+    """A year's growth, the median of the columns: mostly the last year's, partly the last half-year's.
+
+    0 where there are not two years to tell it from.
+    """
     year, half = growth_over(levels, YEAR), growth_over(levels, YEAR // 2)
     known = ~np.isnan(year) & ~np.isnan(half)
     both = (1 - RECENT_SHARE) * year[known] + RECENT_SHARE * half[known]
@@ -135,6 +115,11 @@ def growth_over(levels: Array, months: int) -> Array:
     return growth * YEAR / months
 
 
+def grown(growth: float, horizon: int) -> Array:
+    """What growth of `growth` a month adds by each of the months ahead, damped."""
+    return growth * np.cumsum(DAMPING ** np.arange(1, horizon + 1))
+
+
 def level_at_end(levels: Array, growth: float) -> Array:
     """Level at the last row: recent months weigh most, growth since is added. NaN for an empty column."""
     age = np.arange(len(levels))[::-1].astype(float)
@@ -152,17 +137,36 @@ def noise_of(levels: Array, growth: float) -> Array:
     return np.asarray(np.sqrt(np.nanmean(np.clip(errors, -reach, reach) ** 2, axis=0)))
 
 
-def error_covariance(noise: float, group: Group | None, months_ahead: Array, level_variance: float) -> Array:
-    """Covariance of the log errors over the months ahead: the noise of each month and the drift of the level.
+def drift_of(levels: Array) -> float:
+    """How far the mean of a year lies from its forecast, over the columns and each whole year but the first.
 
-    A series noisier than its group drifts more and one quieter (a sum of many) less, in proportion.
+    A Student's t scale with 4 degrees of freedom, set so that its 80% limits would have held 80% of the years
+    forecast. `UNSHARED_DRIFT` where there is no second year.
     """
-    drift = UNSHARED_DRIFT**2
-    noise_squared = noise**2
-    if group is not None and group.noise > 0:
-        ratio = noise_squared / group.noise**2
-        ratio = OWN_NOISE_SHARE * ratio + (1 - OWN_NOISE_SHARE) * min(1.0, 2 * ratio)
-        noise_squared, drift = ratio * group.noise**2, ratio * group.drift**2
-    years = (np.minimum.outer(months_ahead, months_ahead) + LEVEL_AGE) / YEAR
-    shared = DRIFT_WIDENING * drift * years + noise_squared * level_variance
-    return np.asarray(shared + noise_squared * np.eye(len(months_ahead)))
+    chance = stdtrit(TAIL, 0.9)
+    squares = [
+        (np.quantile(errors, 0.8) / chance) ** 2
+        for origin in range(len(levels) - YEAR, YEAR - 1, -YEAR)
+        if (errors := np.abs(year_errors(levels, origin))).size
+    ]
+    return max(float(np.sqrt(np.mean(squares))), SMALLEST_DRIFT) if squares else UNSHARED_DRIFT
+
+
+def year_errors(levels: Array, origin: int) -> Array:
+    """Mean error of the year from row `origin`, forecast from the rows before it, of columns half known by then."""
+    before, after = draw_in(levels[:origin]), levels[origin : origin + YEAR]
+    enough = np.minimum(np.sum(~np.isnan(before), axis=0) / len(before), np.mean(~np.isnan(after), axis=0)) >= 0.5
+    growth = float(np.clip(growth_of(before), -LARGEST_GROWTH, LARGEST_GROWTH)) / YEAR
+    expected = level_at_end(before, growth) + np.mean(grown(growth, YEAR))
+    return np.asarray(np.nanmean(after[:, enough], axis=0) - expected[enough])
+
+
+def error_covariance(noise: float, level_variance: float, drift: float, months_ahead: Array) -> Array:
+    """Covariance of the log errors over the months ahead: the noise of each, and the drift that they share.
+
+    `drift` is for the mean of the first twelve months; it grows with the distance.
+    """
+    year = np.arange(1, YEAR + 1)
+    typical = np.minimum.outer(year, year).mean() + DRIFT_AGE
+    distance = (np.minimum.outer(months_ahead, months_ahead) + DRIFT_AGE) / typical
+    return np.asarray(drift**2 * distance + noise**2 * (level_variance + np.eye(len(months_ahead))))

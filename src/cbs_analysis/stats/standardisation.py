@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from cbs_analysis.stats.checks import Array, as_numbers, check_confidence, labels_of, refuse
 from cbs_analysis.stats.groups import By, Groups, require_columns
-from cbs_analysis.stats.intervals import byar_interval
+from cbs_analysis.stats.intervals import byar_interval, count_interval
 from cbs_analysis.stats.rates import _over
 
 FEWEST_EVENTS = 10
@@ -38,6 +38,9 @@ def direct_rate(
 
     One row a group, in order of appearance, indexed by `by`: `events`, `population`, and `value`, `lower`,
     `upper` in events per `per` people. A missing event count is 0. Fewer than 10 events in all give NaN.
+    The limits are too narrow where few of the events carry most of the weight: where nearly all are of ages
+    that the standard has few of, 95% limits hold the truth 9 times in 10 at 20 events, and as they should
+    from 100.
     Raises ValueError that names the group where events are negative, a population or standard is missing, a
     population is not above 0, a standard is negative or 0 in all, or a band stands twice in a group.
     Source: Dobson and others (1991), Statistics in Medicine 10: 457-462; Breslow and Day (1987), volume II.
@@ -143,6 +146,24 @@ def indirect_ratio(observed: ArrayLike, expected: ArrayLike, per: float = 1, con
     Source: Breslow and Day (1987), volume II, chapter 2.
     """
     return _over(observed, expected, per, confidence, "expected")
+
+
+def excess_events(observed: ArrayLike, expected: ArrayLike, confidence: float = 0.95) -> pd.DataFrame:
+    """Observed less expected events, with its limits: below 0 where there were fewer than expected.
+
+    `observed` and `expected` broadcast to one dimension. One row an element: columns `value`, `lower`, `upper`, in
+    events. The expected count is taken as known: all uncertainty is the observed count's (exact below 10 events,
+    Byar from 10). Missing or zero expected gives NaN. Raises ValueError where either is negative, or they are Series
+    with different indexes.
+    Source: Breslow and Day (1987), volume II, chapter 2; the limits of `intervals.count_interval` less a constant.
+    """
+    ratio = _over(observed, expected, 1, confidence, "expected")
+    counts, below = np.broadcast_arrays(as_numbers(observed, "observed"), as_numbers(expected, "expected"))
+    known = np.where(np.atleast_1d(below) > 0, np.atleast_1d(below), np.nan)
+    lower, upper = count_interval(np.atleast_1d(counts), confidence)
+    return pd.DataFrame(
+        {"value": np.atleast_1d(counts) - known, "lower": lower - known, "upper": upper - known}, index=ratio.index
+    )
 
 
 def indirect_rate(

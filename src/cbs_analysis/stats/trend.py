@@ -40,8 +40,8 @@ def recent_trend(
     One row a group, in order of appearance: `slope` (in the unit of `value` a unit of `time`; of the logit
     for a proportion), `chi_squared`, `trend` (`increasing`, `decreasing`, `no significant change` or
     `cannot be calculated`) and `reason`. A trend has chi-squared above 9.5495 and a slope of the same sign
-    when any one point is left out. Fewer than five points, or one of the last five missing or of no width,
-    cannot be calculated.
+    when any one point is left out. Fewer than five points, or one of the last five missing, of no
+    width or without trials, cannot be calculated.
     Raises ValueError that names the group where a time is missing or stands twice, a lower limit is above the
     upper, or events are negative or exceed trials; and where neither or both kinds of input are given.
     Source: the recent trend of public health profiles in England; Armitage (1955), Biometrics 11: 375-386.
@@ -81,7 +81,7 @@ def recent_trend(
                 conditions,
                 [
                     "fewer than five points",
-                    "one of the last five points is missing, or its limits have no width",
+                    "one of the last five points is missing, or has no trials or no width",
                     "the slope is within chance",
                     "the slope turns when one point is left out",
                     "",
@@ -119,7 +119,7 @@ def _proportion(groups: Groups, events: str, trials: str) -> tuple[Array, Array]
     counts, total = groups.column(events), groups.column(trials)
     groups.refuse(counts < 0, counts, events, "must not be negative")
     groups.refuse(counts > total, counts, events, f"must not exceed {trials}")
-    return counts, total
+    return counts, np.where(total > 0, total, np.nan)
 
 
 def _logit(counts: Array, total: Array) -> Array:
@@ -142,13 +142,13 @@ def _wald(at: Array, y: Array, weight: Array) -> Array:
 
 
 def _armitage(at: Array, counts: Array, total: Array) -> Array:
-    """Chi-squared for trend in proportions, one degree of freedom."""
+    """Chi-squared for trend in proportions, one degree of freedom; 0 where nobody has an event, or everybody."""
     events, everyone = counts.sum(axis=1), total.sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         share = events / everyone
         centred = at - ((total * at).sum(axis=1) / everyone)[:, None]
         spread = share * (1 - share) * (total * centred**2).sum(axis=1)
-        return np.asarray((counts * centred).sum(axis=1) ** 2 / spread)
+        return np.where((events == 0) | (events == everyone), 0.0, (counts * centred).sum(axis=1) ** 2 / spread)
 
 
 def _same_sign_without_any(at: Array, y: Array, weight: Array, slope: Array) -> NDArray[np.bool_]:
