@@ -24,8 +24,39 @@ Polarity = Literal["high is good", "low is good", "none"]
 Function = Literal["strategic planning", "care pathway management", "provider management", "monitoring"]
 
 
+Named = TypeVar("Named", bound=str)
+
+
+def _once(names: tuple[Named, ...], noun: str) -> tuple[Named, ...]:
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise ValueError(f"{twice[0]!r} stands twice; each {noun} belongs once")
+    return names
+
+
 class Params(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Feature = Literal[
+    "aged_0_4_pct",
+    "aged_20_34_pct",
+    "aged_65_plus_pct",
+    "aged_85_plus_pct",
+    "births_per_1000",
+    "most_deprived_fifth_pct",
+]
+
+
+class SimilarAreas(Params):
+    """How many leaf areas each is held against as those most like it, and in what they are to be alike."""
+
+    count: int = Field(ge=1)
+    features: tuple[Feature, ...] = Field(min_length=1)
+
+    @field_validator("features")
+    @classmethod
+    def _each_once(cls, features: tuple[Feature, ...]) -> tuple[Feature, ...]:
+        return _once(features, "feature")
 
 
 class Edition(Params):
@@ -40,14 +71,13 @@ class Edition(Params):
     population_year: int
     emergency_year: FinancialYear
     plausible_share: float = Field(gt=0, lt=1)
+    similar_areas: SimilarAreas | None = None
     notes: tuple[str, ...] = ()
 
     @field_validator("chapters")
     @classmethod
     def _each_once(cls, chapters: tuple[str, ...]) -> tuple[str, ...]:
-        if twice := [name for name in dict.fromkeys(chapters) if chapters.count(name) > 1]:
-            raise ValueError(f"{twice[0]!r} stands twice; each chapter belongs once")
-        return chapters
+        return _once(chapters, "chapter")
 
 
 class Measure(Params):

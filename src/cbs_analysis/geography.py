@@ -6,7 +6,7 @@ sectors (or strategic health authorities) above, one whole at the top. Levels ar
 
 import csv
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -15,6 +15,8 @@ import pandas as pd
 from cbs_analysis.errors import DataError, UserError, nearest
 
 NATIONAL = "ENG"
+SIMILAR = "similar"
+"""Code and level of the group of leaves most like one of them, which is made for its pack and is not in the data."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,11 @@ class Geography:
         above = self.ancestors(code)
         known = {code, *(area.code for area in above)}
         return above if self.national.code in known else (*above, self.national)
+
+    def with_similar(self, name: str, members: Iterable[str]) -> "Geography":
+        """The same geography with one more group of leaves, `SIMILAR`: within the whole, across the other groups."""
+        group = Area(SIMILAR, name, SIMILAR, self.whole.code, tuple(members))
+        return replace(self, areas={**self.areas, SIMILAR: group})
 
     @cached_property
     def membership(self) -> pd.DataFrame:

@@ -4,16 +4,21 @@ Every notebook starts with `pack = open_pack(area_code, edition)`. A pack reads 
 way in, and knows which areas stand beside its own.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar, cast
 
 import pandas as pd
 
 from cbs_analysis import sources
 from cbs_analysis.edition import Edition, Indicator, load_edition, load_indicators
-from cbs_analysis.geography import Area, Geography, load_geography
+from cbs_analysis.evidence.wording import level_name
+from cbs_analysis.geography import SIMILAR, Area, Geography, load_geography
 from cbs_analysis.home import data_dir, params_dir
+
+Made = TypeVar("Made")
 
 
 @dataclass
@@ -27,6 +32,7 @@ class Pack:
     data: Path
     prepared: dict[str, pd.DataFrame] = field(default_factory=dict, repr=False)
     _tables: dict[str, pd.DataFrame] = field(default_factory=dict, repr=False)
+    _made: dict[Hashable, object] = field(default_factory=dict, repr=False)
 
     def read(self, table: str) -> pd.DataFrame:
         """A source table, read and checked once. Raises DataError where it does not pass. Do not change it in place."""
@@ -34,10 +40,32 @@ class Pack:
             self._tables[table] = sources.read(table, self.data)
         return self._tables[table]
 
+    def once(self, key: Hashable, make: Callable[[], Made]) -> Made:
+        """What `make` gives, made the first time this key is asked for. Do not change it in place."""
+        if key not in self._made:
+            self._made[key] = make()
+        return cast(Made, self._made[key])
+
+    @cached_property
+    def above(self) -> tuple[Area, ...]:
+        """The comparators that the area is part of: its sector, London, England."""
+        return self.geography.comparators(self.area.code)
+
     @cached_property
     def comparators(self) -> tuple[Area, ...]:
-        """What the area is held against: its sector, London, England, as far as they lie above it."""
-        return self.geography.comparators(self.area.code)
+        """What the area is held against, where there is any: its sector, the areas most like it, London, England."""
+        groups = [area for area in self.above if not area.is_whole]
+        return (*groups, *([self.similar] if self.similar else []), *self.above[len(groups) :])
+
+    @property
+    def similar(self) -> Area | None:
+        """The group of the areas most like the pack's own, where it has one."""
+        return self.geography.areas.get(SIMILAR)
+
+    def with_similar(self, members: Iterable[str]) -> "Pack":
+        """The same pack, held against these leaves too, together, as the areas most like its own."""
+        name = f"Similar {level_name(self.area.level, plural=True)}"
+        return replace(self, geography=self.geography.with_similar(name, members), prepared={}, _made={})
 
     @cached_property
     def headline(self) -> Area | None:

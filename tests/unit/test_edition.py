@@ -44,7 +44,7 @@ def test_an_unknown_edition_is_told_the_nearest() -> None:
         ("activity_year: 2010/12", "activity_year: .*like 2010/11"),
         ("chapters: [outlook, outlook]", "chapters: .*'outlook' stands twice"),
         ("notes: one text", "notes: must be a list, each line starting with '- ', not 'one text'"),
-        ("chapters: [", "params/editions/2011-12.yml, line 12: not readable as YAML"),
+        ("chapters: [", "params/editions/2011-12.yml, line \\d+: not readable as YAML"),
     ],
 )
 def test_a_wrong_edition_file_is_named_with_its_key_and_value(params: Path, line: str, says: str) -> None:

@@ -95,8 +95,28 @@ def test_a_failed_chapter_is_named_with_cell_error_and_what_is_missing(edited):
 def test_the_table_has_every_indicator_with_value_interval_comparators_and_a_word(edited):
     page = summary.summary_page(executed(whole_finding("rate")), edited, LocalCommentary())
     table = _words(page[page.index("<tbody>") : page.index("</tbody>")])
-    assert "Name of rate per 1,000, 2010/11 110.0 108.0 to 112.0 ◆ worse ↑ higher than London 1.0 100.0 –" in table
-    assert "Name of other not available for this area" in table
+    assert "rate per 1,000, 2010/11 110.0 108.0 to 112.0 ◆ worse ↑ higher than London 1.0 100.0" in table
+    assert "other not available for this area" in table
+
+
+def test_a_comparator_made_for_the_area_has_its_column_and_its_members_are_named(edited):
+    held = whole_finding("rate")
+    made = {"comparator": "Similar PCTs", "comparator_code": "similar", "value": 104.25}
+    made |= {"comparator_members": ["5LD", "5C9"]}
+    held["comparisons"].insert(1, {**held["comparisons"][0], **made})
+    similar = whole_finding("similar_areas", chapter="population_and_need", indicator=None, comparisons=[])
+    page = summary.summary_page(executed(held, similar), edited, LocalCommentary())
+    assert "Southwark How it compares London Similar PCTs London" in _words(page[page.index("<thead>") :])
+    assert "worse ↑ higher than London 1.0 104.2 100.0" in _words(page[page.index("<tbody>") :])
+    assert "Similar PCTs , most alike first: Lambeth and Haringey. Why these ." in _words(page)
+    assert 'href="population_and_need.html#similar_areas"' in page
+
+
+def test_columns_are_what_the_findings_hold_not_what_the_geography_knows(edited):
+    fewer = whole_finding("other")
+    fewer["comparisons"] = fewer["comparisons"][1:]
+    found = summary.comparators_in([fewer, whole_finding("rate")])
+    assert [item.code for item in found] == ["SEL", "LON"]
 
 
 def test_a_neutral_indicator_is_not_compared_but_says_higher_or_lower(edited):

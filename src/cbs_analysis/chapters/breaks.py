@@ -14,48 +14,12 @@ from cbs_analysis.chapters import figures
 from cbs_analysis.evidence.wording import listed, signed
 from cbs_analysis.geography import Area
 from cbs_analysis.pack import Pack
-from cbs_analysis.stats.breaks import step_changes
+from cbs_analysis.stats.breaks import step_changes, step_positions
 from cbs_analysis.stats.calendar import calendar_days, working_days
 
 SHORT_BREAK_MONTHS = 2  # a break this short is left out; a longer one starts a new level
-
-
-@dataclass(frozen=True)
-class Counted:
-    """What is counted: the measure or measures added up, the noun, its indicator, and the kind of day it runs by."""
-
-    measures: tuple[str, ...]
-    noun: str
-    indicator: str
-    day: str  # "working day" or "calendar day"
-
-    @property
-    def days(self) -> Callable[[pd.DatetimeIndex], np.ndarray]:
-        return working_days if self.day == "working day" else calendar_days
-
-    def months(self, pack: Pack, code: str) -> pd.Series:
-        """An area's monthly counts, indexed by month; NaN where any part is missing."""
-        parts = [figures.area_months(pack, code, measure) for measure in self.measures]
-        return pd.concat(parts, axis=1).sum(axis=1, skipna=False)
-
-
-@dataclass(frozen=True)
-class Break:
-    """Months in which one leaf's measure is known to be recorded differently."""
-
-    area: Area
-    measure: str
-    months: pd.DatetimeIndex
-    note: str
-
-    @property
-    def is_short(self) -> bool:
-        return len(self.months) <= SHORT_BREAK_MONTHS
-
-    @property
-    def edges(self) -> tuple[pd.Timestamp, pd.Timestamp]:
-        """The first month recorded differently, and the first after it."""
-        return self.months[0], self.months[-1] + pd.offsets.MonthBegin(1)
+Days = Callable[[pd.DatetimeIndex], np.ndarray]
+DAYS: dict[str, Days] = {"working day": working_days, "calendar day": calendar_days}
 
 
 @dataclass(frozen=True)
@@ -72,12 +36,62 @@ class Jump:
 
 
 @dataclass(frozen=True)
+class Counted:
+    """What is counted: the measure or measures added up, the noun, its indicator, and the kind of day it runs by."""
+
+    measures: tuple[str, ...]
+    noun: str
+    indicator: str
+    day: str  # one of DAYS
+
+    @property
+    def days(self) -> Days:
+        return DAYS[self.day]
+
+    def months(self, pack: Pack, code: str) -> pd.Series:
+        """An area's monthly counts, indexed by month; NaN where any part is missing."""
+        parts = [figures.area_months(pack, code, measure) for measure in self.measures]
+        return pd.concat(parts, axis=1).sum(axis=1, skipna=False)
+
+    def jumps(self, pack: Pack, code: str) -> list[Jump]:
+        """Jumps in an area's series, known breaks among them."""
+
+        def make() -> list[Jump]:
+            series = self.months(pack, code)
+            return jumps_in(series, self.days(series.index))
+
+        return pack.once(("jumps", self.measures, self.day, code), make)
+
+
+@dataclass(frozen=True)
+class Break:
+    """Months in which one leaf's measure is known to be recorded differently."""
+
+    area: Area
+    measure: str
+    months: pd.DatetimeIndex
+    note: str
+
+    @property
+    def edges(self) -> tuple[pd.Timestamp, pd.Timestamp]:
+        """The first month recorded differently, and the first after it."""
+        return _edges(self.months)
+
+
+@dataclass(frozen=True)
 class Screened:
     """A series made fit for limits and forecasts: short breaks taken out, and where its level starts anew."""
 
     series: pd.Series
     starts: tuple[int, ...]
     broken: pd.Series  # true in the months of a known break
+
+
+def jumps_in(series: pd.Series, days: np.ndarray) -> list[Jump]:
+    """Steps and stray months of a series of counts indexed by month."""
+    found = step_changes(series, days)
+    rows = zip(found["position"], found["kind"], found["ratio"], strict=True)
+    return [Jump(series.index[position], kind == "step", float(ratio)) for position, kind, ratio in rows]
 
 
 def known(pack: Pack, measures: Iterable[str], code: str) -> list[Break]:
@@ -118,13 +132,8 @@ def broken_in(pack: Pack, measures: Iterable[str], *financial_years: str) -> set
 
 def unexplained(pack: Pack, counted: Counted, code: str) -> list[Jump]:
     """Jumps in an area's own series, less those at the edges of known breaks."""
-    series = counted.months(pack, code)
     edges = {month for found in material(pack, counted.measures, code) for month in found.edges}
-    return [
-        Jump(series.index[row.position], row.kind == "step", row.ratio)
-        for row in step_changes(series, counted.days(series.index)).itertuples()
-        if series.index[row.position] not in edges
-    ]
+    return [jump for jump in counted.jumps(pack, code) if jump.month not in edges]
 
 
 def steps_by_area(pack: Pack, counted: Counted, code: str) -> dict[str, list[Jump]]:
@@ -142,16 +151,44 @@ def steps_by_area(pack: Pack, counted: Counted, code: str) -> dict[str, list[Jum
 
 def screened(pack: Pack, counted: Counted, code: str) -> Screened:
     """An area's months with short breaks taken out, and where a known or found step starts a new level."""
-    series = counted.months(pack, code)
-    broken = pd.Series(data=False, index=series.index)
-    starts = {jump.month for jumps in steps_by_area(pack, counted, code).values() for jump in jumps}
-    for found in material(pack, counted.measures, code):
-        broken |= series.index.isin(found.months)
-        if not found.is_short:
-            starts |= set(found.edges)
-    short = [month for found in material(pack, counted.measures, code) if found.is_short for month in found.months]
-    places = sorted(int(place) for place in np.flatnonzero(series.index.isin(list(starts))) if place > 0)
-    return Screened(series.mask(series.index.isin(short)), tuple(places), broken)
+
+    def make() -> Screened:
+        steps = {jump.month for jumps in steps_by_area(pack, counted, code).values() for jump in jumps}
+        spans = [found.months for found in material(pack, counted.measures, code)]
+        return _screen(counted.months(pack, code), spans, steps)
+
+    return pack.once(("screened", counted.measures, counted.day, code), make)
+
+
+def screened_leaves(pack: Pack, measure: str, day: str, leaves: pd.DataFrame) -> dict[str, Screened]:
+    """The same of leaves' counts of one measure, a column a leaf: they may lie outside the pack's geography."""
+    table, days = pack.read("recording_breaks"), DAYS[day](leaves.index)
+    rows = table[table["measure"] == measure]
+    spans: dict[str, list[pd.DatetimeIndex]] = {str(code): [] for code in leaves}
+    for row in rows[rows["area_code"].isin(leaves.columns)].itertuples():
+        spans[row.area_code].append(pd.date_range(row.first_month, row.last_month, freq="MS"))
+    found = {}
+    for code, known_spans in spans.items():
+        edges = {month for span in known_spans for month in _edges(span)}
+        steps = {leaves.index[at] for at in step_positions(leaves[code], days)} - edges
+        found[code] = _screen(leaves[code], known_spans, steps)
+    return found
+
+
+def _screen(series: pd.Series, spans: Iterable[pd.DatetimeIndex], steps: set[pd.Timestamp]) -> Screened:
+    broken, short, starts = pd.Series(data=False, index=series.index), [], set(steps)
+    for span in spans:
+        broken |= series.index.isin(span)
+        if len(span) <= SHORT_BREAK_MONTHS:
+            short += list(span)
+        else:
+            starts |= set(_edges(span))
+    places = sorted(place for place in map(series.index.get_loc, starts & set(series.index)) if place > 0)
+    return Screened(series.mask(series.index.isin(short)) if short else series, tuple(places), broken)
+
+
+def _edges(span: pd.DatetimeIndex) -> tuple[pd.Timestamp, pd.Timestamp]:
+    return span[0], span[-1] + pd.offsets.MonthBegin(1)
 
 
 def level_changes(pack: Pack, counted: Counted, code: str, months: pd.DatetimeIndex) -> str:

@@ -84,7 +84,8 @@ class Chapter:
             members = members or side_by_side(pack, standing)
             spread = optional(_peer_values(pack, standing).std())
             people = _people_between(pack, standing) if people is None else people
-            caveats = [*caveats, *(_left_out(pack, standing) if comparisons else [])]
+            without = left_out(pack, standing).values() if comparisons else []
+            caveats = [*caveats, *(f"As a comparator, {part}, whose figures are flagged." for part in without)]
         comparisons = comparisons or ()
         return Finding(
             id=f"{self.name}.{name}",
@@ -135,7 +136,27 @@ def compared(pack: Pack, standing: Standing) -> list[Comparison]:
 def sentence(pack: Pack, standing: Standing) -> str:
     """Where the area's value stands: 'higher than South East London (210.1) and London (205.0)'; may be empty."""
     found = compared(pack, standing)
-    return against([(item.direction, item.comparator, measure(item.value, standing.measured)) for item in found])
+    return against(
+        [
+            (item.direction, said(pack, area), measure(item.value, standing.measured))
+            for item, area in zip(found, pack.comparators, strict=True)
+        ]
+    )
+
+
+def said(pack: Pack, area: Area) -> str:
+    """An area's name within a sentence; the group of similar areas has none, so it is 'the PCTs like it'."""
+    return f"the {level_name(pack.area.level, plural=True)} like it" if area is pack.similar else area.name
+
+
+def left_out(pack: Pack, standing: Standing) -> dict[str, str]:
+    """What each comparator is without, by its code, to follow 'As a comparator, ': 'London is without Newham'."""
+    return {
+        area.code: f"{said(pack, area)} {'are' if area is pack.similar else 'is'} without "
+        f"{names(pack, standing.without[area.code])}"
+        for area in pack.comparators
+        if area.code in standing.without
+    }
 
 
 def stated(pack: Pack, standing: Standing) -> str:
@@ -261,9 +282,11 @@ def plain_measure(name: str, unit: str, decimals: int, **more: object) -> Measur
 
 
 def comparator_role(pack: Pack, area: Area) -> str:
-    """How charts tell comparators apart: England, the geography's whole and a sector look the same everywhere."""
+    """How charts tell comparators apart: England, the whole, the similar areas and a sector look alike everywhere."""
     if area.code == pack.geography.national.code:
         return "nation"
+    if area is pack.similar:
+        return "similar"
     return "region" if area.is_whole else "parent"
 
 
@@ -307,12 +330,3 @@ def _people_between(pack: Pack, standing: Standing) -> float | None:
         return None
     own, per = standing.own(pack), standing.measured.per
     return optional(abs(own.value - standing.held.loc[pack.headline.code, "value"]) * own.denominator / per)
-
-
-def _left_out(pack: Pack, standing: Standing) -> list[str]:
-    return [
-        f"As a comparator, {area.name} is without {names(pack, standing.without[area.code])}, "
-        "whose figures are flagged."
-        for area in pack.comparators
-        if area.code in standing.without
-    ]

@@ -11,6 +11,7 @@ from cbs_analysis.evidence.tables import Column, Table
 from cbs_analysis.evidence.wording import measure, number, ordinal
 from cbs_analysis.pack import Pack
 from cbs_analysis.sources.deprivation import LSOAS_IN_ENGLAND
+from cbs_analysis.stats import rates
 
 CHAPTER = Chapter("population_and_need", "strategic planning")
 MOST_DEPRIVED_FIFTH = LSOAS_IN_ENGLAND // 5
@@ -19,16 +20,9 @@ UNWEIGHTED = "Small areas count once each: the handbook holds no population for 
 
 def deprivation(pack: Pack) -> Finding:
     """Neighbourhoods in England's most deprived fifth: share, rank and distribution."""
-    measured = pack.indicators["most_deprived_fifth_pct"]
-    table = pack.read("deprivation_lsoa").merge(pack.read("boroughs"), on="borough_code")
-    table["in_fifth"] = (table["imd_2010_rank"] <= MOST_DEPRIVED_FIFTH).astype(float)
-    grouped = table.groupby("pct_code")["in_fifth"]
-    counts = figures.leaf_counts(pack, grouped.sum(), grouped.count().astype(float))
-    national = counts["area_code"] == pack.geography.national.code
-    counts.loc[national, ["numerator", "denominator"]] = [MOST_DEPRIVED_FIFTH, LSOAS_IN_ENGLAND]
-    standing = figures.standing(pack, counts, measured, figures.as_share)
-    own, said = standing.own(pack), sentence(pack, standing)
-    spread = _deprivation_spread(pack, table)
+    standing = most_deprived(pack)
+    measured, own, said = standing.measured, standing.own(pack), sentence(pack, standing)
+    spread = _deprivation_spread(pack, _neighbourhoods(pack))
     rank = _peer_rank(pack, standing)
     chart = charts.distribution(
         spread.rename(columns={"fifth": "bin"}),
@@ -65,13 +59,27 @@ def deprivation(pack: Pack) -> Finding:
     )
 
 
+def most_deprived(pack: Pack) -> Standing:
+    """The share of neighbourhoods in England's most deprived fifth, for every area."""
+    table = _neighbourhoods(pack)
+    grouped = (table["imd_2010_rank"] <= MOST_DEPRIVED_FIFTH).astype(float).groupby(table["pct_code"])
+    counts = figures.leaf_counts(pack, grouped.sum(), grouped.count().astype(float))
+    national = counts["area_code"] == pack.geography.national.code
+    counts.loc[national, ["numerator", "denominator"]] = [MOST_DEPRIVED_FIFTH, LSOAS_IN_ENGLAND]
+    return figures.standing(pack, counts, pack.indicators["most_deprived_fifth_pct"], figures.as_share)
+
+
+def _neighbourhoods(pack: Pack) -> pd.DataFrame:
+    return pack.read("deprivation_lsoa").merge(pack.read("boroughs"), on="borough_code")
+
+
 def _deprivation_spread(pack: Pack, table: pd.DataFrame) -> pd.DataFrame:
     names = ["1 most deprived", "2", "3", "4", "5 least deprived"]
     rows = []
     for area in (pack.area, *(a for a in pack.comparators if a.code in pack.geography.areas)):
         own = table[table["pct_code"].isin(pack.geography.leaves(area.code))]
         fifth = np.ceil(own["imd_2010_rank"] * 5 / LSOAS_IN_ENGLAND).astype(int) - 1
-        share = 100 * fifth.value_counts(normalize=True).reindex(range(5), fill_value=0)
+        share = rates.ratio(fifth.value_counts().reindex(range(5), fill_value=0), len(own), per=100)
         role = area_role(pack, area)
         rows += [{"fifth": names[i], "series": area.name, "share_pct": share[i], "role": role} for i in range(5)]
     return pd.DataFrame(rows)

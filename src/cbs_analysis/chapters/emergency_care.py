@@ -14,13 +14,13 @@ from cbs_analysis.chapters.building import (
     Standing,
     area_role,
     beside_title,
+    left_out,
     names,
-    peer_role,
-    peers_named,
     plain_measure,
     sentence,
     stated,
 )
+from cbs_analysis.chapters.emergency_funnel import caveats, funnel_chart, judged, places, sentences
 from cbs_analysis.chapters.monthly import gap_caveats, measure_finding
 from cbs_analysis.chapters.plausibility import (
     HSCIC,
@@ -36,26 +36,29 @@ from cbs_analysis.chapters.plausibility import (
 from cbs_analysis.evidence import charts
 from cbs_analysis.evidence.finding import Chart, Finding
 from cbs_analysis.evidence.tables import Column, Table
-from cbs_analysis.evidence.wording import listed, number, plural, sentence_case, signed
+from cbs_analysis.evidence.wording import listed, number, sentence_case, signed
 from cbs_analysis.geography import Area
 from cbs_analysis.pack import Pack
-from cbs_analysis.stats import funnel, intervals
+from cbs_analysis.stats import standardisation, trend
 
 CHAPTER = Chapter("emergency_care", "care pathway management")
 COUNTED = Counted((NONELECTIVE,), "non-elective admissions", "nonelective_per_1000", "calendar day")
 FIXED_RATES = "The publisher holds every year against England's rates of one year, so England is not 1 in the others."
 NO_ADMISSIONS = "{area} has no count of emergency admissions by residence for {year}: figures are missing."
-UNCHECKED = "Years before the activity return starts cannot be checked against it."
-OVERDISPERSED = (
-    "Areas this large differ by more than chance alone, so most fall outside these limits; being outside says that the "
-    "difference is real, not that it is large."
+TREND_RULE = (
+    "A trend is named where the slope of the last five years, weighted by their intervals, is beyond what chance gives "
+    "once in 500 times, and keeps its sign whichever year is left out. With counts so large a small drift is enough."
 )
+NO_TREND, DIRECTIONS = "no significant change", {"increasing": "upward", "decreasing": "downward"}
+SHORT_TREND = {**DIRECTIONS, NO_TREND: "none"}
+UNCHECKED = "Years before the activity return starts cannot be checked against it."
 
 
 def admission_ratio(pack: Pack) -> Finding:
     """Observed over expected emergency admissions, in a funnel over the peers."""
     year = pack.edition.emergency_year
     standing = ratios(pack, year)
+    found = judged(pack, standing)
     own, said, flag = standing.own(pack), sentence(pack, standing), flag_reason(pack)
     more = "more" if own.value > 1 else "fewer"
     clean = ""
@@ -66,7 +69,7 @@ def admission_ratio(pack: Pack) -> Finding:
         f"{opening}{pack.area.name} had {number(own.numerator)} emergency admissions in {year} where "
         f"{number(own.denominator)} "
         f"would be expected at England's rates: {number(abs(100 * (own.value - 1)), 1)}% {more}, a ratio of "
-        f"{stated(pack, standing)}{', ' + said if said and not flag else ''}.{clean}"
+        f"{stated(pack, standing)}{', ' + said if said and not flag else ''}.{clean}{sentences(pack, found)}"
         if not np.isnan(own.value)
         else NO_ADMISSIONS.format(area=pack.area.name, year=year)
     )
@@ -78,42 +81,12 @@ def admission_ratio(pack: Pack) -> Finding:
         standing=standing,
         period=year,
         sources=[HSCIC, MAR],
-        caveats=[OVERDISPERSED, "Standardised for age and sex, not for deprivation or illness."],
+        caveats=[*caveats(pack, found), "Standardised for age and sex, not for deprivation or illness."],
         flag_reason=flag,
         caution=records_caution(pack),
-        chart=_funnel(pack, standing, year),
+        table=places(pack, standing, found),
+        chart=funnel_chart(pack, standing, found, year),
     )
-
-
-def _funnel(pack: Pack, standing: Standing, year: str) -> Chart:
-    frame = standing.table.loc[[area.code for area in pack.peers]].dropna(subset=["value"])
-    own = set(pack.geography.leaves(pack.area.code)) if not pack.area.is_whole else set()
-    points = pd.DataFrame(
-        {
-            "name": [pack.geography.area(code).name for code in frame.index],
-            "x": frame["denominator"].to_numpy(),
-            "y": frame["value"].to_numpy(),
-            "role": [peer_role(c in own, f) for c, f in frame["flagged"].items()],
-        }
-    )
-    expected = np.linspace(points["x"].min() * 0.9, points["x"].max() * 1.05, 40)
-    limits = funnel.ratio_limits(expected)
-    chart = charts.funnel(
-        points,
-        limits.assign(x=expected),
-        average=1.0,
-        average_label="England",
-        title="Emergency admissions, observed over expected",
-        subtitle=f"{sentence_case(peers_named(pack))}, {year}; 1 is England's rates",
-        x_title="Expected admissions",
-        y_title="Observed over expected",
-    )
-    clean = points[~points["role"].isin(["flagged", "flagged_area"])]["y"]
-    description = (
-        f"Funnel plot of {len(frame)} areas. Unflagged ratios run from {number(clean.min(), 2)} to "
-        f"{number(clean.max(), 2)}. {plural(len(points) - len(clean), 'area')} flagged."
-    )
-    return Chart(chart, description)
 
 
 def excess_admissions(pack: Pack) -> Finding:
@@ -121,9 +94,8 @@ def excess_admissions(pack: Pack) -> Finding:
     year = pack.edition.emergency_year
     ratio = ratios(pack, year)
     frame = ratio.table.copy()
-    lower, upper = intervals.count_interval(frame["numerator"].to_numpy(float))
-    frame["value"] = frame["numerator"] - frame["denominator"]
-    frame["lower"], frame["upper"] = lower - frame["denominator"], upper - frame["denominator"]
+    limited = figures.LIMITED
+    frame[limited] = standardisation.excess_events(frame["numerator"], frame["denominator"])[limited]
     standing = Standing(plain_measure("Admissions above expected", "admissions", 0), frame, frame, ratio.without)
     own, flag = standing.own(pack), flag_reason(pack)
     word = "more" if own.value > 0 else "fewer"
@@ -165,6 +137,7 @@ def ratio_trend(pack: Pack) -> Finding:
     change = own["value"].iloc[-1] - own["value"].iloc[0]
     flag = flag_reason(pack)
     england = _england_change(pack, standings)
+    trends = _recent_trends(pack, standings)
     chart = charts.lines(
         frame,
         title="Emergency admissions, observed over expected, by year",
@@ -189,17 +162,18 @@ def ratio_trend(pack: Pack) -> Finding:
         statement=f"{'As published, ' if flag else ''}{pack.area.name}'s ratio went from "
         f"{number(own['value'].iloc[0], 2)} in {years[0]} to "
         f"{number(own['value'].iloc[-1], 2)} in {years[-1]} ({signed(change, 2)}){england}."
+        f"{_trend_sentence(pack, trends, flag)}"
         if not np.isnan(change)
         else NO_ADMISSIONS.format(area=pack.area.name, year=f"{years[0]} or {years[-1]}"),
         measured=measured,
         value=change,
         period=f"{years[0]} to {years[-1]}",
         sources=[HSCIC],
-        caveats=[FIXED_RATES, UNCHECKED, *_sharp_falls(pack), *_held_without(pack, standings[years[-1]])],
+        caveats=[FIXED_RATES, TREND_RULE, UNCHECKED, *_sharp_falls(pack), *_held_without(pack, standings[years[-1]])],
         flag_reason=flag,
         caution=records_caution(pack),
         table=Table(f"{pack.area.name} by year", own.reset_index(), columns),
-        members=_trend_members(pack, standings),
+        members=_trend_members(pack, standings, trends),
         chart=Chart(chart, f"Line chart by year. {pack.area.name} goes from {number(own['value'].iloc[0], 2)} "
                     f"to {number(own['value'].iloc[-1], 2)}{england}."),
     )  # fmt: skip
@@ -214,11 +188,7 @@ def _england_change(pack: Pack, standings: dict[str, Standing]) -> str:
 
 
 def _held_without(pack: Pack, standing: Standing) -> list[str]:
-    codes = [area.code for area in pack.comparators if area.code in standing.without]
-    return [
-        f"{pack.geography.area(code).name} is without {names(pack, standing.without[code])} in every year."
-        for code in codes
-    ]
+    return [f"{sentence_case(part)} in every year." for part in left_out(pack, standing).values()]
 
 
 def _sharp_falls(pack: Pack) -> list[str]:
@@ -234,14 +204,41 @@ def _sharp_falls(pack: Pack) -> list[str]:
     )
 
 
-def _trend_members(pack: Pack, standings: dict[str, Standing]) -> Table:
+def _recent_trends(pack: Pack, standings: dict[str, Standing]) -> pd.DataFrame:
+    """Trend and reason of every area's last five years, indexed by area_code: see `stats.trend.recent_trend`."""
+    parts = [standing.table[figures.LIMITED].assign(start=int(year[:4])) for year, standing in standings.items()]
+    rows = pd.concat(parts).rename_axis("area_code").reset_index()
+    return trend.recent_trend(rows, "area_code", "start", "value", "lower", "upper")
+
+
+def _trend_sentence(pack: Pack, trends: pd.DataFrame, flag: str) -> str:
+    """Whether the area's last five years are a trend; none is named where the figures are flagged."""
+    found = trends.loc[pack.area.code]
+    if flag:
+        return " No trend is named, because the figures are flagged."
+    if found.trend == NO_TREND:
+        return f" Over the last five years that is no clear trend: {found.reason}."
+    if found.trend not in DIRECTIONS:
+        return f" Whether there is a trend cannot be said: {found.reason}."
+    return (
+        f" Over the last five years the trend is {DIRECTIONS[found.trend]}, by {number(abs(found.slope), 3)} a year, "
+        "beyond chance and whichever year is left out."
+    )
+
+
+def _trend_members(pack: Pack, standings: dict[str, Standing], trends: pd.DataFrame) -> Table:
     frame = pd.DataFrame({"area": [area.name for area in pack.beside]})
     last = list(standings.values())[-1]
     for year, standing in standings.items():
         frame[year] = [standing.table.loc[area.code, "value"] for area in pack.beside]
-    frame["note"] = ["flagged" if last.table.loc[area.code, "flagged"] else "" for area in pack.beside]
+    flagged = [bool(last.table.loc[area.code, "flagged"]) for area in pack.beside]
+    frame["trend"] = [
+        "flagged" if out else SHORT_TREND.get(trends.loc[area.code, "trend"], "not known")
+        for area, out in zip(pack.beside, flagged, strict=True)
+    ]
     columns = {"area": Column("Area")} | {year: Column(year, decimals=2) for year in standings}
-    return Table(f"{beside_title(pack)}, ratio by year", frame, columns | {"note": Column("Note")}, pack.area.name)
+    columns |= {"trend": Column("Trend")}
+    return Table(f"{beside_title(pack)}, ratio by year, and trend of the last five", frame, columns, pack.area.name)
 
 
 def nonelective(pack: Pack) -> Finding:
@@ -324,12 +321,8 @@ def growth(pack: Pack, before: str, year: str) -> Standing:
     now, then = (figures.year_totals(pack, y, [NONELECTIVE])[NONELECTIVE] for y in (year, before))
     counts = figures.leaf_counts(pack, now, then)
     measured = plain_measure("Growth in non-elective admissions", "%", 1, per=100)
-    return figures.standing(pack, counts, measured, _as_growth, breaks.broken_in(pack, [NONELECTIVE], before, year))
-
-
-def _as_growth(numerator: pd.Series, denominator: pd.Series, per: int) -> figures.Limits:
-    value, lower, upper = figures.as_count_ratio(numerator, denominator, per)
-    return value - per, lower - per, upper - per
+    flagged = breaks.broken_in(pack, [NONELECTIVE], before, year)
+    return figures.standing(pack, counts, measured, figures.as_change, flagged)
 
 
 __all__ = [

@@ -11,43 +11,24 @@ from cbs_analysis.edition import Measure
 from cbs_analysis.evidence.comparing import estimates
 from cbs_analysis.pack import Pack
 from cbs_analysis.sources.activity import leaf_activity, measures, published_row
-from cbs_analysis.stats import intervals, rates, standardisation
+from cbs_analysis.stats import rates, standardisation
 
+LIMITED = ["value", "lower", "upper"]
 MATERIAL_SHARE = 0.05  # a flaw in a member matters to a group where the member holds at least this share
 
-Limits = tuple[np.ndarray, np.ndarray, np.ndarray]
-Method = Callable[[pd.Series, pd.Series, int], Limits]
+# A method of `stats`: numerators, denominators and `per`, in; value, lower and upper, a row an area, out.
+Method = Callable[[pd.Series, pd.Series, int], pd.DataFrame]
+
+as_rate: Method = rates.crude_rate
+as_proportion: Method = rates.proportion
+as_indirect_ratio: Method = standardisation.indirect_ratio
+as_count_ratio: Method = rates.count_ratio
+as_change: Method = rates.change_between_counts
 
 
-def as_rate(numerator: pd.Series, denominator: pd.Series, per: int) -> Limits:
-    """Events over people, with exact Poisson or Byar limits."""
-    found = rates.crude_rate(numerator.to_numpy(float), denominator.to_numpy(float), per=per)
-    return found["value"].to_numpy(), found["lower"].to_numpy(), found["upper"].to_numpy()
-
-
-def as_proportion(numerator: pd.Series, denominator: pd.Series, per: int) -> Limits:
-    """Part of a whole, with Wilson limits."""
-    events, trials = numerator.to_numpy(float), denominator.to_numpy(float)
-    lower, upper = intervals.proportion_interval(events, trials)
-    return per * events / np.where(trials > 0, trials, np.nan), per * lower, per * upper
-
-
-def as_indirect_ratio(numerator: pd.Series, denominator: pd.Series, per: int) -> Limits:
-    """Observed over expected, with Byar limits."""
-    found = standardisation.indirect_ratio(numerator.to_numpy(float), denominator.to_numpy(float), per=per)
-    return found["value"].to_numpy(), found["lower"].to_numpy(), found["upper"].to_numpy()
-
-
-def as_count_ratio(numerator: pd.Series, denominator: pd.Series, per: int) -> Limits:
-    """One count over another, both by chance: the share of their sum that is the first has Wilson limits."""
-    value, lower, upper = as_proportion(numerator, numerator + denominator, 1)
-    return per * value / (1 - value), per * lower / (1 - lower), per * upper / (1 - upper)
-
-
-def as_share(numerator: pd.Series, denominator: pd.Series, per: int) -> Limits:
+def as_share(numerator: pd.Series, denominator: pd.Series, per: int) -> pd.DataFrame:
     """Part of a whole that is counted in full, so without limits."""
-    value = per * numerator.to_numpy(float) / denominator.to_numpy(float)
-    return value, np.full(len(value), np.nan), np.full(len(value), np.nan)
+    return pd.DataFrame({"value": rates.ratio(numerator, denominator, per)}, columns=LIMITED)
 
 
 def standing(
@@ -70,7 +51,7 @@ def standing(
             rolled = rolled[rolled["area_code"] != pack.geography.national.code]
         frame = pd.concat([rolled, national[["area_code", *columns]]]).set_index("area_code")
         frame = frame.reindex(list(dict.fromkeys([*pack.geography.areas, *national["area_code"]])))
-        frame["value"], frame["lower"], frame["upper"] = method(frame["numerator"], frame["denominator"], measured.per)
+        frame[LIMITED] = method(frame["numerator"], frame["denominator"], measured.per)[LIMITED]
         return estimates(frame)
 
     found = table(())
@@ -80,7 +61,8 @@ def standing(
     ]
     size = found["denominator"]
     weight = {
-        code: size[[c for c in pack.geography.leaves(code) if c in flagged]].sum() / size[code] for code in tainted
+        code: rates.ratio(size[[c for c in pack.geography.leaves(code) if c in flagged]].sum(), size[code])
+        for code in tainted
     }
     found["flagged"] = [code in flagged or not weight.get(code, 0) < MATERIAL_SHARE for code in found.index]
     without = {
@@ -163,6 +145,12 @@ def people_by_age(pack: Pack, year: int, low: int = 0, high: int = 200) -> pd.Se
     ages = pack.read("population_by_age")
     rows = ages[(ages["mid_year"] == year) & ages["age"].between(low, high)]
     return everywhere(pack, rows.groupby("area_code")["persons"].sum())
+
+
+def vital_events(pack: Pack, event: str, year: int) -> pd.Series:
+    """Births or deaths in the year to mid-year by borough, indexed by ONS code."""
+    changes = pack.read("population_change")
+    return changes[changes["mid_year"] == year].set_index("borough_code")[event]
 
 
 def everywhere(pack: Pack, boroughs: pd.Series) -> pd.Series:

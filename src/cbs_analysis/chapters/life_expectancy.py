@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cbs_analysis.chapters import figures
-from cbs_analysis.chapters.building import Chapter, beside_title, comparator_role, plain_standing
+from cbs_analysis.chapters.building import Chapter, beside_title, comparator_role, plain_standing, said
 from cbs_analysis.evidence import charts
 from cbs_analysis.evidence.finding import Chart, Finding
 from cbs_analysis.evidence.tables import Column, Table
@@ -51,6 +51,9 @@ def _life_expectancy(pack: Pack, sex: str) -> Finding:
     missing = [boroughs[code] for code in boroughs.index if code not in years]
     if missing:
         caveats.append(f"No life expectancy is published for {listed(missing)} itself.")
+    without = [said(pack, area) for area in pack.comparators if np.isnan(values.get(area.code, np.nan))]
+    if series is not None and without:
+        caveats.append(f"It is a rate over a life table and does not add up, so {listed(without)} have no value here.")
     if series is None:
         caveats.append(
             "Life expectancy is a rate over a life table and does not add up, so boroughs are shown instead."

@@ -16,7 +16,7 @@ from cbs_analysis.evidence.finding import Chart, Finding
 from cbs_analysis.evidence.tables import Column, Table
 from cbs_analysis.evidence.wording import number, plural, sentence_case, signed
 from cbs_analysis.pack import Pack
-from cbs_analysis.stats import spc
+from cbs_analysis.stats import rates, spc
 
 
 def year_rate(pack: Pack, counted: Counted) -> Standing:
@@ -36,10 +36,10 @@ def months(pack: Pack, counted: Counted, code: str) -> pd.DataFrame:
     found = breaks.screened(pack, counted, code)
     frame = counted.months(pack, code).rename("count").rename_axis("month").reset_index()
     frame["days"] = counted.days(pd.DatetimeIndex(frame["month"]))
-    frame["value"] = frame["count"] / frame["days"]
+    frame["value"] = rates.ratio(frame["count"], frame["days"])
     frame["note"] = np.where(frame["count"].isna(), "missing in the return", "")
     frame.loc[found.broken.to_numpy(), "note"] = "recording break"
-    usable = found.series.to_numpy() / frame["days"].to_numpy()
+    usable = rates.ratio(found.series.to_numpy(), frame["days"].to_numpy())
     limits = spc.xmr(usable, rebase_at=found.starts)
     for column in ("mean", "lower_process_limit", "upper_process_limit", "special_cause"):
         frame[column] = limits[column].to_numpy()
@@ -126,7 +126,7 @@ def _pace(pack: Pack, frame: pd.DataFrame, counted: Counted) -> str:
     if np.isnan(now):
         return "Months are missing, so there is no figure a day for the year."
     decimals = 0 if now >= 20 else 1
-    change = "" if np.isnan(then) else f", {signed(100 * (now / then - 1), 1)}% on the year before"
+    change = "" if np.isnan(then) else f", {signed(rates.relative_change(now, then), 1)}% on the year before"
     if why := breaks.level_changes(pack, counted, pack.area.code, before.append(year)):
         change = f"; {why}, so the year before is no measure of it"
     return f"That is {number(now, decimals)} a {counted.day}{change}. {_signalled(frame[frame['month'].isin(year)])}"
@@ -145,7 +145,7 @@ def _signalled(year: pd.DataFrame) -> str:
 def _per_day(frame: pd.DataFrame) -> float:
     if len(frame) < 12 or frame["count"].isna().any():
         return np.nan
-    return float(frame["count"].sum() / frame["days"].sum())
+    return float(rates.ratio(frame["count"].sum(), frame["days"].sum()))
 
 
 def _signals(frame: pd.DataFrame) -> int:

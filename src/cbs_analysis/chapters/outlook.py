@@ -1,45 +1,36 @@
 """Outlook: what each kind of activity may be next year if days, season and level carry on, and how far to trust that.
 
-For strategic planning. From the Monthly Activity Return; the season is borrowed from all the geography's areas, the
-level is the area's own. The method is tested on the last year already known and the result shown to the reader.
+For strategic planning. From the Monthly Activity Return; season, growth and the kind of day come from all the
+geography's areas, the level is the area's own. The method is tested on the last year already known and the result shown
+to the reader.
 """
 
 import numpy as np
 import pandas as pd
 
 from cbs_analysis.chapters import breaks, figures
-from cbs_analysis.chapters.breaks import Counted
 from cbs_analysis.chapters.building import Chapter, beside_title, plain_measure
+from cbs_analysis.chapters.projections import MAR, NOUNS, backtested, borrowed, counted, year_ahead
 from cbs_analysis.evidence import charts
 from cbs_analysis.evidence.comparing import Comparison, optional
 from cbs_analysis.evidence.finding import Chart, Finding
 from cbs_analysis.evidence.tables import Column, Table
-from cbs_analysis.evidence.wording import interval, number, plural, sentence_case, signed
+from cbs_analysis.evidence.wording import interval, listed, number, plural, sentence_case, signed
 from cbs_analysis.geography import Area
 from cbs_analysis.pack import Pack
-from cbs_analysis.sources.activity import leaf_activity
-from cbs_analysis.stats import forecasting
+from cbs_analysis.stats.forecasting import Backtest
 
 CHAPTER = Chapter("outlook", "strategic planning")
-MAR = "monthly_activity_return"
-HORIZON, TRAINED = 12, 24
-BY_CALENDAR_DAY = ("nonelective_admissions", "elective_ordinary_admissions")
-NOUNS = {
-    "elective_ordinary_admissions": "ordinary elective admissions",
-    "elective_daycase_admissions": "day case admissions",
-    "nonelective_admissions": "non-elective admissions",
-    "gp_referrals_made": "GP referrals",
-    "other_referrals_made": "other referrals",
-    "first_outpatient_attendances": "first outpatient attendances",
-}
 TOTALS = (
     "A year's total is harder to bracket than a month: how often totals fell outside their limits a year ago is shown "
     "below, under how far to trust this."
 )
-TUNED = "The method's settings were chosen on this same year over England's PCTs, so expect somewhat larger errors."
+TUNED = (
+    "The method's settings, and the kind of day, were chosen with this same year of England's PCTs in view, so expect "
+    "somewhat larger errors."
+)
 CARRY_ON = (
-    "A forecast of what happens if things carry on: working days, season and level are known to it, plans and policy "
-    "are not."
+    "A forecast of what happens if things carry on: days, season and level are known to it, plans and policy are not."
 )
 
 
@@ -73,41 +64,16 @@ def first_outpatients(pack: Pack) -> Finding:
     return _outlook(pack, "first_outpatient_attendances")
 
 
-def counted(measure: str) -> Counted:
-    """A measure with the days it runs by, as the backtest chose: calendar days for those who stay a night."""
-    day = "calendar day" if measure in BY_CALENDAR_DAY else "working day"
-    return Counted((measure,), NOUNS[measure], f"forecast_{measure}", day)
-
-
-def _group(pack: Pack, measure: str, code: str) -> pd.DataFrame:
-    """The PCTs that season and growth are borrowed from, months by area: England's own are all of England's."""
-    if code != pack.geography.national.code:
-        return figures.by_month(pack, measure)[[area.code for area in pack.peers]]
-    key = f"England's {measure}"
-    if key not in pack.prepared:
-        leaves = leaf_activity(pack.read(MAR), pack.read("pct_successions"))
-        pack.prepared[key] = leaves.pivot(index="month", columns="area_code", values=measure)
-    return pack.prepared[key]
-
-
-def year_ahead(pack: Pack, code: str, measure: str) -> forecasting.Forecast:
-    """The twelve months after the return ends."""
-    found, days = breaks.screened(pack, counted(measure), code), counted(measure).days
-    months = pd.date_range(found.series.index[0], periods=len(found.series) + HORIZON, freq="MS")
-    season = _group(pack, measure, code)
-    return forecasting.forecast(found.series, HORIZON, exposure=days(months), season=season, breaks=found.starts)
-
-
-def backtested(pack: Pack, code: str, measure: str) -> forecasting.Backtest:
-    """The last year forecast from the two before it, beside the seasonal naive forecast."""
-    found, days = breaks.screened(pack, counted(measure), code), counted(measure).days
-    return forecasting.backtest(
-        found.series,
-        HORIZON,
-        TRAINED,
-        exposure=days(found.series.index),
-        season=_group(pack, measure, code),
-        breaks=found.starts,
+def _day_chosen(pack: Pack, measure: str) -> str:
+    """Which kind of day, and how much better it was than the other a year ago."""
+    found = borrowed(pack, measure, pack.area.code)
+    errors, chosen = found.days.errors, found.days.chosen
+    if np.isnan(errors[chosen]):
+        return f"Forecast per {chosen}; there is no year to test that on."
+    others = listed(f"{number(error, 2)} per {name}" for name, error in errors.items() if name != chosen)
+    return (
+        f"Forecast per {chosen}: over {plural(found.areas, 'area')} the error of a year ago (MASE) was "
+        f"{number(errors[chosen], 2)} so, and {others}."
     )
 
 
@@ -128,6 +94,7 @@ def _outlook(pack: Pack, measure: str) -> Finding:
     caveats = [
         CARRY_ON,
         TOTALS,
+        _day_chosen(pack, measure),
         *(f"{sentence_case(warning)}." for warning in found.warnings),
         *breaks.caveats(pack, [measure]),
     ]
@@ -137,11 +104,11 @@ def _outlook(pack: Pack, measure: str) -> Finding:
         title=sentence_case(noun),
         statement=statement,
         measured=measured,
-        caution=breaks.caution(pack, counted(measure)),
+        caution=breaks.caution(pack, counted(pack, measure, pack.area.code)),
         value=total["value"],
         lower=total["lower_95"],
         upper=total["upper_95"],
-        comparisons=[_comparator(pack, area, measure) for area in pack.comparators],
+        comparisons=[_comparator(pack, area, measure) for area in pack.above],
         period=ahead,
         sources=[MAR],
         caveats=caveats,
@@ -160,7 +127,9 @@ def _change(pack: Pack, measure: str, value: float, outturn: float) -> str:
     last = pack.edition.activity_year
     if np.isnan(value) or np.isnan(outturn):
         return ""
-    if why := breaks.level_changes(pack, counted(measure), pack.area.code, figures.year_months(last)):
+    if why := breaks.level_changes(
+        pack, counted(pack, measure, pack.area.code), pack.area.code, figures.year_months(last)
+    ):
         return f"; {why} within {last}, so its {number(outturn)} is no measure of it"
     return f", {signed(100 * (value / outturn - 1), 1)}% on the {number(outturn)} of {last}"
 
@@ -198,7 +167,7 @@ def _members(pack: Pack, measure: str) -> Table | None:
     rows, year = [], figures.year_months(pack.edition.activity_year)
     for area in pack.beside:
         total, outturn = year_ahead(pack, area.code, measure).total, _outturn(pack, area.code, measure)
-        why = breaks.level_changes(pack, counted(measure), area.code, year)
+        why = breaks.level_changes(pack, counted(pack, measure, area.code), area.code, year)
         rows.append(
             {
                 "area": area.name,
@@ -251,6 +220,7 @@ def backtest(pack: Pack) -> Finding:
         rows.append(
             {
                 "measure": sentence_case(noun),
+                "day": borrowed(pack, measure, pack.area.code).days.chosen,
                 "actual": total.get("actual", np.nan),
                 "forecast": total.get("value", np.nan),
                 "mae": found.mae,
@@ -271,6 +241,7 @@ def backtest(pack: Pack) -> Finding:
     year = pack.edition.activity_year
     columns = {
         "measure": Column("Measure"),
+        "day": Column("Forecast per"),
         "actual": Column(f"{year} as it was", decimals=0),
         "forecast": Column("As forecast", decimals=0),
         "mae": Column("Mean error a month", decimals=0),
@@ -311,7 +282,7 @@ def backtest(pack: Pack) -> Finding:
     )
 
 
-def _total_inside(found: forecasting.Backtest) -> str:
+def _total_inside(found: Backtest) -> str:
     total = found.total
     if found.reason or np.isnan(total.get("actual", np.nan)):
         return ""

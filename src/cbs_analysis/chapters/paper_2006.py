@@ -12,6 +12,7 @@ from cbs_analysis.evidence.finding import Finding, Note
 from cbs_analysis.evidence.tables import Column, Table
 from cbs_analysis.evidence.wording import number
 from cbs_analysis.pack import Pack
+from cbs_analysis.stats import rates
 
 CHAPTER = Chapter("population_and_need", "strategic planning")
 PAPER_YEAR = 2006
@@ -74,5 +75,5 @@ def _what_tables_give(pack: Pack) -> dict[tuple[str, str], float]:
     whole, national = pack.geography.whole, pack.geography.national
     given = {("London resident population", whole.name): total[whole.code] / 1e6}
     for area in (whole, national):
-        given["people aged 20 to 34", area.name] = 100 * young[area.code] / total[area.code]
+        given["people aged 20 to 34", area.name] = rates.ratio(young[area.code], total[area.code], per=100)
     return given

@@ -27,6 +27,7 @@ from cbs_analysis.evidence.tables import Column, Table
 from cbs_analysis.evidence.wording import interval, measure, number, sentence_case
 from cbs_analysis.pack import Pack
 from cbs_analysis.sources.activity import leaf_activity
+from cbs_analysis.stats import intervals, rates
 
 CHAPTER = Chapter("planned_care", "care pathway management")
 MAR = "monthly_activity_return"
@@ -131,7 +132,8 @@ def england_rates(pack: Pack) -> pd.Series:
     leaves = leaves[leaves["month"].isin(figures.year_months(pack.edition.activity_year))]
     grouped = leaves.groupby("area_code")[list(ELECTIVE)]
     totals = grouped.sum().where(grouped.count() == 12)
-    return (100 * totals[ELECTIVE[1]] / totals[list(ELECTIVE)].sum(axis=1, skipna=False)).dropna()
+    every = totals[list(ELECTIVE)].sum(axis=1, skipna=False)
+    return rates.proportion(totals[ELECTIVE[1]], every, per=100)["value"].dropna()
 
 
 def daycase_rate(pack: Pack) -> Finding:
@@ -171,16 +173,15 @@ def daycase_rate(pack: Pack) -> Finding:
 
 def daycase_shortfalls(pack: Pack, target: float) -> Standing:
     """Ordinary admissions that would be day cases at a target rate; a group's is the sum of its leaves below it."""
-    rates = daycase_rates(pack).table.loc[[area.code for area in pack.peers]]
-    moved = {}
-    for name, limit in (("value", "value"), ("lower", "upper"), ("upper", "lower")):
-        moved[name] = ((target - rates[limit]) / 100 * rates["denominator"]).clip(lower=0)
-    leaves = pd.DataFrame({"area_code": rates.index, "value": moved["value"].to_numpy()})
-    for side in ("lower", "upper"):
-        leaves[side] = ((moved[side] - moved["value"]) ** 2).to_numpy()
-    table = pack.geography.roll_up(leaves, [], ["value", "lower", "upper"]).set_index("area_code")
-    table["lower"] = (table["value"] - np.sqrt(table["lower"])).clip(lower=0)
-    table["upper"] = table["value"] + np.sqrt(table["upper"])
+    found = daycase_rates(pack).table.loc[[area.code for area in pack.peers]]
+    moved = rates.shortfall(found["numerator"], found["denominator"], target, per=100)
+    rows = []
+    for code in pack.geography.areas:
+        parts = moved.reindex(list(pack.geography.leaves(code)))
+        lower, upper = intervals.limits_of_sum(parts["value"], parts["lower"], parts["upper"])
+        total = parts["value"].sum(skipna=False)
+        rows.append({"area_code": code, "value": total, "lower": np.maximum(lower, 0), "upper": upper})
+    table = pd.DataFrame(rows)
     measured = plain_measure("Ordinary admissions that would be day cases", "admissions", 0)
     table = estimates(table)
     return Standing(measured, table, table, {})

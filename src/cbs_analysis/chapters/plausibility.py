@@ -14,6 +14,7 @@ from cbs_analysis.evidence.finding import Chart, Finding
 from cbs_analysis.evidence.tables import Column, Table
 from cbs_analysis.evidence.wording import listed, number
 from cbs_analysis.pack import Pack
+from cbs_analysis.stats import rates
 
 CHAPTER = Chapter("emergency_care", "monitoring")
 HSCIC, MAR = "emergency_admissions", "monthly_activity_return"
@@ -33,7 +34,7 @@ def plausibility_table(pack: Pack) -> pd.DataFrame:
     frame = pd.DataFrame({"area_code": [area.code for area in pack.peers], "area": [area.name for area in pack.peers]})
     frame["by_residence"] = observed.reindex(frame["area_code"]).to_numpy()
     frame["by_commissioner"] = commissioned.reindex(frame["area_code"]).to_numpy()
-    frame["share"] = frame["by_residence"] / frame["by_commissioner"]
+    frame["share"] = rates.ratio(frame["by_residence"], frame["by_commissioner"])
     frame["unchecked"] = frame["share"].isna()
     frame["flagged"] = frame["unchecked"] | (
         frame["share"] < pack.edition.plausible_share * frame["share"].dropna().median()
@@ -106,7 +107,7 @@ def yearly_admissions(pack: Pack, borough: str) -> pd.Series:
 
 def sharp_falls(yearly: pd.Series) -> pd.Series:
     """Years in which a series fell by a quarter or more, with the fall as a share below zero."""
-    change = yearly / yearly.shift() - 1
+    change = rates.relative_change(yearly, yearly.shift(), per=1)
     return change[change <= -SHARP_FALL]
 
 
@@ -123,7 +124,7 @@ def plausibility(pack: Pack) -> Finding:
     frame, year = plausibility_table(pack), pack.edition.emergency_year
     inside = frame["area_code"].isin(pack.geography.leaves(pack.area.code))
     own = frame[inside]
-    share = own["by_residence"].sum(skipna=False) / own["by_commissioner"].sum(skipna=False)
+    share = rates.ratio(own["by_residence"].sum(skipna=False), own["by_commissioner"].sum(skipna=False))
     flagged = own.loc[own["flagged"], "area"].tolist()
     median = frame["share"].dropna().median()
     verdict = (

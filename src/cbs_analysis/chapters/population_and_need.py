@@ -15,19 +15,22 @@ from cbs_analysis.chapters.building import (
     comparator_role,
     plain_measure,
     plain_standing,
+    said,
     sentence,
     stated,
 )
 from cbs_analysis.chapters.deprivation import deprivation
 from cbs_analysis.chapters.life_expectancy import life_expectancy_female, life_expectancy_male
 from cbs_analysis.chapters.paper_2006 import paper_2006
+from cbs_analysis.chapters.similar import similar_areas
 from cbs_analysis.evidence import charts
-from cbs_analysis.evidence.comparing import Comparison, optional
+from cbs_analysis.evidence.comparing import beside
 from cbs_analysis.evidence.finding import Chart, Finding
 from cbs_analysis.evidence.tables import Column, Table
 from cbs_analysis.evidence.wording import listed, measure, number, signed
 from cbs_analysis.geography import Area
 from cbs_analysis.pack import Pack
+from cbs_analysis.stats import rates
 
 CHAPTER = Chapter("population_and_need", "strategic planning")
 SHARES = {"0-4": (0, 4), "20-34": (20, 34), "65+": (65, 200), "85+": (85, 200)}
@@ -83,7 +86,7 @@ def growth(pack: Pack) -> Finding:
     """Growth in residents since mid-2001, against others."""
     year, measured = pack.edition.population_year, pack.indicators["population_growth_pct"]
     first, last = figures.people_by_age(pack, FIRST_YEAR), figures.people_by_age(pack, year)
-    standing = plain_standing(measured, 100 * (last / first - 1), numerator=last - first, denominator=first)
+    standing = plain_standing(measured, rates.relative_change(last, first), numerator=last - first, denominator=first)
     own = standing.own(pack)
     index = pd.concat(
         [
@@ -91,7 +94,7 @@ def growth(pack: Pack) -> Finding:
                 {
                     "x": range(FIRST_YEAR, year + 1),
                     "series": area.name,
-                    "value": [100 * figures.people_by_age(pack, y)[area.code] / first[area.code]
+                    "value": [rates.ratio(figures.people_by_age(pack, y)[area.code], first[area.code], per=100)
                               for y in range(FIRST_YEAR, year + 1)],
                     "role": role,
                 }
@@ -132,7 +135,9 @@ def age_profile(pack: Pack) -> Finding:
     """The age profile, with the shares that matter most to services, against London and England."""
     year = pack.edition.population_year
     total = figures.people_by_age(pack, year)
-    shares = {name: 100 * figures.people_by_age(pack, year, *ages) / total for name, ages in SHARES.items()}
+    shares = {
+        name: rates.ratio(figures.people_by_age(pack, year, *ages), total, per=100) for name, ages in SHARES.items()
+    }
     areas = (pack.area, *pack.comparators)
     frame = pd.DataFrame({"ages": list(shares)})
     for area in areas:
@@ -143,13 +148,13 @@ def age_profile(pack: Pack) -> Finding:
     profile = _profile(pack, total, (pack.area, *pack.comparators[-2:]))
     largest = pack.headline or pack.area
     gaps = {name: shares[name][pack.area.code] - shares[name][largest.code] for name in shares}
-    said = listed(
+    told = listed(
         f"{number(shares[name][pack.area.code], 1)}% aged {name} ({signed(gap, 1)} points on {largest.name})"
         for name, gap in gaps.items()
     )
-    beside = pd.DataFrame({"area": [area.name for area in pack.beside]})
+    members = pd.DataFrame({"area": [area.name for area in pack.beside]})
     for name, values in shares.items():
-        beside[name] = [values[area.code] for area in pack.beside]
+        members[name] = [values[area.code] for area in pack.beside]
     chart = charts.age_profile(
         profile,
         title="Share of residents by age",
@@ -160,21 +165,21 @@ def age_profile(pack: Pack) -> Finding:
         pack,
         "age_profile",
         title="Age profile",
-        statement=f"In {pack.area.name} at mid-{year}: {said}.",
+        statement=f"In {pack.area.name} at mid-{year}: {told}.",
         measured=plain_measure("Residents aged 20 to 34", "%", 1, interval="not published"),
         value=young,
-        comparisons=[_beside_only(area, shares["20-34"][area.code]) for area in pack.comparators],
+        comparisons=[beside(area, shares["20-34"][area.code]) for area in pack.comparators],
         period=f"mid-{year}",
         sources=["population_by_age"],
         caveats=[ESTIMATE],
         table=Table("Shares of residents by age", frame, columns),
         members=Table(
             beside_title(pack),
-            beside,
+            members,
             {"area": Column("Area")} | {name: Column(f"{name}, %", decimals=1) for name in shares},
             emphasis=pack.area.name,
         ),
-        chart=Chart(chart, f"Age profile of {pack.area.name} in five-year bands: {said}."),
+        chart=Chart(chart, f"Age profile of {pack.area.name} in five-year bands: {told}."),
     )
 
 
@@ -184,7 +189,7 @@ def _profile(pack: Pack, total: pd.Series, areas: tuple[Area, ...]) -> pd.DataFr
         people = figures.people_by_age(pack, pack.edition.population_year, *ages)
         for area in areas:
             role = area_role(pack, area)
-            share = 100 * people[area.code] / total[area.code]
+            share = rates.ratio(people[area.code], total[area.code], per=100)
             rows.append({"age_band": band, "series": area.name, "share_pct": share, "role": role})
     return pd.DataFrame(rows)
 
@@ -199,10 +204,10 @@ def change(pack: Pack) -> Finding:
     columns = {"mid_year": Column("Year to mid-")} | {
         name: Column(title, decimals=0) for name, title in {**COMPONENTS, "change": "Change in residents"}.items()
     }
-    beside = frame[frame["area_code"].isin([area.code for area in pack.beside])]
-    beside = figures.complete_sum(beside.groupby("area_code")[[*COMPONENTS, "change"]])
-    beside = beside.reindex([area.code for area in pack.beside])
-    beside.insert(0, "area", [area.name for area in pack.beside])
+    members = frame[frame["area_code"].isin([area.code for area in pack.beside])]
+    members = figures.complete_sum(members.groupby("area_code")[[*COMPONENTS, "change"]])
+    members = members.reindex([area.code for area in pack.beside])
+    members.insert(0, "area", [area.name for area in pack.beside])
     long = table.melt("mid_year", list(COMPONENTS), "component", "value").rename(columns={"mid_year": "year"})
     long["component"] = long["component"].map(COMPONENTS)
     chart = charts.components(
@@ -235,7 +240,7 @@ def change(pack: Pack) -> Finding:
         table=Table("Components of change by year", table, columns),
         members=Table(
             f"{beside_title(pack)}, mid-{first} to mid-{last}",
-            beside,
+            members,
             {"area": Column("Area"), **{name: columns[name] for name in (*COMPONENTS, "change")}},
             emphasis=pack.area.name,
         ),
@@ -270,11 +275,10 @@ def deaths(pack: Pack) -> Finding:
 
 def _vital_rate(pack: Pack, event: str, indicator: str, title: str) -> Finding:
     year, measured = pack.edition.population_year, pack.indicators[indicator]
-    changes = pack.read("population_change")
-    events = changes[changes["mid_year"] == year].set_index("borough_code")[event]
-    counts = figures.leaf_counts(pack, figures.by_leaf(pack, events), figures.people_by_age(pack, year))
+    events = figures.by_leaf(pack, figures.vital_events(pack, event, year))
+    counts = figures.leaf_counts(pack, events, figures.people_by_age(pack, year))
     standing = figures.standing(pack, counts, measured, figures.as_rate)
-    own, said = standing.own(pack), sentence(pack, standing)
+    own, compared = standing.own(pack), sentence(pack, standing)
     trend = _vital_trend(pack, event, measured.per)
     chart = charts.lines(
         trend,
@@ -291,7 +295,7 @@ def _vital_rate(pack: Pack, event: str, indicator: str, title: str) -> Finding:
         event,
         title=title,
         statement=f"{pack.area.name} had {number(own.numerator)} {event} in the year to mid-{year}, "
-        f"{stated(pack, standing)}{', ' + said if said else ''}.",
+        f"{stated(pack, standing)}{', ' + compared if compared else ''}.",
         standing=standing,
         period=f"year to mid-{year}",
         sources=["population_change", "population_by_age"],
@@ -315,7 +319,7 @@ def _vital_trend(pack: Pack, event: str, per: int) -> pd.DataFrame:
     rolled = pack.geography.roll_up(
         leaves.rename(columns={"pct_code": "area_code"}), ["mid_year"], [event, "population"]
     )
-    rolled["value"] = per * rolled[event] / rolled["population"]
+    rolled["value"] = rates.ratio(rolled[event], rolled["population"], per)
     areas = {area.code: area for area in (pack.area, *pack.comparators)}
     rolled = rolled[rolled["area_code"].isin(list(areas))].rename(columns={"mid_year": "x"})
     rolled["series"] = [areas[code].name for code in rolled["area_code"]]
@@ -325,20 +329,16 @@ def _vital_trend(pack: Pack, event: str, per: int) -> pd.DataFrame:
 
 def _beside(pack: Pack, standing: Standing) -> str:
     parts = [
-        f"{area.name} {signed(standing.held.loc[area.code, 'value'], standing.measured.decimals)}%"
+        f"{said(pack, area)} {signed(standing.held.loc[area.code, 'value'], standing.measured.decimals)}%"
         for area in pack.comparators
     ]
     return f"; {listed(parts)}" if parts else ""
 
 
-def _beside_only(area: Area, value: float) -> Comparison:
-    return Comparison(area.name, area.code, optional(value), None, None, "not compared", "")
-
-
 def _share_of_whole(pack: Pack, value: float) -> str:
     whole = pack.geography.whole
     total = figures.people_by_age(pack, pack.edition.population_year)[whole.code]
-    return f", {number(100 * value / total, 1)}% of {whole.name}'s {number(total)}"
+    return f", {number(rates.ratio(value, total, per=100), 1)}% of {whole.name}'s {number(total)}"
 
 
 def _trend_description(pack: Pack, frame: pd.DataFrame, column: str, noun: str) -> str:
@@ -359,5 +359,6 @@ __all__ = [
     "life_expectancy_female",
     "life_expectancy_male",
     "paper_2006",
+    "similar_areas",
     "size",
 ]

@@ -5,12 +5,12 @@ value. Without an interval, an estimate is not compared; a complete count is com
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from cbs_analysis.edition import Measure
-from cbs_analysis.geography import Area
+from cbs_analysis.geography import SIMILAR, Area
 
 NOT_COMPARED = "not compared"
 ESTIMATE_COLUMNS = ("value", "lower", "upper", "numerator", "denominator", "flagged")
@@ -18,7 +18,11 @@ ESTIMATE_COLUMNS = ("value", "lower", "upper", "numerator", "denominator", "flag
 
 @dataclass(frozen=True)
 class Comparison:
-    """One comparator's value, and how the area stands to it."""
+    """One comparator's value, and how the area stands to it.
+
+    `comparator_members` are the codes of those it is made of where it is no area of the geography but made for this
+    one, most alike first.
+    """
 
     comparator: str
     comparator_code: str
@@ -27,6 +31,7 @@ class Comparison:
     upper: float | None
     status: str
     direction: str
+    comparator_members: tuple[str, ...] = ()
 
 
 def estimates(frame: pd.DataFrame) -> pd.DataFrame:
@@ -65,18 +70,18 @@ def comparison(area: Area, other: Area, table: pd.DataFrame, measured: Measure) 
     """`area` held against `other`. A flagged value on either side is not compared, and a flagged one not shown."""
     own = table.loc[area.code]
     if other.code not in table.index or bool(table.loc[other.code, "flagged"]):
-        return Comparison(other.name, other.code, None, None, None, NOT_COMPARED, "")
+        return beside(other, None)
     held = table.loc[other.code]
     found = "" if own.flagged else direction(own.value, own.lower, own.upper, held.value, measured)
-    return Comparison(
-        other.name,
-        other.code,
-        optional(held.value),
-        optional(held.lower),
-        optional(held.upper),
-        status(found, measured),
-        found,
-    )
+    shown = beside(other, held.value, held.lower, held.upper)
+    return replace(shown, status=status(found, measured), direction=found)
+
+
+def beside(other: Area, value: float | None, lower: float | None = None, upper: float | None = None) -> Comparison:
+    """A comparator's value, shown and not compared."""
+    members = other.members if other.code == SIMILAR else ()
+    limits = optional(lower), optional(upper)
+    return Comparison(other.name, other.code, optional(value), *limits, NOT_COMPARED, "", members)
 
 
 def optional(value: float | None) -> float | None:

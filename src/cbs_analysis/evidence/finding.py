@@ -92,7 +92,9 @@ class Finding:
         data = {
             name: getattr(self, name) for name in self.__dataclass_fields__ if name not in (*plain, "chart", "source")
         }
-        data["comparisons"] = [asdict(item) for item in self.comparisons]
+        data["comparisons"] = [
+            {**asdict(item), "comparator_members": list(item.comparator_members)} for item in self.comparisons
+        ]
         data["source"] = [asdict(item) for item in self.source]
         data["caveats"] = list(self.caveats)
         data.update({name: table.to_resource() if (table := getattr(self, name)) else None for name in plain})

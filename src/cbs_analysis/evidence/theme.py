@@ -2,11 +2,11 @@
 
 The area under study is always the same dark blue. What it is held against always looks the same as well,
 and never by colour alone: its parent (a sector, a strategic health authority) is a teal triangle with long
-dashes, its region (London) an orange square with dots, the nation (England) a dark grey diamond with dash
-and dot. Other areas are light grey. A value that is flagged is hollow with a cross. The hues stay apart
-under the common kinds of colour blindness, and each colour that writes text has a contrast of at least 4.5
-to 1 on white. Sizes are chosen for a drawing 640 units wide that must stay readable when a phone shows it
-at 340.
+dashes, the areas most like it together a purple cross with short dashes, its region (London) an orange square
+with dots, the nation (England) a dark grey diamond with dash and dot. Other areas are light grey. A value
+that is flagged is hollow with a cross. The hues stay apart under the common kinds of colour blindness, and
+each colour that writes text has a contrast of at least 4.5 to 1 on white. Sizes are chosen for a drawing 640
+units wide that must stay readable when a phone shows it at 340.
 """
 
 from collections.abc import Iterable, Mapping
@@ -67,11 +67,13 @@ PEER = Style("#A9A9A9", MUTED, "circle", (1, 0), 1.2, 50)
 FLAGGED = Style("#767676", MUTED, CROSSED_CIRCLE, (1, 0), 1.2, 90, filled=False)
 FLAGGED_AREA = Style(AREA_COLOUR, AREA_COLOUR, CROSSED_CIRCLE, (1, 0), 3.5, 120, filled=False)
 PARENT = Style("#1D7F77", "#1D7F77", "triangle-up", (8, 4), 2.4, 95)
+SIMILAR = Style("#7B3FA0", "#7B3FA0", "cross", (4, 2), 2.4, 120)
 REGION = Style("#BF4F0F", "#BF4F0F", "square", (2, 3), 2.4, 85)
 NATION = Style("#4A4A4A", "#4A4A4A", "diamond", (9, 3, 2, 3), 2.4, 100)
 
-# From the narrowest comparator to the widest.
-COMPARATORS = (PARENT, REGION, NATION)
+# Those that an area lies in, from the narrowest to the widest, then with the areas like it among them.
+NESTED = (PARENT, REGION, NATION)
+COMPARATORS = (PARENT, SIMILAR, REGION, NATION)
 
 # A role is what a series is to the area; the level of a comparator may stand for its role.
 ROLES: Mapping[str, Style] = MappingProxyType(
@@ -83,6 +85,7 @@ ROLES: Mapping[str, Style] = MappingProxyType(
         "parent": PARENT,
         "sector": PARENT,
         "sha": PARENT,
+        "similar": SIMILAR,
         "region": REGION,
         "london": REGION,
         "nation": NATION,
@@ -120,9 +123,9 @@ def styles(named_roles: Iterable[tuple[str, str]]) -> dict[str, Style]:
             known = ", ".join([*ROLES, GENERIC_COMPARATOR])
             raise ValueError(f"{name}: role {role!r} is not one of {known}")
     plain = [name for name, role in pairs.items() if role == GENERIC_COMPARATOR]
-    if len(plain) > len(COMPARATORS):
-        raise ValueError(f"at most {len(COMPARATORS)} comparators can be told apart, not {len(plain)}")
-    widest_last = dict(zip(plain, COMPARATORS[len(COMPARATORS) - len(plain) :], strict=True))
+    if len(plain) > len(NESTED):
+        raise ValueError(f"at most {len(NESTED)} comparators can be told apart, not {len(plain)}")
+    widest_last = dict(zip(plain, NESTED[len(NESTED) - len(plain) :], strict=True))
     return {name: widest_last.get(name) or ROLES[role] for name, role in pairs.items()}
 
 

@@ -5,7 +5,7 @@ chapters.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from cbs_analysis.publishing.findings import NOT_MADE, ExecutedPack, Failure
 from cbs_analysis.publishing.markup import link, raw, text
 from cbs_analysis.publishing.messages import Message, headline_comparison, rank_messages
 
+SIMILAR_FINDING = "population_and_need.similar_areas"
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
 WITHOUT_INTERVAL = "By the values alone: no interval was published."
 KEY = (
@@ -24,6 +25,15 @@ KEY = (
     "count, against the comparator named beside it. It is "
     "not compared where neither way is better, or where no interval was published."
 )
+
+
+@dataclass(frozen=True)
+class Comparator:
+    """What findings hold an area against: its code, its name, and its members where it was made for the area."""
+
+    code: str
+    name: str
+    members: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -51,7 +61,12 @@ def summary_page(pack: ExecutedPack, edited: Edited, local: LocalCommentary, mad
         raw(_messages(ranked, edited.indicators), _missing(pack.failures, edited)),
         *_flagged_section(pack),
         markup.heading("Every indicator"),
-        raw(_indicator_table(pack, edited, area), f'<p class="cbs-key">{_key()}</p>', _not_here(pack, edited)),
+        raw(
+            _indicator_table(pack, edited, area),
+            f'<p class="cbs-key">{_key()}</p>',
+            _made_comparators(pack, edited.geography),
+            _not_here(pack, edited),
+        ),
         *local_section(area, local),
         markup.heading("Chapters of this pack"),
         raw(_chapters(pack)),
@@ -142,9 +157,9 @@ def _key() -> str:
 
 
 def _indicator_table(pack: ExecutedPack, edited: Edited, area: Area) -> str:
-    comparators = edited.geography.comparators(area.code)
     found = indicator_findings(pack.findings)
-    own, *others = (_number_head(item.name) for item in (area, *comparators))
+    comparators = comparators_in(found.values())
+    own, *others = (_number_head(name) for name in (area.name, *(item.name for item in comparators)))
     head = f'{own}<th scope="col">How it compares</th>{"".join(others)}'
     rows = "".join(
         _indicator_row(indicator, found.get(key), comparators, edited.made_by[key], pack)
@@ -157,6 +172,31 @@ def _indicator_table(pack: ExecutedPack, edited: Edited, area: Area) -> str:
         f'<thead><tr><th scope="col">Indicator</th>{head}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
     )
+
+
+def comparators_in(findings: Iterable[Mapping[str, Any]]) -> list[Comparator]:
+    """What findings hold the area against: in the order of the finding that holds it against most."""
+    held = sorted((finding["comparisons"] for finding in findings), key=len, reverse=True)
+    found: dict[str, Comparator] = {}
+    for item in (item for comparisons in held for item in comparisons):
+        code = item["comparator_code"]
+        found.setdefault(code, Comparator(code, item["comparator"], tuple(item.get("comparator_members", ()))))
+    return list(found.values())
+
+
+def _made_comparators(pack: ExecutedPack, geography: Geography) -> str:
+    """Who is in a comparator that is no area of the geography."""
+    return "".join(
+        f'<p class="cbs-minor"><strong>{text(found.name)}</strong>, most alike first: '
+        f"{text(listed(geography.area(code).name for code in found.members))}.{_explained(pack)}</p>"
+        for found in comparators_in(indicator_findings(pack.findings).values())
+        if found.members
+    )
+
+
+def _explained(pack: ExecutedPack) -> str:
+    found = next((finding for finding in pack.findings if finding["id"] == SIMILAR_FINDING), None)
+    return f" {link(anchor(found), 'Why these')}." if found else ""
 
 
 def _number_head(name: str) -> str:
@@ -176,16 +216,16 @@ def indicator_findings(findings: Sequence[dict[str, Any]]) -> dict[str, dict[str
 def _indicator_row(
     indicator: Indicator,
     finding: dict[str, Any] | None,
-    comparators: Sequence[Area],
+    comparators: Sequence[Comparator],
     chapter: str,
     pack: ExecutedPack,
 ) -> str:
-    unit = "" if indicator.unit in ("%", "ratio") or indicator.unit in indicator.name else f"{text(indicator.unit)}, "
+    unit = "" if indicator.unit in ("%", "ratio") else f"{text(indicator.unit)}, "
     if finding is None:
         failed = chapter in {failure.chapter for failure in pack.failures}
         reason = "missing: its chapter is not in this pack" if failed else "not available for this area"
         return (
-            f'<tr><th scope="row">{text(indicator.name)}</th>'
+            f'<tr><th scope="row">{text(indicator.short_name)}</th>'
             f'<td colspan="{len(comparators) + 2}"><span class="cbs-minor">{reason}</span></td></tr>'
         )
     values = {item["comparator_code"]: item["value"] for item in finding["comparisons"]}
@@ -193,7 +233,7 @@ def _indicator_row(
         f'<td class="cbs-number">{_compared_value(values.get(other.code), indicator)}</td>' for other in comparators
     )
     return (
-        f'<tr><th scope="row">{link(anchor(finding), indicator.name)}'
+        f'<tr><th scope="row">{link(anchor(finding), indicator.short_name)}'
         f'<span class="cbs-minor">{unit}{text(finding["period"])}</span></th>'
         f'<td class="cbs-number cbs-own">{_value(finding, indicator)}</td>'
         f'<td class="cbs-standing">{_standing(finding)}</td>{cells}</tr>'

@@ -1,8 +1,9 @@
 """A value against what it rests on: is it further from the average than chance explains?
 
 For the reader who asks whether a small area's high rate means anything. Each area is a dot; the curves are
-the limits that 95% and 99.8% of areas would keep to if all shared the average. Points and limits come from
-the chapters.
+the limits that 95% and 99.8% of areas would keep to if all shared the average. Where areas are so large that
+nearly all lie outside those, a second pair allows for how much areas differ anyway. Points and limits come
+from the chapters.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,9 +29,13 @@ from cbs_analysis.evidence.charts.marks import (
     plain,
     point_layer,
     require,
+    swatch,
     value_y,
 )
 
+# The limits of chance where there is a second pair: a band, the 95% limits within the 99.8%.
+CHANCE_BANDS = {"998": "#E2E2E2", "95": "#CBCBCB"}
+WIDENED_DASHES = {"998": [1, 0], "95": [5, 4]}
 # Names of ordinary areas beyond the limits: more would be read by nobody.
 MOST_NAMES = 6
 
@@ -77,33 +82,43 @@ def funnel(
     y_format: str = ",.2f",
     average_label: str = "Average",
     peers_label: str = "Other areas",
+    widened: pd.DataFrame | None = None,
+    reference: tuple[str, float] | None = None,
     height: int = 380,
     description: str = "",
 ) -> alt.LayerChart:
     """Each area by how much its value rests on (x) and the value (y), inside the limits of chance.
 
     `points`: name, x, y, role. `limits`: x, lower_95, upper_95, lower_998, upper_998, along the x axis.
-    `average` in the units of y. The area, flagged areas and those beyond the 99.8% limits are named where
-    there is room.
+    `average` in the units of y. `widened`: a second pair of limits with the same columns, which allows for a
+    spread between areas; the first is then a band. `reference` is another labelled level line. The area,
+    flagged areas and those beyond the 99.8% limits (with a second pair, its 95% limits) are named where there
+    is room.
     """
     require(points, "name", "x", "y", "role")
-    require(limits, "x", "lower_95", "upper_95", "lower_998", "upper_998")
+    for given in (limits, *([widened] if widened is not None else [])):
+        require(given, "x", "lower_95", "upper_95", "lower_998", "upper_998")
     shown = points[points["y"].notna() & points["x"].notna()].assign(name=lambda f: f["name"].map(plain))
     look = theme.styles(zip(shown["name"], shown["role"], strict=True))
     curves = limits.sort_values("x", kind="stable")
-    y_scale = linear([*shown["y"], *_visible_limits(curves, shown), average], round_ends=False, number=y_format)
+    outer = curves if widened is None else widened.sort_values("x", kind="stable")
+    levels = [(plain(average_label), average), *([(plain(reference[0]), reference[1])] if reference else [])]
+    y_values = [*shown["y"], *_visible_limits(outer, shown), *(value for _, value in levels)]
+    y_scale = linear(y_values, round_ends=False, number=y_format)
     x_scale = linear([*shown["x"]], zero=curves["x"].min() <= shown["x"].min() / 2, round_ends=False, number=x_format)
     left = axis_room(y_scale)
-    plot = _Frame(x_scale, y_scale, theme.WIDTH - left - 62, height)
+    room = max([57, *(text_width(text, theme.SMALL_SIZE) for text, _ in levels)]) + 5
+    plot = _Frame(x_scale, y_scale, theme.WIDTH - left - room, height)
     x, y = _axes(plot, plain(x_title))
-    key_layers = key(_funnel_key(shown, look, peers_label), -left, -36)
+    key_layers = key([*_funnel_key(shown, look, peers_label), *_limit_key(widened)], -left, -36)
     texts = [
         Note(-left, -20, plain(y_title)),
-        *_limit_labels(curves, average, average_label, plot),
-        *_outlier_labels(shown, curves, look, plot),
+        *_limit_labels(outer, levels, plot, room),
+        *_outlier_labels(shown, outer, look, plot, "998" if widened is None else "95"),
     ]
     layers = [
-        *_funnel_curves(curves, average, x_scale, x, y),
+        *(_chance_bands(curves, x_scale, x, y) if widened is not None else []),
+        *_funnel_curves(outer, levels, x_scale, x, y, widened=widened is not None),
         point_layer("areas", _funnel_rows(shown, look, x_format, y_format), x, y),
         *notes(texts),
         *key_layers,
@@ -150,9 +165,42 @@ def _funnel_key(
     return entries
 
 
-def _funnel_curves(curves: pd.DataFrame, average: float, x_scale: Linear, x: alt.X, y: alt.Y) -> list[Layer]:
+def _limit_key(widened: pd.DataFrame | None) -> list[tuple[str, dict[str, Any]]]:
+    """What tells the two pairs of limits apart, where there are two."""
+    if widened is None:
+        return []
+    line = {"shape": "stroke", "fill": theme.MUTED, "stroke": theme.MUTED, "size": 260}
+    return [
+        ("Chance alone (95% and 99.8%)", swatch(CHANCE_BANDS["95"])),
+        ("Chance and the spread between areas", line),
+    ]
+
+
+def _chance_bands(curves: pd.DataFrame, x_scale: Linear, x: alt.X, y: alt.Y) -> list[Layer]:
+    inside = curves[curves["x"].between(x_scale.lower, x_scale.upper)]
+    return [
+        alt.Chart(
+            inline(
+                f"chance_{part}",
+                [
+                    {"x": r["x"], "value": r[f"lower_{part}"], "upper": r[f"upper_{part}"]}
+                    for r in inside.to_dict("records")
+                ],
+            )
+        )
+        .mark_area(clip=True, color=colour, line=False)
+        .encode(x=x, y=y, y2="upper:Q")
+        for part, colour in CHANCE_BANDS.items()
+    ]
+
+
+def _funnel_curves(
+    curves: pd.DataFrame, levels: Sequence[tuple[str, float]], x_scale: Linear, x: alt.X, y: alt.Y, *, widened: bool
+) -> list[Layer]:
     inside = curves[curves["x"].between(x_scale.lower, x_scale.upper)]
     looks = {"95": ([4, 4], "#A5A5A5"), "998": ([1, 0], "#C4C4C4")}
+    if widened:
+        looks = {part: (WIDENED_DASHES[part], theme.MUTED) for part in looks}
     drawn = {
         part: [
             {"line": side, "x": limit_x, "value": value}
@@ -161,8 +209,9 @@ def _funnel_curves(curves: pd.DataFrame, average: float, x_scale: Linear, x: alt
         ]
         for part in looks
     }
-    looks["average"] = ([1, 0], theme.RULE)
-    drawn["average"] = [{"line": "average", "x": end, "value": average} for end in (x_scale.lower, x_scale.upper)]
+    for name, dash, (_, level) in zip(("average", "reference"), ([1, 0], [2, 3]), levels, strict=False):
+        looks[name] = (dash, theme.RULE)
+        drawn[name] = [{"line": name, "x": end, "value": level} for end in (x_scale.lower, x_scale.upper)]
     return [
         alt.Chart(inline(f"limits_{part}", drawn[part]))
         .mark_line(clip=True, color=colour, strokeDash=dash, strokeWidth=1.5, interpolate="monotone")
@@ -187,26 +236,26 @@ def _funnel_rows(
     ]
 
 
-def _limit_labels(curves: pd.DataFrame, average: float, average_label: str, plot: _Frame) -> list[Note]:
+def _limit_labels(curves: pd.DataFrame, levels: Sequence[tuple[str, float]], plot: _Frame, room: float) -> list[Note]:
     """What each line is, written at its right end."""
     edge = min(plot.x.upper, curves["x"].max())
     labels = [("99.8%", "upper_998"), ("95%", "upper_95"), ("95%", "lower_95"), ("99.8%", "lower_998")]
-    ends = [(plain(average_label), average)]
+    ends = [*levels]
     ends += [(text, float(np.interp(edge, curves["x"], curves[column]))) for text, column in labels]
     centres = [plot.place(edge, value)[1] for _, value in ends]
     placed = spread(centres, [17.0] * len(ends), 0, plot.height)
     return [
-        Note(plot.width + 5, y, text, size=theme.SMALL_SIZE, limit=62)
+        Note(plot.width + 5, y, text, size=theme.SMALL_SIZE, limit=room)
         for (text, _), y in zip(ends, placed, strict=True)
     ]
 
 
 def _outlier_labels(
-    shown: pd.DataFrame, curves: pd.DataFrame, look: Mapping[str, theme.Style], plot: _Frame
+    shown: pd.DataFrame, curves: pd.DataFrame, look: Mapping[str, theme.Style], plot: _Frame, beyond_limits: str
 ) -> list[Note]:
     """Names beside the points that matter, the area first, then by distance; none that would overlap."""
-    lower = np.interp(shown["x"], curves["x"], curves["lower_998"])
-    upper = np.interp(shown["x"], curves["x"], curves["upper_998"])
+    lower = np.interp(shown["x"], curves["x"], curves[f"lower_{beyond_limits}"])
+    upper = np.interp(shown["x"], curves["x"], curves[f"upper_{beyond_limits}"])
     beyond = np.maximum(lower - shown["y"], shown["y"] - upper)
     candidates = shown.assign(
         beyond=beyond, first=shown["role"].map({"area": 0, "flagged_area": 0, "flagged": 1}).fillna(2)
@@ -214,6 +263,7 @@ def _outlier_labels(
     candidates = candidates[(candidates["beyond"] > 0) | (candidates["role"] != "peer")]
     places = {r.name: plot.place(r.x, r.y) for r in shown.itertuples(index=False)}
     taken = [_Box(x - 6, y - 6, x + 6, y + 6) for x, y in places.values()]
+    taken += _on_curves(curves, plot)
     candidates = candidates.sort_values(["first", "beyond", "name"], ascending=[True, False, True])
     found: list[Note] = []
     for r in candidates.itertuples(index=False):
@@ -223,6 +273,18 @@ def _outlier_labels(
         if note:
             found.append(note)
     return found
+
+
+def _on_curves(curves: pd.DataFrame, plot: _Frame) -> list[_Box]:
+    """The ground that the limits take up, in short pieces."""
+    ends = np.linspace(plot.x.lower, plot.x.upper, 41)
+    pieces = []
+    for column in ("lower_95", "upper_95", "lower_998", "upper_998"):
+        heights = np.interp(ends, curves["x"], curves[column])
+        for i in range(len(ends) - 1):
+            (left, first), (right, second) = plot.place(ends[i], heights[i]), plot.place(ends[i + 1], heights[i + 1])
+            pieces.append(_Box(left, min(first, second) - 1, right, max(first, second) + 1))
+    return pieces
 
 
 def _free_place(
