@@ -178,8 +178,8 @@ def _written(names: Iterable[str], folder: Path) -> Iterable[Entry]:
         if not path.exists():
             continue
         beside = written_pages(path.parent) if name.endswith("/index") else []
-        below = tuple(Entry(f"{path.parent.name}/{other.stem}", heading(other)) for other in beside if other != path)
-        yield Entry(name, heading(path), below)
+        below = [Entry(f"{path.parent.name}/{other.stem}", heading(other)) for other in beside if other != path]
+        yield Entry(name, heading(path), tuple(sorted(below, key=lambda entry: entry.title)))
 
 
 def written_pages(folder: Path) -> list[Path]:
