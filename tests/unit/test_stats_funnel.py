@@ -212,3 +212,14 @@ def test_limits_keep_the_index_and_a_zero_denominator_has_none():
 def test_an_impossible_input_is_refused_by_name(call, said):
     with pytest.raises(ValueError, match=said):
         call()
+
+
+def test_areas_in_another_order_are_refused_and_not_matched_by_place():
+    expected = pd.Series([90.0, 100.0, 110.0], index=["a", "b", "c"])
+    limits = ratio_limits(expected)
+    turned = pd.Series([1.0, 1.0, 1.0], index=["c", "b", "a"])
+    with pytest.raises(ValueError, match="different indexes"):
+        status(turned, limits)
+    with pytest.raises(ValueError, match="different indexes"):
+        overdispersion(turned, expected, "winsorised")
+    assert list(status(turned, limits.reset_index(drop=True))) == ["not significant"] * 3

@@ -102,6 +102,7 @@ def choose_exposure(
     mean absolute error over the mean absolute change on the year in the months fitted (MASE). The first
     exposure is chosen where two are alike, or where there is no whole year to test on.
     Raises ValueError as `borrow`.
+    Source: Hyndman and Koehler (2006) for the scaled error.
     """
     counts, months = many_series(series, "series")
     errors = dict.fromkeys(exposures, np.nan)

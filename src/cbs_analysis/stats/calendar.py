@@ -23,6 +23,7 @@ def working_days(months: Months) -> NDArray[np.int64]:
 
     `months` are periods, dates or text such as `2011-04`. Raises ValueError that names a month it cannot
     read.
+    Source: the `holidays` package for the United Kingdom, England.
     """
     periods = month_index(months)
     if not len(periods):
@@ -37,6 +38,7 @@ def working_days(months: Months) -> NDArray[np.int64]:
 def calendar_days(months: Months) -> NDArray[np.int64]:
     """Days in each month, as many whole numbers as `months`, in their order. Input and errors as
     `working_days`.
+    Source: the calendar, by pandas.
     """
     return np.asarray(month_index(months).days_in_month, dtype=np.int64)
 

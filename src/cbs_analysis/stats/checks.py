@@ -56,6 +56,17 @@ def refuse(
     raise ValueError(f"{name}: {shown}{more}; {name} {rule}")
 
 
+def shared_index(first: object, second: object, first_name: str, second_name: str) -> pd.Index | None:
+    """The index of two inputs that are matched by position, or None where neither is a Series.
+
+    Raises ValueError where both are and their indexes differ.
+    """
+    indexes = [given.index for given in (first, second) if isinstance(given, pd.Series)]
+    if len(indexes) == 2 and not indexes[0].equals(indexes[1]):
+        raise ValueError(f"{first_name} and {second_name} are Series with different indexes; give both the same one")
+    return indexes[0] if indexes else None
+
+
 def check_confidence(confidence: float, name: str = "confidence") -> float:
     """`confidence` as a float. Raises ValueError unless it lies between 0 and 1, both excluded."""
     if not 0 < confidence < 1:

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaincinv, ndtri, pdtrik
 
-from cbs_analysis.stats.checks import Array, as_numbers, labels_of, refuse
+from cbs_analysis.stats.checks import Array, as_numbers, labels_of, refuse, shared_index
 
 LEVELS = {"95": 0.95, "998": 0.998}
 LIMIT_COLUMNS = ["lower_95", "upper_95", "lower_998", "upper_998"]
@@ -139,6 +139,7 @@ def overdispersion(observed: ArrayLike, expected: ArrayLike, method: Overdispers
     """
     if method not in ("winsorised", "shmi"):
         raise ValueError(f"method is {method!r}; it must be 'winsorised' or 'shmi'")
+    shared_index(observed, expected, "observed", "expected")
     below = _positive(expected, "expected")
     counts = np.atleast_1d(as_numbers(observed, "observed"))
     refuse(counts < 0, counts, "observed", "must not be negative", labels_of(observed))
@@ -176,6 +177,7 @@ def around_average(
     ValueError as `overdispersion`, and where no events are observed.
     Source: as `overdispersion`; `ratio_limits` for the limits of chance.
     """
+    shared_index(observed, expected, "observed", "expected")
     below = _positive(expected, "expected")
     counts = np.atleast_1d(as_numbers(observed, "observed"))
     refuse(counts < 0, counts, "observed", "must not be negative", labels_of(observed))
@@ -244,9 +246,11 @@ def _widened(variance: Array, root: bool, source: ArrayLike) -> pd.DataFrame:
 def status(value: ArrayLike, limits: pd.DataFrame) -> NDArray[np.object_]:
     """Where each value lies: `low (99.8%)`, `low (95%)`, `not significant`, `high (95%)`, `high (99.8%)`.
 
-    `limits` is a frame of `proportion_limits` or `ratio_limits` with one row a value, in the same unit. A
-    value on a limit is inside it. A missing value or limit gives `not known`. Raises ValueError where the
-    lengths differ or a column is missing.
+    `not significant` is within the 95% limits: no further from the average than chance explains. `limits` is a
+    frame of any of this module's limits with one row a value, in the same unit. A value on a limit is inside it. A
+    missing value or limit gives `not known`. Raises ValueError where the lengths differ, a column is missing, or
+    values and limits are indexed by different areas.
+    Source: Spiegelhalter (2005).
     """
     missing = [column for column in LIMIT_COLUMNS if column not in limits.columns]
     if missing:
@@ -254,6 +258,9 @@ def status(value: ArrayLike, limits: pd.DataFrame) -> NDArray[np.object_]:
     values = np.atleast_1d(as_numbers(value, "value"))
     if len(values) != len(limits):
         raise ValueError(f"value has {len(values)} elements and limits {len(limits)} rows; give as many of each")
+    is_numbered = isinstance(limits.index, pd.RangeIndex)
+    if isinstance(value, pd.Series) and not is_numbered and not value.index.equals(limits.index):
+        raise ValueError("value and limits have different indexes; give both the same areas in the same order")
     known = ~(np.isnan(values) | limits[LIMIT_COLUMNS].isna().any(axis=1).to_numpy())
     conditions = [
         ~known,

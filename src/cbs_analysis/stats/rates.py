@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from cbs_analysis.stats.checks import Array, as_numbers, labels_of, refuse
+from cbs_analysis.stats.checks import Array, as_numbers, labels_of, refuse, shared_index
 from cbs_analysis.stats.intervals import count_interval, proportion_interval
 
 
@@ -96,8 +96,9 @@ def ratio(numerator: ArrayLike, denominator: ArrayLike, per: float = 1) -> Any:
 
     Both broadcast; Series must share an index. The result has their shape, and is a Series where one of them is. A
     missing figure, or a denominator of 0, gives NaN. Raises ValueError where a denominator is negative.
+    Source: none needed; one place for what a missing or zero denominator gives.
     """
-    index = _shared_index(numerator, denominator, "denominator", "numerator")
+    index = shared_index(numerator, denominator, "numerator", "denominator")
     above, below = np.broadcast_arrays(as_numbers(numerator, "numerator"), as_numbers(denominator, "denominator"))
     refuse(below < 0, below, "denominator", "must not be negative", labels_of(numerator, denominator))
     found = per * above / np.where(below > 0, below, np.nan)
@@ -107,7 +108,7 @@ def ratio(numerator: ArrayLike, denominator: ArrayLike, per: float = 1) -> Any:
 def relative_change(now: ArrayLike, then: ArrayLike, per: float = 100) -> Any:
     """How much a figure has changed, as a part of what it was times `per`, without limits.
 
-    Shapes, missing values and errors as `ratio`, with `now` over `then`.
+    Shapes, missing values, errors and source as `ratio`, with `now` over `then`.
     """
     return per * (ratio(now, then) - 1)
 
@@ -127,7 +128,7 @@ def _both(
     first: ArrayLike, second: ArrayLike, first_name: str, second_name: str
 ) -> tuple[pd.Index | None, Array, Array]:
     """The index that two sets of counts share, and the counts in one dimension, checked to be none below 0."""
-    index = _shared_index(first, second, second_name, first_name)
+    index = shared_index(first, second, first_name, second_name)
     labels = labels_of(first, second)
     above, below = np.broadcast_arrays(
         np.atleast_1d(as_numbers(first, first_name)), np.atleast_1d(as_numbers(second, second_name))
@@ -135,10 +136,3 @@ def _both(
     refuse(above < 0, above, first_name, "must not be negative", labels)
     refuse(below < 0, below, second_name, "must not be negative", labels)
     return index, above, below
-
-
-def _shared_index(first: ArrayLike, second: ArrayLike, second_name: str, first_name: str) -> pd.Index | None:
-    indexes = [given.index for given in (first, second) if isinstance(given, pd.Series)]
-    if len(indexes) == 2 and not indexes[0].equals(indexes[1]):
-        raise ValueError(f"{first_name} and {second_name} are Series with different indexes; give both the same one")
-    return indexes[0] if indexes else None
