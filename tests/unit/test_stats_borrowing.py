@@ -53,7 +53,7 @@ def test_the_drift_is_the_scale_whose_limits_would_have_held_four_fifths_of_the_
 
 
 def test_a_sum_of_many_is_quieter_and_drifts_less() -> None:
-    shared = Group(np.zeros(12), 0.0, noise=0.06, drift=0.1, growth_is_capped=False, months=36)
+    shared = Group(np.zeros(12), 0.0, noise=0.06, drift=0.1, growth_is_capped=False, months=36, first=None)
     assert shared.noise_and_drift(0.06) == pytest.approx((0.06, 0.1))
     noise, drift = shared.noise_and_drift(0.03)
     assert noise == pytest.approx(0.06 * np.sqrt(0.7 / 4 + 0.3 / 2))
@@ -90,7 +90,9 @@ def test_a_group_fitted_once_serves_as_the_series_do() -> None:
 
 def test_a_group_of_other_months_is_refused() -> None:
     fitted = borrow(group(), DAYS)
-    with pytest.raises(ValueError, match="fitted to 36 months and the series has 24"):
+    with pytest.raises(
+        ValueError, match="season is of 36 months from 2008-04 and the series of 24 months from 2008-04"
+    ):
         backtest(group()["area 3"], exposure=DAYS, season=fitted)
 
 
@@ -102,3 +104,15 @@ def test_step_positions_are_those_of_step_changes() -> None:
     assert found["kind"].tolist() == ["single month", "step"]
     assert step_positions(series, DAYS) == (20,)
     assert step_positions(series[:7], DAYS[:7]) == ()
+
+
+def test_a_season_without_months_takes_those_of_the_series_and_one_of_other_months_is_refused() -> None:
+    frame = group()
+    series, days = frame.iloc[:, 0], np.append(DAYS, DAYS[:12])
+    by_frame = forecast(series, 12, exposure=days, season=frame).frame["value"]
+    by_matrix = forecast(series, 12, exposure=days, season=frame.to_numpy()).frame["value"]
+    assert by_matrix.to_numpy() == pytest.approx(by_frame.to_numpy())
+    with pytest.raises(ValueError, match="36 months without names and the series of 36 months from 2008-04"):
+        forecast(series, 12, exposure=days, season=borrow(frame.to_numpy(), DAYS))
+    with pytest.raises(ValueError, match="36 months from 2008-04 and the series of 36 months without names"):
+        forecast(series.to_numpy(), 12, exposure=days, season=frame)

@@ -239,3 +239,34 @@ def test_expected_events_of_an_area_with_nobody_in_a_band_leave_the_band_out():
 def test_an_impossible_input_is_refused_and_the_group_named(call, said):
     with pytest.raises(ValueError, match=said):
         call()
+
+
+BANDED = pd.DataFrame(
+    {
+        "area": ["A"] * 3 + ["B"] * 3,
+        "age": ["0", "40", "65+"] * 2,
+        "events": [10, 20, 70] * 2,
+        "population": [1000, 1000, 1000] * 2,
+    }
+)
+BY_AGE = pd.Series({"0": 5000, "40": 3000, "65+": 2000})
+
+
+def test_bands_in_another_order_are_refused_where_the_standard_goes_by_place():
+    turned = BANDED.iloc[[0, 1, 2, 5, 3, 4]]
+    with pytest.raises(ValueError, match="age: B has 65\\+"):
+        direct_rate(turned, "area", "events", "population", BY_AGE.to_list(), band="age")
+    by_name = direct_rate(turned, "area", "events", "population", BY_AGE, band="age")
+    assert by_name.loc["A", "value"] == by_name.loc["B", "value"] == pytest.approx(100_000 * 25 / 1000)
+
+
+def test_a_standard_by_band_is_not_matched_by_place():
+    with pytest.raises(ValueError, match="name the column of bands"):
+        direct_rate(BANDED, "area", "events", "population", BY_AGE)
+
+
+@pytest.mark.parametrize("standard", [BY_AGE, "weight"])
+def test_a_group_without_one_of_the_bands_is_named(standard):
+    short = BANDED.assign(weight=BANDED["age"].map(BY_AGE)).iloc[[0, 1, 3, 4, 5]]
+    with pytest.raises(ValueError, match="age: A has 2 bands of 3"):
+        direct_rate(short, "area", "events", "population", standard, band="age")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import logit
-from scipy.stats import chi2, norm
+from scipy.stats import chi2, chi2_contingency, norm
 
 from cbs_analysis.stats.trend import CHI_SQUARED, recent_trend
 
@@ -184,3 +184,27 @@ def test_one_year_without_events_gets_half_an_event_for_its_logit():
 def test_an_impossible_input_is_refused_and_the_group_named(call, said):
     with pytest.raises(ValueError, match=said):
         call()
+
+
+def test_scatter_says_how_far_points_lie_from_their_line_as_their_limits_explain():
+    # About a line with the slope of numpy's least squares; limits that make each standard error 0.5.
+    value = np.array([11.0, 10.0, 14.0, 18.0, 17.0])
+    reach = 0.5 * 1.959963984540054
+    frame = pd.DataFrame({"year": range(5), "value": value, "lower": value - reach, "upper": value + reach})
+    slope = np.polyfit(range(5), value, 1)
+    residual = ((value - np.polyval(slope, range(5))) ** 2).sum() / 0.25
+    found = recent_trend(frame, None, "year", "value", "lower", "upper").iloc[0]
+    assert found["scatter"] == pytest.approx(np.sqrt(residual / 3))
+
+
+def test_scatter_of_proportions_is_what_the_trend_leaves_of_all_their_differences():
+    frame = pd.DataFrame({"year": range(5), "events": [20, 60, 30, 70, 40], "trials": 100})
+    whole = chi2_contingency(np.stack([frame["events"], frame["trials"] - frame["events"]]), correction=False)[0]
+    found = recent_trend(frame, None, "year", events="events", trials="trials").iloc[0]
+    assert found["scatter"] == pytest.approx(np.sqrt((whole - found["chi_squared"]) / 3))
+
+
+def test_a_value_outside_its_own_limits_is_refused():
+    frame = pd.DataFrame({"area": "A", "year": range(5), "value": [1, 2, 3, 4, 500], "lower": 0, "upper": 10})
+    with pytest.raises(ValueError, match="value: A has 500; value must lie from lower to upper"):
+        recent_trend(frame, "area", "year", "value", "lower", "upper")

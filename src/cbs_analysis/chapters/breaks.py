@@ -14,9 +14,11 @@ from cbs_analysis.chapters import figures
 from cbs_analysis.evidence.wording import listed, signed
 from cbs_analysis.geography import Area
 from cbs_analysis.pack import Pack
+from cbs_analysis.stats import rates
 from cbs_analysis.stats.breaks import step_changes, step_positions
 from cbs_analysis.stats.calendar import calendar_days, working_days
 
+SHARE_OF_GROWTH = 0.01  # a step in one leaf that moves an area's level so far shows in the area's growth
 SHORT_BREAK_MONTHS = 2  # a break this short is left out; a longer one starts a new level
 Days = Callable[[pd.DatetimeIndex], np.ndarray]
 DAYS: dict[str, Days] = {"working day": working_days, "calendar day": calendar_days}
@@ -136,16 +138,18 @@ def unexplained(pack: Pack, counted: Counted, code: str) -> list[Jump]:
     return [jump for jump in counted.jumps(pack, code) if jump.month not in edges]
 
 
-def steps_by_area(pack: Pack, counted: Counted, code: str) -> dict[str, list[Jump]]:
-    """Unexplained steps in an area's series, and in leaves so large that theirs moves the area's by a twentieth."""
+def steps_by_area(
+    pack: Pack, counted: Counted, code: str, share: float = figures.MATERIAL_SHARE
+) -> dict[str, list[Jump]]:
+    """Unexplained steps in an area's series, and in leaves so large that theirs moves the area's by this share."""
     found = {code: [jump for jump in unexplained(pack, counted, code) if jump.is_step]}
     leaves = pack.geography.leaves(code) if code in pack.geography.areas else ()
     total = counted.months(pack, code).sum()
     for leaf in leaves if len(leaves) > 1 else ():
-        share = counted.months(pack, leaf).sum() / total
-        if share >= figures.MATERIAL_SHARE:
+        part = rates.ratio(counted.months(pack, leaf).sum(), total)
+        if part >= share:
             jumps = [jump for jump in unexplained(pack, counted, leaf) if jump.is_step]
-            found[leaf] = [jump for jump in jumps if share * abs(jump.ratio - 1) >= figures.MATERIAL_SHARE]
+            found[leaf] = [jump for jump in jumps if part * abs(jump.ratio - 1) >= share]
     return {place: jumps for place, jumps in found.items() if jumps}
 
 
@@ -162,17 +166,28 @@ def screened(pack: Pack, counted: Counted, code: str) -> Screened:
 
 def screened_leaves(pack: Pack, measure: str, day: str, leaves: pd.DataFrame) -> dict[str, Screened]:
     """The same of leaves' counts of one measure, a column a leaf: they may lie outside the pack's geography."""
-    table, days = pack.read("recording_breaks"), DAYS[day](leaves.index)
-    rows = table[table["measure"] == measure]
-    spans: dict[str, list[pd.DatetimeIndex]] = {str(code): [] for code in leaves}
-    for row in rows[rows["area_code"].isin(leaves.columns)].itertuples():
-        spans[row.area_code].append(pd.date_range(row.first_month, row.last_month, freq="MS"))
-    found = {}
-    for code, known_spans in spans.items():
+    days, found = DAYS[day](leaves.index), {}
+    for code, known_spans in _spans(pack, measure, leaves).items():
         edges = {month for span in known_spans for month in _edges(span)}
         steps = {leaves.index[at] for at in step_positions(leaves[code], days)} - edges
         found[code] = _screen(leaves[code], known_spans, steps)
     return found
+
+
+def without_short_breaks(pack: Pack, measure: str, leaves: pd.DataFrame) -> pd.DataFrame:
+    """Leaves' counts of one measure, a column a leaf, with the months of short known breaks taken out."""
+    return pd.DataFrame(
+        {code: _screen(leaves[code], spans, set()).series for code, spans in _spans(pack, measure, leaves).items()}
+    )
+
+
+def _spans(pack: Pack, measure: str, leaves: pd.DataFrame) -> dict[str, list[pd.DatetimeIndex]]:
+    """The months of each leaf's known breaks."""
+    table = pack.read("recording_breaks")
+    spans: dict[str, list[pd.DatetimeIndex]] = {str(code): [] for code in leaves}
+    for row in table[(table["measure"] == measure) & table["area_code"].isin(leaves.columns)].itertuples():
+        spans[row.area_code].append(pd.date_range(row.first_month, row.last_month, freq="MS"))
+    return spans
 
 
 def _screen(series: pd.Series, spans: Iterable[pd.DatetimeIndex], steps: set[pd.Timestamp]) -> Screened:
@@ -201,13 +216,15 @@ def level_changes(pack: Pack, counted: Counted, code: str, months: pd.DatetimeIn
     return "the level steps" if steps & set(months[1:]) else ""
 
 
-def comparators_that_step(pack: Pack, counted: Counted, months: pd.DatetimeIndex) -> list[str]:
-    """A caveat for each comparator whose own level steps, unexplained, in the months compared."""
+def comparators_that_step(
+    pack: Pack, counted: Counted, months: pd.DatetimeIndex, share: float = figures.MATERIAL_SHARE
+) -> list[str]:
+    """A caveat for each comparator whose own level steps, unexplained, in the months compared, by this share."""
     stepping = [
         f"{pack.geography.area(place).name} by {jump.change} in {jump.month:%B %Y}"
         for area in pack.comparators
         if area.code in pack.geography.areas
-        for place, jumps in steps_by_area(pack, counted, area.code).items()
+        for place, jumps in steps_by_area(pack, counted, area.code, share).items()
         if pack.area.code not in (place, area.code) and place not in pack.geography.leaves(pack.area.code)
         for jump in jumps
         if jump.month in months

@@ -46,11 +46,11 @@ COUNTED = Counted((NONELECTIVE,), "non-elective admissions", "nonelective_per_10
 FIXED_RATES = "The publisher holds every year against England's rates of one year, so England is not 1 in the others."
 NO_ADMISSIONS = "{area} has no count of emergency admissions by residence for {year}: figures are missing."
 TREND_RULE = (
-    "A trend is named where the slope of the last five years, weighted by their intervals, is beyond what chance gives "
-    "once in 500 times, and keeps its sign whichever year is left out. With counts so large a small drift is enough."
+    "A slope over the last five years is named where it is beyond what counting by chance gives once in 500 times, and "
+    "keeps its sign whichever year is left out: with counts so large a small drift is enough. It is called a trend "
+    "where it is as clear beside how unevenly the years lie about it."
 )
 NO_TREND, DIRECTIONS = "no significant change", {"increasing": "upward", "decreasing": "downward"}
-SHORT_TREND = {**DIRECTIONS, NO_TREND: "none"}
 UNCHECKED = "Years before the activity return starts cannot be checked against it."
 
 
@@ -135,9 +135,10 @@ def ratio_trend(pack: Pack) -> Finding:
     own = frame[frame["role"] == "area"].set_index("x")
     measured = plain_measure("Change in the emergency admission ratio", "ratio", 2)
     change = own["value"].iloc[-1] - own["value"].iloc[0]
+    shown = own["value"].iloc[-1].round(2) - own["value"].iloc[0].round(2)  # as a reader would take it from the two
     flag = flag_reason(pack)
     england = _england_change(pack, standings)
-    trends = _recent_trends(pack, standings)
+    trends, falls = _recent_trends(pack, standings), _sharp_falls(pack, pack.area.code)
     chart = charts.lines(
         frame,
         title="Emergency admissions, observed over expected, by year",
@@ -161,7 +162,7 @@ def ratio_trend(pack: Pack) -> Finding:
         title="Trend",
         statement=f"{'As published, ' if flag else ''}{pack.area.name}'s ratio went from "
         f"{number(own['value'].iloc[0], 2)} in {years[0]} to "
-        f"{number(own['value'].iloc[-1], 2)} in {years[-1]} ({signed(change, 2)}){england}."
+        f"{number(own['value'].iloc[-1], 2)} in {years[-1]} ({signed(shown, 2)}){england}."
         f"{_trend_sentence(pack, trends, flag)}"
         if not np.isnan(change)
         else NO_ADMISSIONS.format(area=pack.area.name, year=f"{years[0]} or {years[-1]}"),
@@ -169,7 +170,7 @@ def ratio_trend(pack: Pack) -> Finding:
         value=change,
         period=f"{years[0]} to {years[-1]}",
         sources=[HSCIC],
-        caveats=[FIXED_RATES, TREND_RULE, UNCHECKED, *_sharp_falls(pack), *_held_without(pack, standings[years[-1]])],
+        caveats=[FIXED_RATES, TREND_RULE, UNCHECKED, *_named(falls), *_held_without(pack, standings[years[-1]])],
         flag_reason=flag,
         caution=records_caution(pack),
         table=Table(f"{pack.area.name} by year", own.reset_index(), columns),
@@ -191,39 +192,71 @@ def _held_without(pack: Pack, standing: Standing) -> list[str]:
     return [f"{sentence_case(part)} in every year." for part in left_out(pack, standing).values()]
 
 
-def _sharp_falls(pack: Pack) -> list[str]:
-    """Boroughs whose observed admissions fall by a quarter or more in one year: records more than care."""
+def _sharp_falls(pack: Pack, code: str) -> list[tuple[str, str, float]]:
+    """Boroughs of an area whose admissions fall by a quarter or more in one year, the year, and the share."""
     boroughs = pack.read("boroughs")
-    found = [
-        f"{row.borough_name} in {year} ({number(100 * fall)}%)"
-        for row in boroughs[boroughs["pct_code"].isin(pack.geography.leaves(pack.area.code))].itertuples()
+    leaves = pack.geography.leaves(code) if code in pack.geography.areas else ()
+    return [
+        (row.borough_name, str(year), fall)
+        for row in boroughs[boroughs["pct_code"].isin(leaves)].itertuples()
         for year, fall in sharp_falls(yearly_admissions(pack, row.borough_code)).items()
     ]
-    return (
-        [f"A fall of a quarter or more in one year is more likely records than care: {listed(found)}."] if found else []
-    )
+
+
+def _named(falls: list[tuple[str, str, float]]) -> list[str]:
+    said = listed(f"{name} in {year} ({number(100 * fall)}%)" for name, year, fall in falls)
+    return [f"A fall of a quarter or more in one year is more likely records than care: {said}."] if falls else []
 
 
 def _recent_trends(pack: Pack, standings: dict[str, Standing]) -> pd.DataFrame:
-    """Trend and reason of every area's last five years, indexed by area_code: see `stats.trend.recent_trend`."""
+    """Trend and reason of every area's last five years, indexed by area_code: see `stats.trend.recent_trend`.
+
+    `is_clear` where the slope would be beyond chance too if chance were as wide as the years' scatter about it,
+    `is_short` where records fall sharply from one of those years to the next.
+    """
     parts = [standing.table[figures.LIMITED].assign(start=int(year[:4])) for year, standing in standings.items()]
     rows = pd.concat(parts).rename_axis("area_code").reset_index()
-    return trend.recent_trend(rows, "area_code", "start", "value", "lower", "upper")
+    found = trend.recent_trend(rows, "area_code", "start", "value", "lower", "upper")
+    later = list(standings)[-trend.POINTS + 1 :]
+    return found.assign(
+        is_clear=found["chi_squared"] > trend.CHI_SQUARED * found["scatter"].clip(lower=1) ** 2,
+        is_short=[any(year in later for _, year, _ in _sharp_falls(pack, str(code))) for code in found.index],
+    )
 
 
 def _trend_sentence(pack: Pack, trends: pd.DataFrame, flag: str) -> str:
-    """Whether the area's last five years are a trend; none is named where the figures are flagged."""
+    """Whether the area's last five years are a trend; none is named where figures are flagged or fall sharply."""
     found = trends.loc[pack.area.code]
     if flag:
         return " No trend is named, because the figures are flagged."
+    if found.is_short:
+        return " No trend is named, because records may be short in some of these years."
     if found.trend == NO_TREND:
         return f" Over the last five years that is no clear trend: {found.reason}."
     if found.trend not in DIRECTIONS:
         return f" Whether there is a trend cannot be said: {found.reason}."
-    return (
-        f" Over the last five years the trend is {DIRECTIONS[found.trend]}, by {number(abs(found.slope), 3)} a year, "
-        "beyond chance and whichever year is left out."
+    national = pack.geography.national
+    beside = (
+        f" ({national.name}'s {signed(trends.loc[national.code, 'slope'], 3)})"
+        if national.code in trends.index and national.code != pack.area.code
+        else ""
     )
+    slope = f"{DIRECTIONS[found.trend]}, by {signed(found.slope, 3)} a year{beside}"
+    if found.is_clear:
+        return f" Over the last five years the trend is {slope}, whichever year is left out."
+    return (
+        f" Over the last five years the slope is {slope}, but the years lie so unevenly about it, "
+        f"{number(found.scatter)} times as far as chance in counting would put them, that it is no clear trend."
+    )
+
+
+def _short_trend(found: pd.Series) -> str:
+    """A slope in a word or two, for a table."""
+    if found.trend not in DIRECTIONS:
+        return "none" if found.trend == NO_TREND else "not known"
+    if found.is_short:
+        return "not named"
+    return DIRECTIONS[found.trend] + ("" if found.is_clear else ", uneven")
 
 
 def _trend_members(pack: Pack, standings: dict[str, Standing], trends: pd.DataFrame) -> Table:
@@ -233,12 +266,12 @@ def _trend_members(pack: Pack, standings: dict[str, Standing], trends: pd.DataFr
         frame[year] = [standing.table.loc[area.code, "value"] for area in pack.beside]
     flagged = [bool(last.table.loc[area.code, "flagged"]) for area in pack.beside]
     frame["trend"] = [
-        "flagged" if out else SHORT_TREND.get(trends.loc[area.code, "trend"], "not known")
+        "flagged" if out else _short_trend(trends.loc[area.code])
         for area, out in zip(pack.beside, flagged, strict=True)
     ]
     columns = {"area": Column("Area")} | {year: Column(year, decimals=2) for year in standings}
-    columns |= {"trend": Column("Trend")}
-    return Table(f"{beside_title(pack)}, ratio by year, and trend of the last five", frame, columns, pack.area.name)
+    columns |= {"trend": Column("Slope")}
+    return Table(f"{beside_title(pack)}, ratio by year, and slope of the last five", frame, columns, pack.area.name)
 
 
 def nonelective(pack: Pack) -> Finding:
@@ -294,7 +327,7 @@ def nonelective_growth(pack: Pack) -> Finding:
         caveats=[
             "Limits treat each year's admissions as independent counts.",
             *breaks.caveats(pack, [NONELECTIVE]),
-            *breaks.comparators_that_step(pack, COUNTED, figures.year_months(year)),
+            *breaks.comparators_that_step(pack, COUNTED, figures.year_months(year), breaks.SHARE_OF_GROWTH),
             *gap_caveats(series),
         ],
         flag_reason="Recording changed in one of the two years, so growth is not compared." if own.flagged else "",

@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 
 from cbs_analysis.chapters.building import Standing, peer_role, peers_named
+from cbs_analysis.chapters.plausibility import unrecovered_falls
 from cbs_analysis.evidence import charts
 from cbs_analysis.evidence.finding import Chart
 from cbs_analysis.evidence.tables import Column, Table
-from cbs_analysis.evidence.wording import level_name, number, plural, sentence_case
+from cbs_analysis.evidence.wording import level_name, listed, number, plural, sentence_case
 from cbs_analysis.pack import Pack
 from cbs_analysis.stats import funnel
 
@@ -66,7 +67,7 @@ def sentences(pack: Pack, found: Judged | None) -> str:
     levels, total = level_name(pack.peers[0].level, plural=True), len(found.table)
     beyond = len(found.outside("widened")), len(found.outside("widened", ANY))
     return (
-        f" Of {pack.geography.whole.name}'s {total} {levels} whose figures can be believed, "
+        f" Of {pack.geography.whole.name}'s {total} {levels} that are not flagged, "
         f"{_lie(len(found.outside('chance')), total)} outside the 99.8% limits of chance around their own average of "
         f"{number(found.around.average, 2)}{_own(pack, found, 'chance')}. With limits widened by how much these "
         f"{levels} differ anyway, {_lie(beyond[0], total)} outside 99.8% and {_lie(beyond[1], total)} outside 95%"
@@ -99,14 +100,23 @@ def caveats(pack: Pack, found: Judged | None) -> list[str]:
         return []
     levels, around = level_name(pack.peers[0].level, plural=True), found.around
     return [
-        f"{levels} of this size differ by far more than chance: typically they lie {number(around.times_chance)} times "
-        f"as far from their average as chance alone would put them (phi, the square of that, is {number(around.phi)}). "
-        "So outside the limits of chance says only that a difference is real, not that it is large or unusual.",
-        f"Outside the widened limits is unusual even among these {levels}. Inside them is no sign that all is well: "
-        "the spread that they allow for is itself need, care and recording.",
+        f"{levels} of this size differ by far more than chance: with the extremes drawn in, they lie "
+        f"{number(around.times_chance)} times as far from their average as chance alone would put them, as a root mean "
+        f"square (phi, its square, is {number(around.phi)}). So outside the limits of chance says only that a "
+        "difference is real, not that it is large or unusual.",
+        f"Outside the widened 99.8% limits is unusual even among these {levels}. Outside the 95% ones is not: about 1 "
+        "in 10 lies there with nothing out of the ordinary. Inside them "
+        "is no sign that all is well: the spread that they allow for is itself need, care and recording.",
+        *_doubted(pack, found),
         "The limits are around the average of these areas and not around England's rates, which are a ratio of 1: how "
         "far all of them lie from England is said by the comparisons, and is no spread between them.",
     ]
+
+
+def _doubted(pack: Pack, found: Judged) -> list[str]:
+    """Who of those outside the widened limits may lie there for want of records."""
+    said = [fall for code in found.outside("widened", ANY) for fall in unrecovered_falls(pack, [str(code)])]
+    return [f"Of those outside, records may be short: {listed(said)}, and had not come back."] if said else []
 
 
 def places(pack: Pack, standing: Standing, found: Judged | None) -> Table | None:

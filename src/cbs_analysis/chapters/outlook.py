@@ -18,6 +18,7 @@ from cbs_analysis.evidence.tables import Column, Table
 from cbs_analysis.evidence.wording import interval, listed, number, plural, sentence_case, signed
 from cbs_analysis.geography import Area
 from cbs_analysis.pack import Pack
+from cbs_analysis.stats import rates
 from cbs_analysis.stats.forecasting import Backtest
 
 CHAPTER = Chapter("outlook", "strategic planning")
@@ -131,7 +132,7 @@ def _change(pack: Pack, measure: str, value: float, outturn: float) -> str:
         pack, counted(pack, measure, pack.area.code), pack.area.code, figures.year_months(last)
     ):
         return f"; {why} within {last}, so its {number(outturn)} is no measure of it"
-    return f", {signed(100 * (value / outturn - 1), 1)}% on the {number(outturn)} of {last}"
+    return f", {signed(rates.relative_change(value, outturn), 1)}% on the {number(outturn)} of {last}"
 
 
 def _comparator(pack: Pack, area: Area, measure: str) -> Comparison:
@@ -175,7 +176,7 @@ def _members(pack: Pack, measure: str) -> Table | None:
                 "value": total["value"],
                 "lower": total["lower_95"],
                 "upper": total["upper_95"],
-                "change": np.nan if why else 100 * (total["value"] / outturn - 1),
+                "change": np.nan if why else rates.relative_change(total["value"], outturn),
                 "note": f"{why} within {pack.edition.activity_year}" if why else "",
             }
         )
@@ -238,6 +239,8 @@ def backtest(pack: Pack) -> Finding:
     mean, naive, inside = tested["mase"].mean(), tested["naive_mase"].mean(), tested["coverage_95"].mean()
     known = tested["total"] != ""
     totals = f" and {(tested['total'] == 'yes').sum()} of {known.sum()} totals" if known.any() else ""
+    outside = tested.loc[tested["total"] == "no", "measure"].str.lower().str.replace("gp ", "GP ")
+    missed = f"; the total of {listed(outside)} fell outside" if len(outside) else ""
     year = pack.edition.activity_year
     columns = {
         "measure": Column("Measure"),
@@ -257,8 +260,8 @@ def backtest(pack: Pack) -> Finding:
     statement = (
         f"Fitted to the two years before, the method's error in {year} over {plural(len(tested), 'measure')} of "
         f"{pack.area.name} was "
-        f"{number(abs(100 * (mean / naive - 1)))}% {'smaller' if mean < naive else 'larger'} than repeating the year "
-        f"before; {number(inside)}% of months{totals} fell inside the 95% intervals."
+        f"{number(abs(rates.relative_change(mean, naive)))}% {'smaller' if mean < naive else 'larger'} than repeating "
+        f"the year before; {number(inside)}% of months{totals} fell inside the 95% intervals{missed}."
         if not np.isnan(mean)
         else f"The method cannot be tested on {pack.area.name}'s figures: too many months are missing."
     )

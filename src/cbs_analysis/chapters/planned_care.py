@@ -109,6 +109,7 @@ def attendances_per_referral(pack: Pack) -> Finding:
         sources=[MAR],
         caveats=[
             "Attendances follow referrals by weeks or months and some need none, so this is a ratio, not a share.",
+            "The limits take the two counts as independent. Attendances follow referrals, so the limits are too wide.",
             *(caveat for part in parts for caveat in breaks.caveats(pack, part.measures)),
         ],
         flag_reason=flag_reason(pack, standing),

@@ -4,6 +4,8 @@ For the chapter on emergency care, which shows, ranks and compares its figures b
 records are missing, admissions by residence fall far below the activity return's for the same PCT.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -83,19 +85,24 @@ def flag_reason(pack: Pack) -> str:
 
 def records_caution(pack: Pack) -> str:
     """Names boroughs whose admissions fell sharply in one year and have not come back, where they are not flagged."""
-    boroughs, flagged = pack.read("boroughs"), flagged_areas(pack)
-    inside = set(pack.geography.leaves(pack.area.code)).difference(flagged)
-    said = [
-        f"{row.borough_name}'s {fall}"
-        for row in boroughs[boroughs["pct_code"].isin(inside)].itertuples()
-        if (fall := _unrecovered_fall(pack, row.borough_code))
-    ]
+    flagged = flagged_areas(pack)
+    said = unrecovered_falls(pack, [code for code in pack.geography.leaves(pack.area.code) if code not in flagged])
     if not said or flag_reason(pack):
         return ""
     return (
         f"Admissions by residence may be short of records: {listed(said)} and had not come back by "
         f"{pack.edition.emergency_year}. The PCT as a whole passes the check below, so it is not flagged."
     )
+
+
+def unrecovered_falls(pack: Pack, leaves: Sequence[str]) -> list[str]:
+    """Boroughs of these leaves whose admissions fell sharply in one year and have not come back, with the fall."""
+    boroughs = pack.read("boroughs")
+    return [
+        f"{row.borough_name}'s {fall}"
+        for row in boroughs[boroughs["pct_code"].isin(leaves)].itertuples()
+        if (fall := _unrecovered_fall(pack, row.borough_code))
+    ]
 
 
 def yearly_admissions(pack: Pack, borough: str) -> pd.Series:

@@ -58,9 +58,9 @@ def _national(pack: Pack, measure: str) -> pd.DataFrame:
 
 def _borrowed(pack: Pack, measure: str, leaves: pd.DataFrame) -> Borrowed:
     days = {name: count(leaves.index) for name, count in breaks.DAYS.items()}
-    choice = borrowing.choose_exposure(leaves, days, TRAINED)
+    series = breaks.without_short_breaks(pack, measure, leaves)
+    choice = borrowing.choose_exposure(series, days, TRAINED)
     found = breaks.screened_leaves(pack, measure, choice.chosen, leaves)
-    series = pd.DataFrame({code: item.series for code, item in found.items()})
     starts = {code: item.starts for code, item in found.items()}
     exposure = days[choice.chosen]
     return Borrowed(

@@ -177,8 +177,9 @@ def _of_group(pack: Pack, chosen: SimilarAreas, nearest: dict[str, pd.DataFrame]
     close, far = frame.loc[frame["nearest"].idxmin()], frame.loc[frame["nearest"].idxmax()]
     statement = (
         f"Each of {pack.area.name}'s {len(leaves)} {levels} is held against the {most} most like it of "
-        f"{peers_named(pack)}. {close['area']} has the nearest, {_first(close)}, {number(close['nearest'], 1)} "
-        f"standard deviations away; {far['area']} is least like any other: its nearest, {_first(far)}, is "
+        f"{peers_named(pack)}, itself aside. {close['area']} has the nearest, {_first(close)}, "
+        f"{number(close['nearest'], 1)} standard deviations away; {far['area']} is least like any other: its "
+        f"nearest, {_first(far)}, is "
         f"{number(far['nearest'], 1)} away."
     )
     columns = {
@@ -219,7 +220,8 @@ def _caveats(pack: Pack, chosen: SimilarAreas) -> list[str]:
     named = [f"the shares of residents {listed(ages)}"] if ages else []
     total = len(chosen.features)
     weight = f" {len(ages)} of the {total} are of ages, so ages weigh most." if len(ages) > total / 2 else ""
-    missing = [area.name for area in pack.peers if area.code not in _nearest(pack, chosen)]
+    nearest = _nearest(pack, chosen)
+    missing = [area.name for area in pack.peers if area.code not in nearest]
     return [
         f"Alike in {'; '.join([*named, *others])}. Each is divided by its standard deviation over "
         f"{peers_named(pack)}, so that one counts as much as another.{weight}",

@@ -36,7 +36,8 @@ class Group:
     """What others tell of one, on the logarithm of activity a day.
 
     `season`: 12 values, January first, mean 0. `growth`: a month. `noise`: standard deviation of a month.
-    `drift`: scale of the mean error of a year, as backtests found it. `months`: how many were fitted.
+    `drift`: scale of the mean error of a year, as backtests found it. `months`: how many were fitted, from
+    `first` on (None where the series had no months).
     """
 
     season: Array
@@ -45,6 +46,7 @@ class Group:
     drift: float
     growth_is_capped: bool
     months: int
+    first: pd.Period | None
 
     def noise_and_drift(self, own_noise: float) -> tuple[float, float]:
         """The two for a series with this noise: mostly its own noise, and the group's drift.
@@ -90,7 +92,7 @@ def borrow(
     stepping = [bool(seen_by(positions((breaks or {}).get(name, ()), len(counts)), rows)) for name in columns]
     days = days_of(None if exposure is None else np.asarray(exposure)[:rows], rows)
     logs = logs_per_day(counts[:rows], days[:, None])
-    return _group_of(logs, np.array(stepping), month_of_year(months, rows))
+    return _group_of(logs, np.array(stepping), month_of_year(months, rows), None if months is None else months[0])
 
 
 def choose_exposure(
@@ -112,7 +114,7 @@ def choose_exposure(
     return ExposureChoice(min(known or errors, key=lambda name: errors[name]), errors)
 
 
-def _group_of(logs: Array, stepping: np.ndarray, months: np.ndarray) -> Group:
+def _group_of(logs: Array, stepping: np.ndarray, months: np.ndarray, first: pd.Period | None = None) -> Group:
     known = np.sum(~np.isnan(logs), axis=0) >= FEWEST_POINTS
     if known.sum() < FEWEST_PEERS:
         found = f"{known.sum()} series have {FEWEST_POINTS} known months"
@@ -133,6 +135,7 @@ def _group_of(logs: Array, stepping: np.ndarray, months: np.ndarray) -> Group:
         drift=parts.drift_of(levels[:, known]),
         growth_is_capped=capped != growth,
         months=len(logs),
+        first=first,
     )
 
 

@@ -103,7 +103,7 @@ def forecast(
         raise ValueError(f"horizon is {horizon}; it must be at least one month")
     days = days_of(exposure, len(counts) + horizon)
     steps = positions(breaks, len(counts))
-    group = _group(season, series, days[: len(counts)], len(counts))
+    group = _group(season, series, months, days[: len(counts)], len(counts))
     ahead = _months_ahead(months, len(counts), horizon)
     reason = _unusable(counts, steps)
     if reason is not None:
@@ -147,14 +147,18 @@ def backtest(
         known_series,
         horizon,
         exposure=days,
-        season=_group(season, series, days[:train], train),
+        season=_group(season, series, months, days[:train], train),
         breaks=seen_by(breaks, train),
     )
     return _scored(result, counts[:end], train)
 
 
 def _group(
-    season: Group | pd.DataFrame | ArrayLike | None, series: pd.Series | ArrayLike, days: Array, train: int
+    season: Group | pd.DataFrame | ArrayLike | None,
+    series: pd.Series | ArrayLike,
+    months: pd.PeriodIndex | None,
+    days: Array,
+    train: int,
 ) -> Group | None:
     """What the others tell of the first `train` months. Raises ValueError where they cover other months."""
     if season is None:
@@ -165,10 +169,18 @@ def _group(
             raise ValueError("season and series have different months; give season the rows of series")
         if len(shape) != 2 or shape[0] != rows:
             raise ValueError(f"season has shape {shape}; it must have {rows} rows, and a column a series")
-        return borrow(season, days, train=train)
-    if season.months != train:
-        raise ValueError(f"season is a group fitted to {season.months} months and the series has {train}")
+        if isinstance(series, pd.Series) and not isinstance(season, pd.DataFrame):
+            season = pd.DataFrame(np.asarray(season), index=series.index)
+        season = borrow(season, days, train=train)
+    first = None if months is None else months[0]
+    if (season.months, season.first) != (train, first):
+        fitted, wanted = _span(season.months, season.first), _span(train, first)
+        raise ValueError(f"season is of {fitted} and the series of {wanted}; give both the same months")
     return season
+
+
+def _span(months: int, first: pd.Period | None) -> str:
+    return f"{months} months" + (" without names" if first is None else f" from {first}")
 
 
 @dataclass(frozen=True)

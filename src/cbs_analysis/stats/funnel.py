@@ -128,10 +128,10 @@ def overdispersion(observed: ArrayLike, expected: ArrayLike, method: Overdispers
     percentile. `shmi` takes z as the root of expected times the logarithm of the ratio, with the lowest and
     highest tenth of the ranks left out. The limits add tau squared, the variance between areas, to each area's
     own variance, on the scale on which z was taken. As the tails are drawn in or left out, tau squared is too
-    small where the areas' own levels are normally spread: of such areas, with none out of the ordinary, about
+    small where the areas' own levels are normally spread: of 150 such areas, with none out of the ordinary, about
     1 in 10 (`winsorised`) or 1 in 5 (`shmi`) lie outside the 95% limits, and 1 in 90 or 1 in 25 outside the
-    99.8% limits. An area with a missing or zero expected, or a missing
-    observed, has no part in it and NaN limits.
+    99.8% limits; of 26 areas, 1 in 10 or 1 in 8, and 1 in 80 or 1 in 45. An area with a missing or zero expected, or
+    a missing observed, has no part in it and NaN limits.
     Raises ValueError where either is negative, the lengths differ, fewer than 3 areas are left, or `shmi`
     keeps an area of no events.
     Source: Spiegelhalter (2005), Quality and Safety in Health Care 14: 347-351, and Spiegelhalter and others
@@ -246,7 +246,8 @@ def _widened(variance: Array, root: bool, source: ArrayLike) -> pd.DataFrame:
 def status(value: ArrayLike, limits: pd.DataFrame) -> NDArray[np.object_]:
     """Where each value lies: `low (99.8%)`, `low (95%)`, `not significant`, `high (95%)`, `high (99.8%)`.
 
-    `not significant` is within the 95% limits: no further from the average than chance explains. `limits` is a
+    `not significant` is within the 95% limits: no further from the average than those limits allow for, be it chance
+    or, for widened ones, the spread between areas too. `limits` is a
     frame of any of this module's limits with one row a value, in the same unit. A value on a limit is inside it. A
     missing value or limit gives `not known`. Raises ValueError where the lengths differ, a column is missing, or
     values and limits are indexed by different areas.

@@ -58,14 +58,19 @@ class Groups:
         """
         if isinstance(given, str):
             return self.column(given)
+        if isinstance(given, pd.Series) and band is None and not given.index.equals(self.frame.index):
+            raise ValueError(f"{name} is a Series by band; name the column of bands with band")
         if isinstance(given, pd.Series) and band is not None:
             bands = self.frame[band]
             if not given.index.is_unique:
                 twice = given.index[given.index.duplicated()][0]
                 raise ValueError(f"{name}: {twice} stands twice; give each {band} once")
             self.refuse(~bands.isin(given.index).to_numpy(), bands.to_numpy(), band, f"must be a band of {name}")
+            self.refuse_short(bands, len(given), band)
             return as_numbers(bands.map(given), name)
         values = as_numbers(given, name)
+        if isinstance(given, pd.Series) and values.shape == self.codes.shape:
+            return values
         if values.ndim != 1:
             raise ValueError(f"{name} has {values.ndim} dimensions; give one value a band")
         sizes = self.sizes()
@@ -75,6 +80,10 @@ class Groups:
             raise ValueError(f"{self.label(at)} has {sizes[at]} rows and {name} {len(values)} values; give one a row")
         place = np.empty(len(self.codes), dtype=np.intp)
         place[np.argsort(self.codes, kind="stable")] = np.tile(np.arange(len(values)), len(self))
+        if band is not None:
+            bands = self.frame[band].to_numpy()
+            first = bands[np.flatnonzero(self.codes == 0)]
+            self.refuse(bands != first[place], bands, band, f"must be in one order in all groups, as {name} is")
         return values[place]
 
     def sizes(self) -> NDArray[np.intp]:
@@ -93,6 +102,14 @@ class Groups:
         """Raise ValueError naming the group in which a band stands twice."""
         repeated = pd.DataFrame({"group": self.codes, "band": bands.to_numpy()}).duplicated().to_numpy()
         self.refuse(repeated, bands.to_numpy(), name, "must stand once in a group")
+
+    def refuse_short(self, bands: pd.Series, wanted: int, name: str) -> None:
+        """Raise ValueError naming the group that does not have as many bands as there are."""
+        cells = pd.DataFrame({"group": self.codes, "band": bands.to_numpy()}).drop_duplicates()
+        found = np.bincount(cells["group"], minlength=len(self))
+        if (short := found < wanted).any():
+            at = int(np.argmax(short))
+            raise ValueError(f"{name}: {self.label(at)} has {found[at]} bands of {wanted}; give each group all of them")
 
     def refuse(self, wrong: NDArray[np.bool_], values: ArrayLike, name: str, rule: str) -> None:
         """Raise ValueError naming the groups of the first rows where `wrong` is true; do nothing where none is."""

@@ -116,7 +116,7 @@ def _checked_quantiles(groups: Groups, quantile: str) -> Array:
         at = int(np.argmax(short))
         missing = [f"{place:g}" for place in wanted if place not in places[groups.codes == at]]
         raise ValueError(f"{quantile}: {groups.label(at)} has no row for {', '.join(missing)}; give every quantile")
-    if len(wanted) < 3:
+    if 0 < len(wanted) < 3:
         raise ValueError(f"{quantile} has {len(wanted)} quantiles; a slope with limits needs at least 3")
     return places
 

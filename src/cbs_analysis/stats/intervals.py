@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import gammaincinv, ndtri
 
-from cbs_analysis.stats.checks import Array, as_numbers, check_confidence, labels_of, refuse
+from cbs_analysis.stats.checks import Array, as_numbers, check_confidence, labels_of, refuse, shared_index
 
 EXACT_BELOW = 10
 """Events below which Byar's approximation gives way to the exact limits."""
@@ -56,6 +56,7 @@ def proportion_interval(events: ArrayLike, trials: ArrayLike, confidence: float 
     # Imported here because statsmodels takes a second to import: only those who ask for it pay.
     from statsmodels.stats.proportion import proportion_confint
 
+    shared_index(events, trials, "events", "trials")
     alpha = 1 - check_confidence(confidence)
     labels = labels_of(events, trials)
     count, total = np.broadcast_arrays(as_numbers(events, "events"), as_numbers(trials, "trials"))
@@ -102,6 +103,8 @@ def limits_of_sum(value: ArrayLike, lower: ArrayLike, upper: ArrayLike) -> tuple
     Raises ValueError where a value does not lie within its limits.
     Source: Newcombe (1998), Statistics in Medicine 17: 873-890; Zou and Donner (2008), the same 27: 1693-1702.
     """
+    for limit, name in ((lower, "lower"), (upper, "upper")):
+        shared_index(value, limit, "value", name)
     middle, low, high = np.broadcast_arrays(
         np.atleast_1d(as_numbers(value, "value")), as_numbers(lower, "lower"), as_numbers(upper, "upper")
     )

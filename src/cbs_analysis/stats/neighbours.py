@@ -40,8 +40,8 @@ def similar_areas(features: pd.DataFrame, area: Hashable, k: int = 10) -> pd.Dat
     for row, column in np.argwhere(np.isnan(values))[:1]:
         raise ValueError(f"features: {features.columns[column]} is missing for {features.index[row]}; leave one out")
     variance = values.var(axis=0, ddof=1) if len(values) > 1 else np.zeros(values.shape[1])
-    if not (variance > 0).all():
-        same = features.columns[int(np.argmin(variance))]
+    if (constant := np.ptp(values, axis=0) == 0).any():
+        same = features.columns[int(np.argmax(constant))]
         raise ValueError(f"features: {same} is the same for all areas, so it says nothing of likeness; leave it out")
     own = values[features.index.get_loc(area)]
     parts = (values - own) ** 2 / variance

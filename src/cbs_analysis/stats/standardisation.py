@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from cbs_analysis.stats.checks import Array, as_numbers, check_confidence, labels_of, refuse
+from cbs_analysis.stats.checks import Array, as_numbers, check_confidence, labels_of, refuse, shared_index
 from cbs_analysis.stats.groups import By, Groups, require_columns
 from cbs_analysis.stats.intervals import byar_interval, count_interval
 from cbs_analysis.stats.rates import _over
@@ -87,6 +87,7 @@ def direct_rate_repeat_events(
     """
     groups = Groups(frame, by)
     require_columns(frame, [band])
+    groups.refuse_short(frame[band], frame[band].nunique(), band)
     counts, size, weights = _direct_inputs(groups, people, population, standard, band)
     times = groups.column(frequency)
     groups.refuse(~(times > 0), times, frequency, "must be above 0")
@@ -182,6 +183,7 @@ def indirect_rate(
     """
     rate = as_numbers(reference_rate, "reference_rate")
     refuse(rate < 0, rate, "reference_rate", "must not be negative", labels_of(reference_rate))
+    shared_index(observed, reference_rate, "observed", "reference_rate")
     ratio = indirect_ratio(observed, expected, per=1, confidence=confidence)
     return ratio.mul(np.broadcast_to(rate * per, (len(ratio),)), axis=0)
 
@@ -205,6 +207,7 @@ def _check_bands(groups: Groups, band: str | None) -> None:
     if band is not None:
         require_columns(groups.frame, [band])
         groups.refuse_repeated(groups.frame[band], band)
+        groups.refuse_short(groups.frame[band], groups.frame[band].nunique(), band)
 
 
 def _with_limits(

@@ -38,12 +38,14 @@ def recent_trend(
     proportions' logits. All are column names.
 
     One row a group, in order of appearance: `slope` (in the unit of `value` a unit of `time`; of the logit
-    for a proportion), `chi_squared`, `trend` (`increasing`, `decreasing`, `no significant change` or
-    `cannot be calculated`) and `reason`. A trend has chi-squared above 9.5495 and a slope of the same sign
-    when any one point is left out. Fewer than five points, or one of the last five missing, of no
-    width or without trials, cannot be calculated.
+    for a proportion), `chi_squared`, `scatter` (how many times as far the points lie from their line as their
+    limits explain: about 1 by chance; where it is much more, a trend by this rule may be no trend), `trend`
+    (`increasing`, `decreasing`, `no significant change` or `cannot be calculated`) and `reason`. A trend has
+    chi-squared above 9.5495 and a slope of the same sign when any one point is left out. Fewer than five points,
+    or one of the last five missing, of no width or without trials, cannot be calculated.
     Raises ValueError that names the group where a time is missing or stands twice, a lower limit is above the
-    upper, or events are negative or exceed trials; and where neither or both kinds of input are given.
+    upper or a value not within them, or events are negative or exceed trials; and where neither or both kinds of
+    input are given.
     Source: the recent trend of public health profiles in England; Armitage (1955), Biometrics 11: 375-386.
     """
     groups = Groups(frame, by)
@@ -55,14 +57,15 @@ def recent_trend(
     if value and lower and upper and not (events or trials):
         values, weights = _with_weights(groups, value, lower, upper, check_confidence(confidence))
         y, weight = _points(values, rows), _points(weights, rows)
-        chi_squared = _wald(at, y, weight)
+        chi_squared, spread = _wald(at, y, weight), _spread(y, weight)
     elif events and trials and not (value or lower or upper):
         counts, total = _proportion(groups, events, trials)
         y, weight = _logit(_points(counts, rows), _points(total, rows)), np.ones(at.shape)
-        chi_squared = _armitage(at, _points(counts, rows), _points(total, rows))
+        chi_squared, spread = _armitage(at, _points(counts, rows), _points(total, rows))
     else:
         raise ValueError("give value with lower and upper, or events with trials")
     slope = _slope(at, y, weight)
+    scatter = np.sqrt(np.maximum(spread - chi_squared, 0) / (POINTS - 2))
     known = np.isfinite(slope) & np.isfinite(chi_squared)
     steady = _same_sign_without_any(at, y, weight, slope)
     enough = groups.sizes() >= POINTS
@@ -72,6 +75,7 @@ def recent_trend(
         {
             "slope": np.where(known, slope, np.nan),
             "chi_squared": np.where(known, chi_squared, np.nan),
+            "scatter": np.where(known, scatter, np.nan),
             "trend": np.select(
                 conditions,
                 [unknown, unknown, "no significant change", "no significant change", "increasing"],
@@ -109,6 +113,7 @@ def _points(values: Array, rows: NDArray[np.intp]) -> Array:
 def _with_weights(groups: Groups, value: str, lower: str, upper: str, confidence: float) -> tuple[Array, Array]:
     values, low, high = groups.column(value), groups.column(lower), groups.column(upper)
     groups.refuse(low > high, low, lower, f"must not be above {upper}")
+    groups.refuse((values < low) | (values > high), values, value, f"must lie from {lower} to {upper}")
     error = (high - low) / (2 * ndtri((1 + confidence) / 2))
     with np.errstate(divide="ignore"):
         weights = 1 / error**2
@@ -141,14 +146,26 @@ def _wald(at: Array, y: Array, weight: Array) -> Array:
         return np.asarray((weight * centred * y).sum(axis=1) ** 2 / (weight * centred**2).sum(axis=1))
 
 
-def _armitage(at: Array, counts: Array, total: Array) -> Array:
-    """Chi-squared for trend in proportions, one degree of freedom; 0 where nobody has an event, or everybody."""
+def _spread(y: Array, weight: Array) -> Array:
+    """Chi-squared of all differences between the points, four degrees of freedom."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        centred = y - (weight * y).sum(axis=1, keepdims=True) / weight.sum(axis=1, keepdims=True)
+        return np.asarray((weight * centred**2).sum(axis=1))
+
+
+def _armitage(at: Array, counts: Array, total: Array) -> tuple[Array, Array]:
+    """Chi-squared for trend in proportions, one degree of freedom, and of all differences between them, four; 0
+    where nobody has an event, or everybody.
+    """
     events, everyone = counts.sum(axis=1), total.sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         share = events / everyone
         centred = at - ((total * at).sum(axis=1) / everyone)[:, None]
-        spread = share * (1 - share) * (total * centred**2).sum(axis=1)
-        return np.where((events == 0) | (events == everyone), 0.0, (counts * centred).sum(axis=1) ** 2 / spread)
+        chance = share * (1 - share)
+        trend = (counts * centred).sum(axis=1) ** 2 / (chance * (total * centred**2).sum(axis=1))
+        spread = (total * (counts / total - share[:, None]) ** 2).sum(axis=1) / chance
+        none = (events == 0) | (events == everyone)
+        return np.where(none, 0.0, trend), np.where(none, 0.0, spread)
 
 
 def _same_sign_without_any(at: Array, y: Array, weight: Array, slope: Array) -> NDArray[np.bool_]:
