@@ -192,7 +192,7 @@ def test_expected_events_of_an_area_with_nobody_in_a_band_leave_the_band_out():
         (lambda: rate_of(two_areas(), [1, 2, 3]), "Southwark has 2 rows and standard 3 values"),
         (lambda: rate_of(two_areas(), [[1, 2], [3, 4]]), "standard has 2 dimensions"),
         (lambda: rate_of(two_areas(), "weights"), "no column weights"),
-        (lambda: rate_of(two_areas(events=["some", 1, 1, 1])), "events: every element must be a number"),
+        (lambda: rate_of(two_areas(events=["some", 1, 1, 1])), "events: 0 is 'some'; every element must be a number"),
         (lambda: rate_of(two_areas(area=["Southwark", None, "Bexley", "Bexley"])), "area: row 1 is missing"),
         (
             lambda: rate_of(two_areas(band=["young", "old", "old", "old"]), band="band"),

@@ -25,9 +25,20 @@ def as_numbers(values: ArrayLike | pd.Series | pd.DataFrame, name: str) -> Array
         else:
             numbers = np.asarray(values, dtype=float)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{name}: every element must be a number or missing ({error})") from None
+        found = _not_a_number(values) or str(error)
+        raise ValueError(f"{name}: {found}; every element must be a number or missing") from None
     refuse(np.isinf(numbers), numbers, name, "must be finite", labels_of(values))
     return numbers
+
+
+def _not_a_number(values: object) -> str:
+    """Which element of a series is no number, for an error; empty where that cannot be told."""
+    if not isinstance(values, pd.Series):
+        return ""
+    for label, value in values.items():
+        if pd.notna(value) and pd.isna(pd.to_numeric(value, errors="coerce")):
+            return f"{label} is {value!r}"
+    return ""
 
 
 def labels_of(*candidates: object) -> Sequence[object] | None:
