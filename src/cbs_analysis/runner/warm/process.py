@@ -1,0 +1,253 @@
+"""Starts the warm process, replaces it when it is stale or gone, and asks it for kernels.
+
+A process has one warm process at most, made when it is first wanted. One that is started by another, a worker of a
+batch, uses the other's: its address and what it was made from are in the environment variable ADDRESS.
+"""
+
+import array
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cache
+from hashlib import blake2b
+from pathlib import Path
+
+import cbs_analysis
+from cbs_analysis.runner.warm import server
+
+ADDRESS = "CBS_WARM_PROCESS"
+SECONDS_TO_START = 120
+LONGEST_ADDRESS = 100  # of a Unix socket, in bytes
+# Read by a library once, when it is imported: a process that was started with other values is of no use.
+READ_AT_IMPORT = ("PYTHON", "LD_", "LC_", "LANG", "MPL", "NUMBA")
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+
+class NotToBeHadError(Exception):
+    """No warm kernel can be had here; a stock kernel can."""
+
+
+@dataclass
+class WarmProcess:
+    """A running warm process: where it listens, what it was made from, and the pipe whose end is its end."""
+
+    address: str
+    made_from: str
+    lifeline: int | None = None
+    process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
+
+    def close(self) -> None:
+        """Let it end when its last kernel has ended; its address is gone at once."""
+        if self.lifeline is not None:
+            os.close(self.lifeline)
+            self.lifeline = None
+            with suppress(OSError):
+                Path(self.address).unlink()
+            with suppress(OSError):
+                Path(self.address).parent.rmdir()
+
+
+class ForkedKernel:
+    """A kernel that the warm process forked, with what Jupyter uses of `subprocess.Popen`."""
+
+    stdin = stdout = stderr = None
+
+    def __init__(self, connection: socket.socket, pid: int) -> None:
+        self._connection = connection
+        self._heard = b""
+        self.pid = pid
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        if self.returncode is None:
+            self._connection.setblocking(False)
+            with suppress(BlockingIOError):
+                self._listen()
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Raises subprocess.TimeoutExpired where it has not ended in `timeout` seconds."""
+        if self.returncode is None:
+            self._connection.settimeout(timeout)
+            try:
+                self._listen()
+            except TimeoutError:
+                raise subprocess.TimeoutExpired("kernel", timeout or 0.0) from None
+        return self.returncode or 0
+
+    def send_signal(self, signum: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, signum)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def _listen(self) -> None:
+        """Take in what the warm process says. One that is gone takes its kernels with it."""
+        while self.returncode is None:
+            try:
+                part = self._connection.recv(200)
+            except ConnectionError:
+                part = b""
+            self._heard += part
+            if self._heard.endswith(b"\n"):
+                self.returncode = json.loads(self._heard)["status"]
+            elif not part:
+                self.returncode = -signal.SIGKILL
+        self._connection.close()
+
+
+_own: WarmProcess | None = None
+_lock = threading.Lock()
+
+
+def is_possible() -> bool:
+    """Whether this system can fork a process and watch its end: Linux can."""
+    return all(hasattr(os, name) for name in ("fork", "pidfd_open")) and hasattr(socket, "SCM_RIGHTS")
+
+
+def kernel_spec() -> Path:
+    """The folder of the kernel specification `cbs`, which names the warm provisioner."""
+    return Path(__file__).parent
+
+
+def launch(command: Sequence[str], env: Mapping[str, str], cwd: str, streams: Sequence[int]) -> ForkedKernel:
+    """A kernel with these standard streams, from the warm process; one is started where none is of use.
+
+    Raises NotToBeHadError where the system, the command or the warm process does not allow it.
+    """
+    arguments = _arguments(command)
+    with _lock:
+        before = _current(env)
+        try:
+            return _ask(before, arguments, env, cwd, streams)
+        except NotToBeHadError:
+            close()  # it died, or was killed, since
+            os.environ.pop(ADDRESS, None)
+            return _ask(_current(env), arguments, env, cwd, streams)
+
+
+def keep_warm(env: Mapping[str, str]) -> dict[str, str]:
+    """Have a warm process for kernels of this environment, and give what other processes need to use it too.
+
+    Returns at once, while it still imports. Nothing where the system does not allow one.
+    """
+    if not is_possible():
+        return {}
+    with _lock:
+        warm = _current(env)
+    return {ADDRESS: f"{warm.made_from}:{warm.address}"}
+
+
+def close() -> None:
+    """Let this process's warm process go."""
+    global _own
+    if _own is not None:
+        _own.close()
+        _own = None
+
+
+def made_from(env: Mapping[str, str]) -> str:
+    """What a warm process is made from: interpreter, the package's source, settings that libraries read at import."""
+    settings = {key: value for key, value in env.items() if key in THREADS or key.startswith(READ_AT_IMPORT)}
+    seen = repr((sys.executable, sys.version, sorted(settings.items()), source_stamp()))
+    return blake2b(seen.encode(), digest_size=12).hexdigest()
+
+
+def source_stamp() -> list[tuple[str, int, int]]:
+    """Each file of the package with its time of change in nanoseconds and its size in bytes."""
+    root = Path(cbs_analysis.__file__).parent
+    found = ((path, path.stat()) for path in sorted(root.rglob("*.py")))
+    return [(str(path), stat.st_mtime_ns, stat.st_size) for path, stat in found]
+
+
+def _current(env: Mapping[str, str]) -> WarmProcess:
+    global _own
+    wanted = made_from(env)
+    others, _, address = os.environ.get(ADDRESS, "").partition(":")
+    if others == wanted and address:
+        return WarmProcess(address, others)
+    if _own is not None and (_own.made_from != wanted or (_own.process and _own.process.poll() is not None)):
+        close()
+    if _own is None:
+        _own = _start(env, wanted)
+    return _own
+
+
+def _start(env: Mapping[str, str], wanted: str) -> WarmProcess:
+    if not is_possible():
+        raise NotToBeHadError("this system cannot fork a ready process")
+    folder = tempfile.mkdtemp(prefix="cbs-warm-", dir=_short_folder())
+    address = str(Path(folder) / "warm")
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    lifeline, owners = os.pipe()
+    try:
+        listening.bind(address)
+        listening.listen(64)
+        run = f"from cbs_analysis.runner.warm.server import main; main({listening.fileno()}, {lifeline})"
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-c", run],
+            stdin=subprocess.DEVNULL,
+            env={**dict.fromkeys(THREADS, "1"), **{key: value for key, value in env.items() if key != ADDRESS}},
+            cwd="/",
+            pass_fds=(listening.fileno(), lifeline),
+            start_new_session=True,
+        )
+    except OSError as error:
+        os.close(owners)
+        raise NotToBeHadError(f"the warm process did not start: {error}") from None
+    finally:
+        listening.close()
+        os.close(lifeline)
+    return WarmProcess(address, wanted, owners, process)
+
+
+def _ask(
+    warm: WarmProcess, arguments: list[str], env: Mapping[str, str], cwd: str, streams: Sequence[int]
+) -> ForkedKernel:
+    body = json.dumps({"argv": arguments, "env": dict(env), "cwd": cwd}).encode()
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(SECONDS_TO_START)
+        connection.connect(warm.address)
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", streams))]
+        connection.sendmsg([len(body).to_bytes(server.LENGTH, "big")], rights)
+        connection.sendall(body)
+        said = b""
+        while not said.endswith(b"\n"):
+            part = connection.recv(1)
+            if not part:
+                raise ConnectionResetError("it ended before it had forked the kernel")
+            said += part
+        return ForkedKernel(connection, json.loads(said)["pid"])
+    except OSError as error:
+        connection.close()
+        raise NotToBeHadError(f"the warm process did not answer: {error}") from None
+
+
+def _arguments(command: Sequence[str]) -> list[str]:
+    """The arguments of `ipykernel_launcher`, where a command starts it with this interpreter."""
+    interpreter, *rest = command
+    while rest and rest[0].startswith("-X"):
+        rest = rest[1:]
+    if interpreter != sys.executable or rest[:2] != ["-m", "ipykernel_launcher"]:
+        raise NotToBeHadError("the kernel is not this interpreter's ipykernel")
+    return rest[2:]
+
+
+@cache
+def _short_folder() -> str | None:
+    """Where a socket's path is short enough: None for the usual folder for temporary files."""
+    longest = len(os.fsencode(tempfile.gettempdir())) + len("/cbs-warm-12345678/warm")
+    return None if longest <= LONGEST_ADDRESS else "/tmp"

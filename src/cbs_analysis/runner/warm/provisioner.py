@@ -1,0 +1,67 @@
+"""What Jupyter calls to start, watch and stop a kernel: as its own provisioner, but the kernel comes from the warm
+process.
+
+Named `cbs-warm` among the entry points `jupyter_client.kernel_provisioners`. Where no warm kernel is to be had it
+starts a stock one, and says so once.
+"""
+
+import asyncio
+import logging
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.connect import KernelConnectionInfo
+from jupyter_client.provisioning.local_provisioner import LocalProvisioner
+
+from cbs_analysis.runner.warm import process
+
+SECONDS_A_POLL = 0.01
+_log = logging.getLogger("cbs_analysis")
+_said: set[str] = set()
+
+
+class WarmProvisioner(LocalProvisioner):
+    """Kernels by fork. Signals, polling and exit status are those of a child process."""
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
+        try:
+            kernel = await self._forked(cmd, kwargs)
+        except process.NotToBeHadError as reason:
+            _say_once(f"stock kernels are used, which start slowly: {reason}")
+            return await super().launch_kernel(cmd, **kwargs)
+        self.process = kernel  # type: ignore[assignment]  # it has what the base class uses of a Popen
+        self.pid = self.pgid = kernel.pid
+        return self.connection_info
+
+    async def wait(self) -> int | None:
+        while await self.poll() is None:
+            await asyncio.sleep(SECONDS_A_POLL)
+        return await super().wait()
+
+    async def _forked(self, cmd: list[str], kwargs: dict[str, Any]) -> process.ForkedKernel:
+        given = [kwargs.get(name) for name in ("stdin", "stdout", "stderr")]
+        env, cwd = kwargs.get("env") or dict(os.environ), os.fspath(kwargs.get("cwd") or Path.cwd())
+        null = os.open(os.devnull, os.O_RDWR)
+        try:
+            streams = [_descriptor(stream, default, null) for stream, default in zip(given, (null, 1, 2), strict=True)]
+            return await asyncio.to_thread(process.launch, cmd, env, cwd, streams)
+        finally:
+            os.close(null)
+
+
+def _descriptor(stream: Any, default: int, null: int) -> int:
+    if stream is None:
+        return default
+    if stream == subprocess.DEVNULL:
+        return null
+    if stream in (subprocess.PIPE, subprocess.STDOUT):
+        raise process.NotToBeHadError("the client wants a pipe to the kernel")
+    return stream if isinstance(stream, int) else stream.fileno()
+
+
+def _say_once(text: str) -> None:
+    if text not in _said:
+        _said.add(text)
+        _log.warning(text)

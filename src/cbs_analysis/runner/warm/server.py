@@ -1,0 +1,199 @@
+"""The warm process: imports what notebooks import, then forks a kernel for each request.
+
+It has one thread, no event loop and no connection but to its clients, so that a fork of it is whole. It leaves when its
+owner is gone and the last of its kernels has ended. A kernel whose client is gone is killed.
+
+A request comes over a Unix socket: four bytes of length, a JSON object (`argv`, `env`, `cwd`), and three file
+descriptors that become the kernel's standard streams. Lines of JSON come back: `{"pid": 1}` from the kernel once it has
+a session of its own, `{"status": 0}` when it has ended.
+"""
+
+import array
+import gc
+import importlib
+import json
+import os
+import random
+import selectors
+import signal
+import socket
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+LENGTH = 4
+SECONDS_TO_ASK = 10
+STREAMS = 3
+KERNEL = ("IPython.core.completer", "IPython.core.pylabtools", "ipykernel.debugger", "ipykernel.ipkernel",
+          "ipykernel.kernelapp", "ipykernel.pylab.backend_inline", "ipykernel.zmqshell")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a client asks for: the arguments after `ipykernel_launcher`, and where the kernel is to live."""
+
+    argv: list[str]
+    env: dict[str, str]
+    cwd: str
+    streams: list[int]
+
+
+class Server:
+    """Forks kernels, tells their clients how they ended, and kills those whose client has left."""
+
+    def __init__(self, listening: socket.socket, lifeline: int) -> None:
+        self._listening = listening
+        self._lifeline = lifeline
+        self._clients: dict[int, socket.socket] = {}
+        self._ends: dict[int, int] = {}
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(listening, selectors.EVENT_READ, self._accept)
+        self._selector.register(lifeline, selectors.EVENT_READ, self._retire)
+        self._is_retired = False
+
+    def serve(self) -> tuple[Request, socket.socket] | None:
+        """None in the server, at its end. In each forked process, what it is to become and whom to tell."""
+        while not (self._is_retired and not self._clients):
+            for key, _ in self._selector.select():
+                asked: tuple[Request, socket.socket] | None = key.data()
+                if asked:
+                    return asked
+        return None
+
+    def _accept(self) -> tuple[Request, socket.socket] | None:
+        try:
+            client, _ = self._listening.accept()
+        except OSError:
+            return None
+        try:
+            client.settimeout(SECONDS_TO_ASK)
+            request = receive(client)
+        except (OSError, ValueError, KeyError, TypeError):
+            client.close()
+            return None
+        pid = os.fork()
+        if pid == 0:
+            self._forget_everything()
+            return request, client
+        for stream in request.streams:
+            os.close(stream)
+        self._watch(pid, client)
+        return None
+
+    def _watch(self, pid: int, client: socket.socket) -> None:
+        client.setblocking(False)
+        end = os.pidfd_open(pid)
+        self._clients[pid], self._ends[pid] = client, end
+        self._selector.register(client, selectors.EVENT_READ, lambda: self._hung_up(pid))
+        self._selector.register(end, selectors.EVENT_READ, lambda: self._ended(pid))
+
+    def _hung_up(self, pid: int) -> None:
+        with suppress(BlockingIOError, ConnectionError):
+            if self._clients[pid].recv(1):
+                return  # a client has nothing more to say
+        self._selector.unregister(self._clients[pid])
+        _kill_session(pid)
+
+    def _ended(self, pid: int) -> None:
+        _, status = os.waitpid(pid, 0)
+        client, end = self._clients.pop(pid), self._ends.pop(pid)
+        self._selector.unregister(end)
+        os.close(end)
+        with suppress(KeyError):
+            self._selector.unregister(client)
+        with suppress(OSError):
+            client.sendall(json.dumps({"status": os.waitstatus_to_exitcode(status)}).encode() + b"\n")
+        client.close()
+
+    def _retire(self) -> None:
+        """The owner is gone, or wants no more kernels of this process: no more are made."""
+        self._selector.unregister(self._lifeline)
+        self._selector.unregister(self._listening)
+        self._listening.close()
+        self._is_retired = True
+
+    def _forget_everything(self) -> None:
+        """In the forked process: let go of all that is the server's."""
+        self._selector.close()
+        self._listening.close()
+        os.close(self._lifeline)
+        for client in self._clients.values():
+            client.close()
+        for end in self._ends.values():
+            os.close(end)
+
+
+def receive(client: socket.socket) -> Request:
+    """Read one request. Raises ValueError where it is none, or is cut short."""
+    streams = array.array("i")
+    head, control, _, _ = client.recvmsg(LENGTH, socket.CMSG_SPACE(STREAMS * streams.itemsize), socket.MSG_WAITALL)
+    for level, kind, content in control:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            streams.frombytes(content[: len(content) - len(content) % streams.itemsize])
+    try:
+        asked = json.loads(_all_of(client, int.from_bytes(head, "big")))
+        first, second, third = streams
+        return Request(**asked, streams=[first, second, third])
+    except BaseException:
+        for stream in streams:
+            os.close(stream)
+        raise
+
+
+def _all_of(client: socket.socket, length: int) -> bytes:
+    parts = []
+    while length and (part := client.recv(length)):
+        parts.append(part)
+        length -= len(part)
+    return b"".join(parts)
+
+
+def _kill_session(pid: int) -> None:
+    for kill in (os.killpg, os.kill):  # the second before it has a session of its own
+        with suppress(ProcessLookupError, PermissionError):
+            kill(pid, signal.SIGKILL)
+
+
+def _become_kernel(request: Request, client: socket.socket, server: int) -> None:
+    """Turn a forked process into the kernel that was asked for, as if it had been started afresh."""
+    os.setsid()
+    for number, stream in enumerate(request.streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    os.environ.clear()
+    os.environ.update(request.env)
+    os.chdir(request.cwd)
+    time.tzset()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    random.seed()
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed()
+    client.sendall(json.dumps({"pid": os.getpid()}).encode() + b"\n")
+    client.close()
+    from ipykernel import kernelapp
+
+    sys.argv = ["ipykernel_launcher", *request.argv, f"--IPKernelApp.parent_handle={server}"]
+    kernelapp.launch_new_instance()
+
+
+def _import_everything() -> None:
+    for name in KERNEL:
+        with suppress(ImportError):
+            importlib.import_module(name)
+    # A chapter that an analyst is in the middle of changing may not import; its cell will say so.
+    with suppress(Exception):
+        importlib.import_module("cbs_analysis.chapters")
+
+
+def main(listening: int, lifeline: int) -> Any:
+    """Serve on a listening socket until the lifeline, the reading end of a pipe, is at its end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _import_everything()
+    gc.collect()
+    gc.freeze()
+    server = os.getpid()
+    asked = Server(socket.socket(fileno=listening), lifeline).serve()
+    if asked:
+        _become_kernel(*asked, server)
