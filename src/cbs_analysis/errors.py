@@ -25,3 +25,7 @@ def nearest(value: str, valid: Iterable[str], limit: int = 3) -> str:
         return f"nearest: {', '.join(close)}"
     shown = ", ".join(options[:20])
     return f"valid: {shown}{', ...' if len(options) > 20 else ''}" if options else "there are none"
+
+
+class UndeclaredSourceError(UserError):
+    """A notebook reads a table that it does not declare."""

@@ -1,10 +1,11 @@
 """An open pack: one area in one edition, with the figures that its chapters read.
 
-Every notebook starts with `pack = open_pack(area_code, edition)`. A pack reads each source once, checks it on the
+Every notebook starts with `pack = open_pack(area_code, edition, sources)`. A pack reads each source once, checks it on the
 way in, and knows which areas stand beside its own.
 """
 
-from collections.abc import Callable, Hashable, Iterable
+import sys
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +18,8 @@ from cbs_analysis.edition import Edition, Indicator, load_edition, load_indicato
 from cbs_analysis.evidence.wording import level_name
 from cbs_analysis.geography import SIMILAR, Area, Geography, load_geography
 from cbs_analysis.home import data_dir, params_dir
+from cbs_analysis.sources import declared
+from cbs_analysis.sources.catalogue import source
 
 Made = TypeVar("Made")
 
@@ -30,12 +33,18 @@ class Pack:
     geography: Geography
     indicators: dict[str, Indicator]
     data: Path
+    declared: frozenset[str] | None = None
     prepared: dict[str, pd.DataFrame] = field(default_factory=dict, repr=False)
     _tables: dict[str, pd.DataFrame] = field(default_factory=dict, repr=False)
     _made: dict[Hashable, object] = field(default_factory=dict, repr=False)
 
     def read(self, table: str) -> pd.DataFrame:
-        """A source table, read and checked once. Raises DataError where it does not pass. Do not change it in place."""
+        """A source table, read and checked once. Do not change it in place.
+
+        Raises DataError where it does not pass, UndeclaredSourceError where the notebook did not declare it.
+        """
+        if self.declared is not None:
+            declared.check(table, self.declared)
         if table not in self._tables:
             self._tables[table] = sources.read(table, self.data)
         return self._tables[table]
@@ -89,12 +98,23 @@ class Pack:
         return (*members, *self.peers) if self.area.is_whole else members
 
 
-def open_pack(area_code: str, edition: str) -> Pack:
-    """The pack of this area in this edition.
+def open_pack(area_code: str, edition: str, tables: Sequence[str] | None = None) -> Pack:
+    """The pack of this area in this edition, which reads these source tables and no other; None for any.
 
-    Raises UserError naming the nearest valid value where the area or the edition is not known.
+    In a notebook the whole kernel is held to them. Raises UserError naming the nearest valid value where the area, the
+    edition or a table is not known.
     """
-    params = params_dir()
+    params, data = params_dir(), data_dir()
+    if tables is not None:
+        for table in tables:
+            source(table, data)
+        if _is_notebook():
+            declared.hold_to(tables, data)
     choices = load_edition(edition, params)
-    geography = load_geography(choices.geography, data_dir(), f"params/editions/{edition}.yml: ")
-    return Pack(geography.area(area_code), choices, geography, load_indicators(params), data_dir())
+    geography = load_geography(choices.geography, data, f"params/editions/{edition}.yml: ")
+    named = None if tables is None else frozenset(tables)
+    return Pack(geography.area(area_code), choices, geography, load_indicators(params), data, named)
+
+
+def _is_notebook() -> bool:
+    return "ipykernel" in sys.modules and sys.modules["IPython"].get_ipython() is not None

@@ -5,7 +5,7 @@ from the mid-year population, births and the Index of Multiple Deprivation; see 
 like a leaf area are one more comparator of its pack: their counts are added and divided as a sector's are.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,13 +74,16 @@ FEATURES = {
 }
 
 
-def open_pack(area_code: str, edition: str) -> Pack:
+def open_pack(area_code: str, edition: str, sources: Sequence[str] | None = None) -> Pack:
     """The pack of this area in this edition, with the areas most like its own as one more comparator.
+
+    It reads the source tables named and no other; a notebook names them, so that it is run again when one of them
+    changes, and only then.
 
     Only a leaf area has them, in an edition that says in what. Raises UserError naming the nearest valid value where
     the area or the edition is not known, DataError where a table that they rest on does not pass its checks.
     """
-    opened = packs.open_pack(area_code, edition)
+    opened = packs.open_pack(area_code, edition, sources)
     chosen = opened.edition.similar_areas
     if chosen is None or not opened.area.is_leaf:
         return opened

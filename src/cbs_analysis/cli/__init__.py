@@ -8,6 +8,8 @@ checks.
 import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +19,7 @@ from cbs_analysis.errors import UserError
 
 if TYPE_CHECKING:
     from cbs_analysis.geography import Geography
+    from cbs_analysis.runner.batch import Pool
 
 DEFAULT_EDITION = "2011-12"
 INTERRUPTED = 128 + signal.SIGINT
@@ -94,12 +97,27 @@ def packs(
     timeout: Annotated[
         int, typer.Option("--timeout", min=1, metavar="SECONDS", help="The longest a notebook may take.")
     ] = 300,
+    memory: Annotated[
+        float, typer.Option("--memory", min=0.5, metavar="GIB", help="The most memory a notebook may take.")
+    ] = 2.0,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Only the notebooks that failed when they were last run.")
+    ] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say for each notebook why it would run, and run none.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Tell the run as lines of JSON, an event each.")] = False,
+    cluster: Annotated[
+        str | None,
+        typer.Option("--cluster", metavar="ADDRESS", help="Run on the Dask cluster whose scheduler is at ADDRESS."),
+    ] = None,
 ) -> None:
     """Make evidence packs: execute each chapter's notebook for each area.
 
-    Parameters and figures are checked first, and nothing is made from any that fail. A notebook that fails
-    does not stop the others; run.json in the edition's folder under build/editions keeps its cell and its
-    error. Exit status: 0 all made, 1 a notebook or a figure failed, 2 a mistake in what was asked.
+    Parameters and figures are checked first, and nothing is made from any that fail. A notebook is run again only
+    where something that it is made from has changed since. One that fails does not stop the others; run.json in the
+    edition's folder under build/editions keeps its cell and its error. Exit status: 0 all made, 1 a notebook or a
+    figure failed, 2 a mistake in what was asked.
 
     \b
     Examples:
@@ -107,22 +125,81 @@ def packs(
       cbs packs --area 5LE --area SEL
       cbs packs --chapter planned_care --jobs 2
       cbs packs --edition england-2011-12 --timeout 600
+      cbs packs --explain                what would run, and why
+      cbs packs --cluster tcp://10.0.0.5:8786
     """
     from cbs_analysis.cli import show
-    from cbs_analysis.runner import make_plan, run_path, run_plan
+    from cbs_analysis.runner import Limits, make_plan, run_path, run_plan
+    from cbs_analysis.runner import explain as explained
 
     signal.signal(signal.SIGTERM, _leave)
     plan = make_plan(edition, area or (), chapter or ())
+    if explain:
+        show.reasons(explained(plan))
+        return
+    from cbs_analysis.cli.progress import Events, Progress, finished
+
     started = time.monotonic()
-    progress = show.Progress(len(plan.jobs))
+    progress = Events(len(plan.jobs)) if as_json else Progress(len(plan.jobs), show.console())
     try:
-        with progress:
-            records = run_plan(plan, workers=jobs, timeout=timeout, on_record=progress.advance)
+        with progress, _pool(cluster) as pool:
+            records = run_plan(
+                plan,
+                workers=jobs,
+                limits=Limits(timeout, int(memory * 1024**3)),
+                only_failed=retry_failed,
+                on_event=progress.tell,
+                pool=pool,
+            )
     except KeyboardInterrupt:
         _complain(f"stopped after {progress.ended} of {len(plan.jobs)} notebooks; those that ended are kept")
         raise typer.Exit(INTERRUPTED) from None
-    show.outcome(records, run_path(edition).parent, time.monotonic() - started)
-    if any(record.status == "failed" for record in records):
+    seconds = time.monotonic() - started
+    failed = sum(record.status == "failed" for record in records)
+    if as_json:
+        made = len(records) - failed - progress.cached
+        finished({"made": made, "cached": progress.cached, "failed": failed}, seconds)
+    else:
+        show.outcome(records, progress.cached, run_path(edition).parent, seconds)
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def verify(
+    edition: EditionOption = DEFAULT_EDITION,
+    area: Annotated[
+        list[str] | None, typer.Option("--area", metavar="CODE", help="Only this area; may be repeated.")
+    ] = None,
+    chapter: Annotated[
+        list[str] | None,
+        typer.Option("--chapter", metavar="NAME", help="Only this chapter; may be repeated."),
+    ] = None,
+) -> None:
+    """Prove that the same inputs give the same bytes: run an edition twice, into two places, and compare.
+
+    The second run has its home elsewhere in the file system, other workers, and the notebooks in another order.
+    What is under build/editions is left alone. Exit status: 0 all the same, 1 a notebook differs or failed.
+
+    \b
+    Examples:
+      cbs verify
+      cbs verify --area 5LE
+    """
+    from cbs_analysis.cli import show
+    from cbs_analysis.cli.progress import Progress
+    from cbs_analysis.runner import make_plan
+    from cbs_analysis.runner.verify import verify as verified
+
+    signal.signal(signal.SIGTERM, _leave)
+    plan = make_plan(edition, area or (), chapter or ())
+    with Progress(2 * len(plan.jobs), show.console()) as progress:
+        differing = verified(plan, on_event=progress.tell)
+    for name, what in differing:
+        typer.echo(f"{name}: {what}")
+    same = len(plan.jobs) - len(differing)
+    typer.echo(f"{same} of {len(plan.jobs)} notebooks are the same bytes in both places")
+    if differing:
         raise typer.Exit(1)
 
 
@@ -221,6 +298,19 @@ def check(
     show.checks(results, every_row=rows)
     if any(result.status == "failed" for result in results):
         raise typer.Exit(1)
+
+
+@contextmanager
+def _pool(cluster: str | None) -> "Iterator[Pool]":
+    from cbs_analysis.runner import worker_pool
+
+    if cluster is None:
+        yield worker_pool
+        return
+    from cbs_analysis.runner.cluster import cluster_pool
+
+    with cluster_pool(cluster) as pool:
+        yield pool
 
 
 def _checked_geography(name: str) -> "Geography":

@@ -1,4 +1,4 @@
-"""How the command line shows things: tables, progress and closing lines. Text from data is text, never
+"""How the command line shows things: tables and closing lines. Text from data is text, never
 markup.
 """
 
@@ -6,18 +6,17 @@ import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any
 
-from rich import progress as bars
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cbs_analysis.edition import Indicator
-from cbs_analysis.geography import Geography
-from cbs_analysis.runner import NotebookRecord
-from cbs_analysis.sources import CheckResult
+if TYPE_CHECKING:
+    from cbs_analysis.edition import Indicator
+    from cbs_analysis.geography import Geography
+    from cbs_analysis.runner import Job, NotebookRecord
+    from cbs_analysis.sources import CheckResult
 
 WIDTH_OF_A_FILE = 200
 ROWS_NAMED = 5
@@ -30,60 +29,31 @@ def console() -> Console:
     return Console(width=width, markup=False, highlight=False, emoji=False)
 
 
-class Progress:
-    """Progress over a number of notebooks: a bar at a terminal, a line for each notebook elsewhere."""
-
-    def __init__(self, total: int) -> None:
-        self.total = total
-        self.ended = 0
-        self._console = console()
-        self._bar = bars.Progress(
-            bars.TextColumn("{task.description}", markup=False),
-            bars.BarColumn(),
-            bars.MofNCompleteColumn(),
-            bars.TimeElapsedColumn(),
-            console=self._console,
-            transient=True,
-            disable=not self._console.is_terminal,
-        )
-        self._task = self._bar.add_task("Notebooks", total=total)
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.stop()
-
-    def advance(self, record: NotebookRecord) -> None:
-        """Count one more notebook as ended. A failure is said at once."""
-        self.ended += 1
-        self._bar.advance(self._task)
-        outcome = f"failed, {record.reason}" if record.status == "failed" else f"done, {record.seconds:.1f} s"
-        line = Text(f"[{self.ended:>{len(str(self.total))}}/{self.total}] {_name(record)}: {outcome}")
-        if not self._console.is_terminal:
-            self._console.print(line, soft_wrap=True)
-            sys.stdout.flush()
-        elif record.status == "failed":
-            self._console.print(line, style="red", soft_wrap=True)
-
-
-def outcome(records: Sequence[NotebookRecord], folder: Path, seconds: float) -> None:
+def outcome(records: "Sequence[NotebookRecord]", cached: int, folder: Path, seconds: float) -> None:
     """The closing lines of a run: how many, where, and each failure in one line."""
     out = console()
     failed = [record for record in records if record.status == "failed"]
     taken = f"{seconds // 60:.0f} min {seconds % 60:.0f} s" if seconds >= 60 else f"{seconds:.0f} s"
-    made = f"{len(records) - len(failed)} of {len(records)} notebooks made in {taken}"
-    out.print(f"{made}, {len(failed)} failed: {folder}", soft_wrap=True)
+    made = f"{len(records) - len(failed) - cached} of {len(records)} notebooks made in {taken}"
+    as_before = f", {cached} as before" if cached else ""
+    out.print(f"{made}{as_before}, {len(failed)} failed: {folder}", soft_wrap=True)
     for record in failed:
-        out.print(Text(f"  {_name(record)}, {record.reason}"), style="red", soft_wrap=True)
+        out.print(Text(f"  {record.area_code} {record.chapter}, {record.reason}"), style="red", soft_wrap=True)
     if failed:
         out.print("What ran before each error is kept beside the others as <chapter>.failed.ipynb.", soft_wrap=True)
 
 
-def findings(found: Sequence[Mapping[str, Any]], indicators: Mapping[str, Indicator]) -> None:
+def reasons(explained: "Sequence[tuple[Job, str]]") -> None:
+    """Each notebook with the reason why it would run, then how many would."""
+    out = console()
+    for job, reason in explained:
+        line = Text(f"{job.area_code} {job.chapter}: {reason or 'as it is'}")
+        out.print(line, style="" if reason else "dim", soft_wrap=True)
+    due = sum(bool(reason) for _, reason in explained)
+    out.print(f"{due} of {len(explained)} notebooks would run")
+
+
+def findings(found: Sequence[Mapping[str, Any]], indicators: "Mapping[str, Indicator]") -> None:
     """A table of findings: what each says, its value with limits, and the period."""
     table = _table("Finding", "Value (95% limits)", "Period")
     for one in found:
@@ -94,7 +64,7 @@ def findings(found: Sequence[Mapping[str, Any]], indicators: Mapping[str, Indica
     console().print(table)
 
 
-def areas(geography: Geography) -> None:
+def areas(geography: "Geography") -> None:
     table = _table("Code", "Name", "Level", "In", "Members")
     for area in geography.areas.values():
         members = str(len(area.members)) if area.members else ""
@@ -104,7 +74,7 @@ def areas(geography: Geography) -> None:
     out.print(Text(f"{geography.title}: {len(geography.areas)} areas. {geography.note}".strip()))
 
 
-def checks(results: Sequence[CheckResult], every_row: bool = False) -> None:
+def checks(results: "Sequence[CheckResult]", every_row: bool = False) -> None:
     """A table of every check, then the rows that failed ones are about, then how many there are of each
     kind.
     """
@@ -121,10 +91,6 @@ def checks(results: Sequence[CheckResult], every_row: bool = False) -> None:
             out.print(Text(f"{result.status}: {result.table}: {row}"), style=style, soft_wrap=True)
     counts = Counter(result.status for result in results)
     out.print(f"{len(results)} checks: " + ", ".join(f"{counts[status]} {status}" for status in counts))
-
-
-def _name(record: NotebookRecord) -> str:
-    return f"{record.area_code} {record.chapter}"
 
 
 def _table(*columns: str) -> Table:

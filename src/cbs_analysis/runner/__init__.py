@@ -2,21 +2,25 @@
 what became of it.
 """
 
-from cbs_analysis.runner.batch import default_workers, run, run_plan, worker_pool
+from cbs_analysis.runner.batch import Event, default_workers, explain, run, run_plan, worker_pool
 from cbs_analysis.runner.examples import execute_examples
-from cbs_analysis.runner.execute import DEFAULT_TIMEOUT_SECONDS, execute
+from cbs_analysis.runner.execute import Result, execute
+from cbs_analysis.runner.limits import Limits
 from cbs_analysis.runner.plan import Job, Plan, make_plan
 from cbs_analysis.runner.record import NotebookRecord, Run, read_run, run_path
 
 __all__ = [
-    "DEFAULT_TIMEOUT_SECONDS",
+    "Event",
     "Job",
+    "Limits",
     "NotebookRecord",
     "Plan",
+    "Result",
     "Run",
     "default_workers",
     "execute",
     "execute_examples",
+    "explain",
     "make_plan",
     "read_run",
     "run",

@@ -16,18 +16,36 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from multiprocessing.connection import wait as wait_for_end
 from multiprocessing.process import BaseProcess
+from typing import Literal
 
-from cbs_analysis.runner import worker
-from cbs_analysis.runner.execute import DEFAULT_TIMEOUT_SECONDS, Failure, failed_record
+from cbs_analysis.home import home
+from cbs_analysis.runner import warm, worker
+from cbs_analysis.runner.execute import Failure, Result, failed_record
+from cbs_analysis.runner.landing import Landing, held
+from cbs_analysis.runner.limits import Limits
 from cbs_analysis.runner.plan import Job, Plan
-from cbs_analysis.runner.record import NotebookRecord, record_outcome
+from cbs_analysis.runner.record import NotebookRecord
+from cbs_analysis.runner.surroundings import kernel_environment
 
 MOST_WORKERS = 16  # each holds a kernel of a few hundred megabytes
 
 Pool = Callable[[int], Executor]
-OnRecord = Callable[[NotebookRecord], None]
+Kind = Literal["waiting", "started", "cached", "ended"]
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something a run has to tell: it waits for another run, or a job was started, found as it would be, or ended."""
+
+    kind: Kind
+    job: Job | None = None
+    record: NotebookRecord | None = None
+
+
+OnEvent = Callable[[Event], None]
 
 
 def default_workers() -> int:
@@ -38,10 +56,13 @@ def default_workers() -> int:
 
 
 def worker_pool(workers: int) -> Executor:
-    """Processes started afresh: a forked one would share the parent's threads and sockets."""
+    """Processes started afresh: a forked one would share the parent's threads and sockets. Their kernels all come from
+    one warm process, which is this one's.
+    """
     context = multiprocessing.get_context("spawn")
     scratch = tempfile.mkdtemp(prefix="cbs-batch-")
-    executor = ProcessPoolExecutor(workers, context, initializer=worker.start, initargs=(scratch,))
+    shared = warm.keep_warm(kernel_environment(home()))
+    executor = ProcessPoolExecutor(workers, context, initializer=worker.start, initargs=(scratch, shared))
     weakref.finalize(executor, shutil.rmtree, scratch, ignore_errors=True)
     return executor
 
@@ -50,111 +71,142 @@ def run_plan(
     plan: Plan,
     *,
     workers: int | None = None,
-    timeout: int = DEFAULT_TIMEOUT_SECONDS,
-    on_record: OnRecord = lambda record: None,
+    limits: Limits = Limits(),  # noqa: B008  # it is frozen
+    only_failed: bool = False,
+    on_event: OnEvent = lambda event: None,
     pool: Pool = worker_pool,
 ) -> list[NotebookRecord]:
-    """Run a plan's jobs and write each outcome into the edition's run record as it comes. As `run`
-    otherwise.
+    """Run those of a plan's jobs that are not made yet, or not from what is there now; the records of all of them.
+
+    `only_failed` leaves every job alone but those that failed before. One run at a time works on an edition. Raises
+    UserError where the disk does not take what was made.
     """
+    with held(plan.edition, lambda: on_event(Event("waiting"))):
+        landing = Landing(plan)
+        records: dict[Job, NotebookRecord] = {}
+        due = []
+        for job in plan.jobs:
+            before = landing.known(job)
+            if only_failed and (before is None or before.status == "done"):
+                continue
+            if before is None or landing.why(job):
+                due.append(job)
+            else:
+                records[job] = before
+                on_event(Event("cached", job, before))
 
-    def keep(record: NotebookRecord) -> None:
-        record_outcome(plan.edition, record, plan.offered)
-        on_record(record)
+        def keep(job: Job, result: Result) -> None:
+            records[job] = landing.land(job, result)
+            on_event(Event("ended", job, records[job]))
 
-    return run(plan.jobs, workers=workers, timeout=timeout, on_record=keep, pool=pool)
+        try:
+            if due:
+                run(_longest_first(due, landing), workers=workers, limits=limits, on_result=keep,
+                    on_start=lambda job: on_event(Event("started", job)), pool=pool)  # fmt: skip
+        finally:
+            landing.close()
+    return [records[job] for job in plan.jobs if job in records]
+
+
+def explain(plan: Plan) -> list[tuple[Job, str]]:
+    """Each job with the reason why it would run now; an empty reason where it would not."""
+    landing = Landing(plan)
+    return [(job, landing.why(job)) for job in plan.jobs]
 
 
 def run(
     jobs: Sequence[Job],
     *,
     workers: int | None = None,
-    timeout: int = DEFAULT_TIMEOUT_SECONDS,
-    on_record: OnRecord = lambda record: None,
+    limits: Limits = Limits(),  # noqa: B008  # it is frozen
+    on_result: Callable[[Job, Result], None],
+    on_start: Callable[[Job], None] = lambda job: None,
     pool: Pool = worker_pool,
-) -> list[NotebookRecord]:
-    """The outcome of every job, in the order of `jobs`.
+) -> None:
+    """Run every job and hand each result over, in this process, as it comes.
 
-    `workers` processes at once, `timeout` seconds for each notebook, `on_record` called in this process as
-    each ends. When a process is lost, the jobs that were running are tried again one at a time: the one that
-    loses its process again is recorded as failed. An interrupt stops the workers and their kernels before it
-    is raised on.
+    `workers` processes at once. When a process is lost, the jobs that were with it are tried again one at a time: the
+    one that loses its process again is a failed one. An interrupt stops the workers and their kernels before it is
+    raised on.
     """
-    records: dict[Job, NotebookRecord] = {}
-
-    def keep(job: Job, record: NotebookRecord) -> None:
-        records[job] = record
-        on_record(record)
-
+    batch = _Batch(workers or default_workers(), limits, on_result, on_start, pool)
     waiting = deque(jobs)
     while waiting:
-        for suspect in _side_by_side(waiting, workers or default_workers(), timeout, keep, pool):
-            if _side_by_side(deque([suspect]), 1, timeout, keep, pool):
+        for suspect in batch.side_by_side(waiting, batch.workers):
+            if batch.side_by_side(deque([suspect]), 1):
                 lost = Failure("WorkerDied", "the process that ran this notebook was ended from outside, or crashed")
-                keep(suspect, _lost(suspect, lost))
-    return [records[job] for job in jobs]
+                on_result(suspect, Result(failed_record(suspect, lost)))
 
 
-def _side_by_side(
-    waiting: deque[Job], workers: int, timeout: int, keep: Callable[[Job, NotebookRecord], None], pool: Pool
-) -> list[Job]:
-    """Run jobs off the queue until it is empty or a process is lost; returns those that were running when one
-    was.
-    """
-    running: dict[Future[NotebookRecord], Job] = {}
-    with _opened(pool, min(workers, len(waiting))) as executor:
-        while waiting or running:
-            try:
-                while waiting and len(running) < workers:
-                    future = _submit(executor, waiting[0], timeout)
-                    running[future] = waiting.popleft()
-            except BrokenExecutor:
-                return _collected(running, keep)
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            if any(isinstance(future.exception(), BrokenExecutor) for future in done):
-                return _collected(running, keep)
-            for future in done:
-                job = running.pop(future)
-                keep(job, _outcome(job, future))
-    return []
+def _longest_first(jobs: Sequence[Job], landing: Landing) -> list[Job]:
+    """In the order in which the last to end ends soonest: by the time each took last, new ones and wide areas first."""
+
+    def seconds(job: Job) -> tuple[float, float]:
+        before = landing.known(job)
+        return -(before.seconds if before and before.status == "done" else 1e9), -job.leaves
+
+    return sorted(jobs, key=seconds)
 
 
-def _collected(running: dict[Future[NotebookRecord], Job], keep: Callable[[Job, NotebookRecord], None]) -> list[Job]:
-    """After a loss: keep the outcomes that arrived before it, return the other jobs."""
-    wait(running)
-    suspects = []
-    for future, job in running.items():
-        if isinstance(future.exception(), BrokenExecutor):
-            suspects.append(job)
-        else:
-            keep(job, _outcome(job, future))
-    return suspects
+@dataclass
+class _Batch:
+    workers: int
+    limits: Limits
+    on_result: Callable[[Job, Result], None]
+    on_start: Callable[[Job], None]
+    pool: Pool
+
+    def side_by_side(self, waiting: deque[Job], workers: int) -> list[Job]:
+        """Run jobs off the queue until it is empty or a process is lost; returns those that were out when one was.
+
+        One more than can be worked on is out, so that no worker waits while a result is written.
+        """
+        out: dict[Future[Result], Job] = {}
+        with _opened(self.pool, min(workers, len(waiting))) as executor:
+            while waiting or out:
+                try:
+                    while waiting and len(out) < workers + (workers > 1):
+                        future = _submit(executor, waiting[0], self.limits)
+                        out[future] = waiting.popleft()
+                        self.on_start(out[future])
+                except BrokenExecutor:
+                    return self._collected(out)
+                done, _ = wait(out, return_when=FIRST_COMPLETED)
+                if any(isinstance(future.exception(), BrokenExecutor) for future in done):
+                    return self._collected(out)
+                for future in done:
+                    job = out.pop(future)
+                    self.on_result(job, _outcome(job, future))
+        return []
+
+    def _collected(self, out: dict[Future[Result], Job]) -> list[Job]:
+        """After a loss: keep the results that arrived before it, return the other jobs."""
+        wait(out)
+        suspects = []
+        for future, job in out.items():
+            if isinstance(future.exception(), BrokenExecutor):
+                suspects.append(job)
+            else:
+                self.on_result(job, _outcome(job, future))
+        return suspects
 
 
-def _outcome(job: Job, future: Future[NotebookRecord]) -> NotebookRecord:
+def _outcome(job: Job, future: Future[Result]) -> Result:
     try:
         return future.result()
     except Exception as error:  # of whatever carries jobs elsewhere: `execute` itself raises none
-        return _lost(job, Failure(type(error).__name__, str(error)))
+        return Result(failed_record(job, Failure(type(error).__name__, str(error))))
 
 
-def _lost(job: Job, failure: Failure) -> NotebookRecord:
-    """The record of a job that could not say itself how it ended; nothing of an earlier run is left in its
-    place.
-    """
-    job.failed_output.unlink(missing_ok=True)
-    return failed_record(job, failure, seconds=0.0)
-
-
-def _submit(executor: Executor, job: Job, timeout: int) -> Future[NotebookRecord]:
+def _submit(executor: Executor, job: Job, limits: Limits) -> Future[Result]:
     """Hand a job over with Ctrl-C held back meanwhile, so that a process just being started does not get it
     too.
     """
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "pthread_sigmask"):
-        return executor.submit(worker.work, job, timeout)
+        return executor.submit(worker.work, job, limits)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        return executor.submit(worker.work, job, timeout)
+        return executor.submit(worker.work, job, limits)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 

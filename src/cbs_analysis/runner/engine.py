@@ -1,37 +1,46 @@
-"""Papermill's own way of executing, with two things made sure of: which Python runs the cells, and that they
-end.
+"""Papermill's own way of executing, with three things made sure of: which Python runs the cells, that it is there at
+once, and that the cells end and do not take all the memory.
 
 A Papermill engine is its documented place for this. Stock tools still run the same notebooks without it.
 """
 
+import os
 import time
+from contextlib import suppress
 from math import ceil
+from pathlib import Path
 from typing import Any
 
-from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.asynchronous.client import AsyncKernelClient
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import CellExecutionComplete, CellTimeoutError
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
 from papermill.log import logger
-from traitlets import default
+from traitlets import Type, default
+
+from cbs_analysis.runner import warm
+from cbs_analysis.runner.limits import Limits
 
 ENGINE = "cbs"
 MOST_PRINTED = 2_000_000  # characters a notebook may print: ours print nothing, and memory is not endless
 LAST_OUTPUT_SECONDS = 30  # nbclient's own 4 is too short for a machine with every core at work
+LONGEST_SOCKET = 90  # characters of the path of a Unix socket, without its number
 
 
 class Watch:
     """Follows an execution: which code cell is running, and how many of the notebook's seconds are left."""
 
-    def __init__(self, timeout: int) -> None:
-        self.timeout = timeout
-        self.deadline = time.monotonic() + timeout
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.deadline = time.monotonic() + limits.seconds
         self.position = -1
         self.number: int | None = None
         self.source = ""
         self.printed = 0
         self.is_unread = False
+        self.notebook: Any = None
 
     def cell_started(self, cell: Any, cell_index: int) -> None:
         self.position, self.source = cell_index, str(cell.source)
@@ -50,17 +59,61 @@ class Watch:
         return next((line.strip() for line in self.source.splitlines() if line.strip()), "")
 
 
-class OwnKernelManager(AsyncKernelManager):
-    """Starts `python3` with this interpreter, whatever kernel of that name is installed for the user or the
-    machine.
+class WarmKernel(KernelSpecManager):
+    """Knows one kernel, this interpreter's, made ready by the warm process.
 
-    A kernel specification found on disk may name another Python; with no folders to look in, jupyter_client
-    falls back on ipykernel's own, which names the interpreter that asks.
+    A kernel specification found on disk may name another Python.
     """
+
+    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+        return KernelSpec.from_resource_dir(str(warm.kernel_spec()))
+
+
+class PromptClient(AsyncKernelClient):
+    """Does not wait a fifth of a second for messages that a fresh kernel may have sent before it was asked."""
+
+    async def _async_wait_for_ready(self, timeout: float | None = None) -> None:
+        deadline = time.monotonic() + (timeout or float("inf"))
+        while time.monotonic() < deadline:
+            asked = self.kernel_info()
+            with suppress(TimeoutError):
+                reply = await self._async_recv_reply(asked, timeout=1)
+                self._handle_kernel_info_reply(reply)
+                if await self._hears(asked):
+                    return
+            if not await self._async_is_alive():
+                raise RuntimeError("Kernel died before replying to kernel_info")
+        raise RuntimeError(f"Kernel didn't respond in {timeout} seconds")
+
+    async def _hears(self, asked: str) -> bool:
+        """Whether what the kernel says to all arrives here: that it is idle again after it was asked."""
+        with suppress(Exception):
+            while True:
+                message = await self.iopub_channel.get_msg(timeout=0.2)
+                if (
+                    message["parent_header"].get("msg_id") == asked
+                    and message["content"].get("execution_state") == "idle"
+                ):
+                    return True
+        return False
+
+
+class OwnKernelManager(AsyncKernelManager):
+    """Starts this interpreter's kernel from the warm process, and talks to it over sockets in a folder of its own:
+    nothing else can take its ports.
+    """
+
+    client_class = "cbs_analysis.runner.engine.PromptClient"
+    client_factory = Type(PromptClient)
 
     @default("kernel_spec_manager")
     def _own_kernel_only(self) -> KernelSpecManager:
-        return KernelSpecManager(parent=self, kernel_dirs=[])
+        return WarmKernel(parent=self)
+
+    def talk_in(self, scratch: Path) -> None:
+        self.connection_file = str(scratch / "k.json")
+        if os.name == "posix" and len(os.fsencode(self.connection_file)) <= LONGEST_SOCKET:
+            self.transport = "ipc"
 
 
 class WatchedClient(PapermillNotebookClient):
@@ -80,6 +133,13 @@ class WatchedClient(PapermillNotebookClient):
                 return None
         return super().process_message(msg, *args, **kwargs)
 
+    def limit_memory(self, **unused: Any) -> None:
+        """Hold the kernel to its memory from its first cell on, where the system can: Linux can."""
+        provisioner = self.km.provisioner if self.km else None
+        pid = getattr(provisioner, "pid", None)
+        if pid and self.watch.limits.memory:
+            limit_memory(pid, self.watch.limits.memory)
+
     def execute(self, **kwargs: Any) -> Any:
         try:
             notebook = super().execute(**kwargs)
@@ -91,26 +151,41 @@ class WatchedClient(PapermillNotebookClient):
         return notebook
 
 
+def limit_memory(pid: int, memory: int) -> None:
+    """Let a process write to no more than `memory` bytes of its own; asking for more raises MemoryError in it."""
+    try:
+        import resource
+
+        resource.prlimit(pid, resource.RLIMIT_DATA, (memory, memory))
+    except (ImportError, AttributeError, ProcessLookupError, ValueError, OSError):
+        return
+
+
 class WatchedEngine(NBClientEngine):
     @classmethod
     def execute_managed_notebook(
-        cls, nb_man: Any, kernel_name: str, *, watch: Watch, start_timeout: int, **unused: Any
-    ) -> Any:
+        cls, nb_man: Any, kernel_name: str, *, watch: Watch, start_timeout: int, scratch: Path, env: dict[str, str],
+        folder: Path, log: Any, **unused: Any,
+    ) -> Any:  # fmt: skip
+        watch.notebook = nb_man.nb
+        manager = OwnKernelManager(kernel_name=kernel_name)
+        manager.talk_in(scratch)
         client = WatchedClient(
             nb_man,
+            km=manager,
             log=logger,
             kernel_name=kernel_name,
-            kernel_manager_class=OwnKernelManager,
             startup_timeout=start_timeout,
-            timeout=watch.timeout,
+            timeout=watch.limits.seconds,
             timeout_func=watch.seconds_left,
             on_cell_execute=watch.cell_started,
             iopub_timeout=LAST_OUTPUT_SECONDS,
             coalesce_streams=True,
             shutdown_kernel="immediate",
         )
-        client.watch = watch
-        return client.execute()
+        client.on_notebook_start = client.limit_memory
+        client.watch, client.owns_km = watch, True
+        return client.execute(cwd=str(folder), env=env, stdout=log, stderr=log)
 
 
 papermill_engines.register(ENGINE, WatchedEngine)

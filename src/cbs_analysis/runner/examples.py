@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cbs_analysis.errors import DataError
 from cbs_analysis.home import home
 from cbs_analysis.runner.files import write_atomically
-from cbs_analysis.runner.surroundings import kernel_surroundings
+from cbs_analysis.runner.surroundings import kernel_environment
 
 if TYPE_CHECKING:
     from cbs_analysis.runner.engine import OwnKernelManager
@@ -29,17 +29,20 @@ def execute_examples(pages: Sequence[Path], folder: Path) -> None:
     """
     from cbs_analysis.runner.engine import OwnKernelManager
 
-    with TemporaryDirectory(prefix="cbs-examples-", ignore_cleanup_errors=True) as scratch:
+    with TemporaryDirectory(prefix="cbs-examples-", ignore_cleanup_errors=True) as made:
+        scratch = Path(made)
         kernel = OwnKernelManager(kernel_name="python3")
-        with kernel_surroundings(home(), Path(scratch), Path(scratch) / "kernel.log"):
+        kernel.talk_in(scratch)
+        with (scratch / "kernel.log").open("ab") as log:
+            surroundings = {"env": kernel_environment(home(), scratch), "stdout": log, "stderr": log}
             try:
                 for page in pages:
-                    write_atomically(folder / page.name, _executed(page, kernel))
+                    write_atomically(folder / page.name, _executed(page, kernel, surroundings))
             finally:
                 _stop(kernel)
 
 
-def _executed(page: Path, kernel: "OwnKernelManager") -> str:
+def _executed(page: Path, kernel: "OwnKernelManager", surroundings: dict[str, Any]) -> str:
     import nbformat
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError
@@ -55,7 +58,7 @@ def _executed(page: Path, kernel: "OwnKernelManager") -> str:
 
     client = NotebookClient(notebook, km=kernel, timeout=SECONDS_A_CELL, on_cell_execute=count, coalesce_streams=True)
     try:
-        client.execute(cwd=str(page.parent))
+        client.execute(cwd=str(page.parent), **surroundings)
     except CellExecutionError as error:
         shown = f"{page.parent.parent.name}/{page.parent.name}/{page.name}"
         raise DataError(f"{shown}, cell {started[-1]!r}: {error.ename}: {error.evalue}") from None

@@ -1,7 +1,7 @@
-"""Execute one job with Papermill: the template run for one area, cleaned and put in its place, or the reason
-why not.
+"""Execute one job with Papermill: the template run for one area and cleaned, or the reason why not.
 
-A failure is an outcome and not an exception, so that nothing a notebook does can stop a batch.
+A failure is an outcome and not an exception, so that nothing a notebook does can stop a batch. Nothing is written
+here but scratch files: what was made goes back to the batch as bytes, wherever the job ran.
 """
 
 import logging
@@ -13,19 +13,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from cbs_analysis.runner.files import write_atomically
+from cbs_analysis.runner.limits import Limits
 from cbs_analysis.runner.plan import Job
 from cbs_analysis.runner.record import NotebookRecord
-from cbs_analysis.runner.surroundings import kernel_surroundings
+from cbs_analysis.runner.surroundings import kernel_environment
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
     from cbs_analysis.runner.engine import Watch
 
-DEFAULT_TIMEOUT_SECONDS = 300
 KERNEL_START_SECONDS = 60
 TRACEBACK_LINES = 20
+GIGABYTE = 1024**3
 
 _KERNEL_LOG = re.compile(r"^\[IPKernelApp\].*\n?", re.MULTILINE)
 
@@ -41,29 +41,36 @@ class Failure:
     kernel_lost: bool = False
 
 
-def execute(job: Job, timeout: int = DEFAULT_TIMEOUT_SECONDS) -> NotebookRecord:
-    """Run a job in this process, within `timeout` seconds for the whole notebook.
+@dataclass(frozen=True)
+class Result:
+    """What became of a job: its record, and the notebook as bytes. Of a failed one, what ran before it failed; None
+    where nothing did.
+    """
 
-    Leaves `job.output` whole, or no `job.output` and the partly executed notebook at `job.failed_output`. A
-    kernel that died or never started is tried once more; a cell that raised is not. Changes the working
-    folder and the environment while it runs: one job at a time in a process.
+    record: NotebookRecord
+    notebook: bytes | None = None
+
+
+def execute(job: Job, limits: Limits = Limits()) -> Result:  # noqa: B008  # it is frozen
+    """Run a job in a kernel of its own, within limits for the whole notebook.
+
+    A kernel that died or never started is tried once more; a cell that raised is not.
     """
     started = time.monotonic()
+    notebook = None
     try:
-        failure = _attempt(job, timeout)
+        failure, notebook = _attempt(job, limits)
         if failure and failure.kernel_lost:
-            failure = _attempt(job, timeout)
+            failure, notebook = _attempt(job, limits)
     except Exception as error:
         failure = Failure(type(error).__name__, str(error), traceback=_last_lines(tracebacks.format_exc()))
     seconds = round(time.monotonic() - started, 2)
     if failure is None:
-        return NotebookRecord(job.area_code, job.chapter, "done", seconds)
-    return failed_record(job, failure, seconds)
+        return Result(NotebookRecord(job.area_code, job.chapter, "done", seconds), notebook)
+    return Result(failed_record(job, failure, seconds), notebook)
 
 
-def failed_record(job: Job, failure: Failure, seconds: float) -> NotebookRecord:
-    """The record of a failed job. Removes the notebook of an earlier run: it would pass for this one's."""
-    job.output.unlink(missing_ok=True)
+def failed_record(job: Job, failure: Failure, seconds: float = 0.0) -> NotebookRecord:
     return NotebookRecord(
         area_code=job.area_code,
         chapter=job.chapter,
@@ -76,23 +83,21 @@ def failed_record(job: Job, failure: Failure, seconds: float) -> NotebookRecord:
     )
 
 
-def _attempt(job: Job, timeout: int) -> Failure | None:
+def _attempt(job: Job, limits: Limits) -> tuple[Failure | None, bytes | None]:
     from cbs_analysis.runner.engine import Watch
 
     with TemporaryDirectory(prefix="cbs-", ignore_cleanup_errors=True) as folder:
         scratch = Path(folder)
-        working, log = scratch / job.output.name, scratch / "kernel.log"
-        watch = Watch(timeout)
-        with kernel_surroundings(job.home, scratch, log):
-            failure = _papermill(job, working, watch)
-        if failure and failure.kernel_lost:
+        log = scratch / "kernel.log"
+        watch = Watch(limits)
+        failure = _papermill(job, scratch, log, watch)
+        if failure and failure.kernel_lost and log.exists():
             said = _last_lines(_KERNEL_LOG.sub("", log.read_text(encoding="utf-8", errors="replace")))
             failure = Failure(failure.error, failure.message, failure.cell, said or None, kernel_lost=True)
-        _keep(job, working, watch, failure)
-        return failure
+    return failure, _notebook(job, watch, failure)
 
 
-def _papermill(job: Job, working: Path, watch: "Watch") -> Failure | None:
+def _papermill(job: Job, scratch: Path, log: Path, watch: "Watch") -> Failure | None:
     import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from papermill.exceptions import PapermillExecutionError
@@ -101,22 +106,27 @@ def _papermill(job: Job, working: Path, watch: "Watch") -> Failure | None:
 
     logging.getLogger("papermill").setLevel(logging.CRITICAL)
     try:
-        notebook = papermill.execute_notebook(
-            job.template,
-            working,
-            parameters={"area_code": job.area_code, "edition": job.edition},
-            cwd=job.template.parent,
-            kernel_name="python3",
-            language="python",
-            engine_name=ENGINE,
-            progress_bar=False,
-            start_timeout=min(watch.timeout, KERNEL_START_SECONDS),
-            watch=watch,
-        )
+        with log.open("ab") as said:
+            notebook = papermill.execute_notebook(
+                job.template,
+                None,
+                parameters={"area_code": job.area_code, "edition": job.edition},
+                kernel_name="python3",
+                language="python",
+                engine_name=ENGINE,
+                progress_bar=False,
+                start_timeout=min(watch.limits.seconds, KERNEL_START_SECONDS),
+                watch=watch,
+                scratch=scratch,
+                env=kernel_environment(job.home, scratch),
+                folder=job.template.parent,
+                log=said,
+            )
     except PapermillExecutionError as error:
-        return Failure(error.ename, _plain(error.evalue), watch.number, _last_lines("\n".join(error.traceback)))
+        message = _plain(error.evalue) + _limit_said(error.ename, watch)
+        return Failure(error.ename, message, watch.number, _last_lines("\n".join(error.traceback)))
     except CellTimeoutError:
-        limit = f"the notebook's {watch.timeout} seconds ran out"
+        limit = f"the notebook's {watch.limits.seconds} seconds ran out"
         message = f"stopped: {limit} in the cell that begins {watch.first_line!r}"
         return Failure("Timeout", message, watch.number)
     except DeadKernelError:
@@ -133,28 +143,24 @@ def _papermill(job: Job, working: Path, watch: "Watch") -> Failure | None:
     return None
 
 
-def _keep(job: Job, working: Path, watch: "Watch", failure: Failure | None) -> None:
-    """Put the executed notebook where it belongs, and remove what an earlier run left in the other place."""
-    import nbformat
+def _limit_said(error: str, watch: "Watch") -> str:
+    if not error.endswith("MemoryError") or not watch.limits.memory:
+        return ""
+    return f" (a notebook may take {watch.limits.memory / GIGABYTE:.1f} GiB)"
 
+
+def _notebook(job: Job, watch: "Watch", failure: Failure | None) -> bytes | None:
+    """The notebook as it is to be kept, with the reason under the cell that could not say it itself."""
     from cbs_analysis.runner.clean import cleaned_text
 
+    if watch.notebook is None:
+        return None
     if failure:
-        job.output.unlink(missing_ok=True)
-    if not working.exists():
-        job.failed_output.unlink(missing_ok=True)
-        return
-    notebook = nbformat.read(working, as_version=4)
-    if failure is None:
-        write_atomically(job.output, cleaned_text(notebook, job.template))
-        job.failed_output.unlink(missing_ok=True)
-        return
-    _say_where_it_stopped(notebook, watch, failure)
-    write_atomically(job.failed_output, cleaned_text(notebook, job.template))
+        _say_where_it_stopped(watch.notebook, watch, failure)
+    return cleaned_text(watch.notebook, job.template).encode("utf-8")
 
 
 def _say_where_it_stopped(notebook: "NotebookNode", watch: "Watch", failure: Failure) -> None:
-    """Put the reason under the cell that was running, where the cell could not say it itself."""
     import nbformat
 
     if failure.error in ("Timeout", "KernelDied") and watch.number:

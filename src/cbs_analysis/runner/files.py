@@ -8,24 +8,45 @@ from contextlib import suppress
 from pathlib import Path
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Put `text` at `path` in one step: readers see the old file or the new one, never a part.
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Put `content` at `path` in one step, and have it on the disk before returning: readers see the old file or the
+    new one, never a part, even after a power cut.
 
-    Makes the folder where it is missing. Raises OSError, with nothing left behind, where it cannot be
-    written.
+    Makes the folder where it is missing. Raises OSError, with nothing left behind, where it cannot be written.
     """
+    written = content.encode("utf-8") if isinstance(content, str) else content
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     draft = Path(name)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(written)
+            file.flush()
+            os.fsync(handle)
         draft.chmod(0o666 & ~_umask())
         draft.replace(path)
     except BaseException:
         with suppress(OSError):
             draft.unlink()
         raise
+    _keep_name(path.parent)
+
+
+def remove_drafts(folder: Path) -> None:
+    """Remove what writers that were killed left in a folder and the folders in it."""
+    for draft in folder.glob("**/.*.tmp"):
+        with suppress(OSError):
+            draft.unlink()
+
+
+def _keep_name(folder: Path) -> None:
+    """Have the folder's list of names on the disk too, where a folder can be opened."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _umask() -> int:

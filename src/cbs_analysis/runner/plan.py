@@ -1,29 +1,31 @@
 """What a run is to make: one job for each area and chapter asked for, after everything that a person can get
 wrong was checked.
 
-Nothing is written and no kernel starts before the whole plan stands: edition, chapters, templates, every
+No kernel starts before the whole plan stands: edition, chapters, templates, every
 source against its rules, then the areas that those sources describe, and what each says of itself.
 """
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cbs_analysis.edition import Edition, load_commentary, load_edition, load_indicators
 from cbs_analysis.errors import DataError, UserError, nearest
-from cbs_analysis.geography import Geography, geography_names, load_geography
 from cbs_analysis.home import build_dir, data_dir, home, params_dir
+from cbs_analysis.runner.files import write_atomically
+from cbs_analysis.runner.inputs import Inputs, Parts
 
 if TYPE_CHECKING:
+    from cbs_analysis.edition import Edition
     from cbs_analysis.sources import CheckResult
 
 
 @dataclass(frozen=True)
 class Job:
     """One notebook to execute: a chapter's template for one area of one edition, and where the result
-    goes.
+    goes. `leaves` is how many leaf areas the area has, which is what a notebook's time depends on.
     """
 
     edition: str
@@ -32,6 +34,7 @@ class Job:
     template: Path
     output: Path
     home: Path
+    leaves: int = 1
 
     @property
     def failed_output(self) -> Path:
@@ -41,47 +44,93 @@ class Job:
 
 @dataclass(frozen=True)
 class Plan:
-    """The jobs of a run, and every (area code, chapter) the edition offers, in pack order."""
+    """The jobs of a run, every (area code, chapter) the edition offers, in pack order, and what each chapter's
+    notebooks are made from.
+    """
 
     edition: str
     jobs: tuple[Job, ...]
     offered: tuple[tuple[str, str], ...]
+    parts: Mapping[str, Parts] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Offer:
+    """What an edition offers, once all of it was checked: area codes with their number of leaves, and chapters."""
+
+    areas: Mapping[str, int]
+    chapters: Sequence[str]
 
 
 def make_plan(edition: str, areas: Sequence[str] = (), chapters: Sequence[str] = ()) -> Plan:
     """The jobs for these areas and chapters of an edition; none named means all of them.
 
-    Raises UserError naming what was asked for, or the file and key, with the nearest valid values; DataError
-    where a source does not pass its checks.
+    What was checked once is not checked again until a file of the home or the code changes. Raises UserError naming
+    what was asked for, or the file and key, with the nearest valid values; DataError where a source does not pass its
+    checks.
     """
+    inputs = Inputs(home(), edition)
+    offer = _checked_before(inputs)
+    if offer is None or not set(areas) <= set(offer.areas) or not set(chapters) <= set(offer.chapters):
+        offer, areas = _checked_now(edition, areas, chapters)
+        if not chapters:
+            _note_checked(inputs, offer)
+    wanted = [(area, chapter) for area in dict.fromkeys(areas) or offer.areas
+              for chapter in dict.fromkeys(chapters) or offer.chapters]  # fmt: skip
+    return Plan(
+        edition=edition,
+        jobs=tuple(_job(edition, area, chapter, offer.areas[area]) for area, chapter in wanted),
+        offered=tuple((area, chapter) for area in offer.areas for chapter in offer.chapters),
+        parts={chapter: inputs.parts(chapter) for chapter in dict.fromkeys(chapter for _, chapter in wanted)},
+    )
+
+
+def _checked_now(edition: str, areas: Sequence[str], chapters: Sequence[str]) -> tuple[_Offer, list[str]]:
+    """What the edition offers, and the codes of the areas asked for, after every check."""
+    from cbs_analysis.edition import load_edition
+    from cbs_analysis.geography import load_geography
+
     params, data = params_dir(), data_dir()
     chosen = load_edition(edition, params)
     _check_indicators(params)
-    wanted_chapters = _chosen_chapters(chosen, chapters)
-    for chapter in wanted_chapters:
+    for chapter in _chosen_chapters(chosen, chapters):
         _check_template(_template(chapter))
     _check_sources(data)
     _check_years(chosen, data)
     geography = load_geography(chosen.geography, data, f"params/editions/{edition}.yml: ")
-    wanted_areas = [geography.area(code).code for code in dict.fromkeys(areas)] or list(geography.areas)
+    codes = [geography.area(code).code for code in areas]
     _check_commentary(params, data)
-    return Plan(
-        edition=edition,
-        jobs=tuple(_job(edition, area, chapter) for area in wanted_areas for chapter in wanted_chapters),
-        offered=tuple((area, chapter) for area in geography.areas for chapter in chosen.chapters),
-    )
+    return _Offer({code: len(geography.leaves(code)) for code in geography.areas}, chosen.chapters), codes
 
 
-def _job(edition: str, area_code: str, chapter: str) -> Job:
+def _noted(edition: str) -> Path:
+    return build_dir() / "cache" / f"checked-{edition}.json"
+
+
+def _checked_before(inputs: Inputs) -> _Offer | None:
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        noted = json.loads(_noted(inputs.edition).read_text(encoding="utf-8"))
+        if noted["everything"] == inputs.everything:
+            return _Offer(noted["areas"], noted["chapters"])
+    return None
+
+
+def _note_checked(inputs: Inputs, offer: _Offer) -> None:
+    noted = {"everything": inputs.everything, "areas": dict(offer.areas), "chapters": list(offer.chapters)}
+    with suppress(OSError):  # it only saves time
+        write_atomically(_noted(inputs.edition), json.dumps(noted))
+
+
+def _job(edition: str, area_code: str, chapter: str, leaves: int) -> Job:
     output = build_dir() / "editions" / edition / area_code / f"{chapter}.ipynb"
-    return Job(edition, area_code, chapter, _template(chapter), output, home())
+    return Job(edition, area_code, chapter, _template(chapter), output, home(), leaves)
 
 
 def _template(chapter: str) -> Path:
     return home() / "notebooks" / f"{chapter}.ipynb"
 
 
-def _chosen_chapters(edition: Edition, chapters: Iterable[str]) -> list[str]:
+def _chosen_chapters(edition: "Edition", chapters: Iterable[str]) -> list[str]:
     wanted = list(dict.fromkeys(chapters))
     for chapter in wanted:
         if chapter not in edition.chapters:
@@ -92,6 +141,7 @@ def _chosen_chapters(edition: Edition, chapters: Iterable[str]) -> list[str]:
 
 def _check_indicators(params: Path) -> None:
     """Every indicator names tables that the data catalogue has."""
+    from cbs_analysis.edition import load_indicators
     from cbs_analysis.sources import sources
 
     tables = [source.table for source in sources()]
@@ -103,7 +153,7 @@ def _check_indicators(params: Path) -> None:
                 )
 
 
-def _check_years(edition: Edition, data: Path) -> None:
+def _check_years(edition: "Edition", data: Path) -> None:
     """The years an edition names are years that its tables hold."""
     from cbs_analysis.sources import read
 
@@ -122,6 +172,8 @@ def _check_years(edition: Edition, data: Path) -> None:
 
 def _check_commentary(params: Path, data: Path) -> None:
     """Every area's own file is readable and belongs to an area of some geography."""
+    from cbs_analysis.edition import load_commentary
+
     known: set[str] | None = None
     for path in sorted((params / "areas").glob("[!.]*")):
         if path.suffix != ".yml":
@@ -134,7 +186,9 @@ def _check_commentary(params: Path, data: Path) -> None:
 
 
 def _every_area(data: Path) -> set[str]:
-    trees: list[Geography] = [load_geography(name, data) for name in geography_names(data)]
+    from cbs_analysis.geography import geography_names, load_geography
+
+    trees = [load_geography(name, data) for name in geography_names(data)]
     return {code for tree in trees for code in tree.areas}
 
 

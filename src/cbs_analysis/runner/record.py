@@ -1,13 +1,16 @@
-"""What became of each notebook: the run record of an edition, for the person who ran it and for the pages
-that say what is missing.
+"""What became of each notebook: the run record of an edition, for the person who ran it, for the pages that say what is
+missing, and for the next run, which makes only what has changed.
 
-Kept in `build/editions/<edition>/run.json`. A run of some areas or chapters is laid over what earlier runs
-recorded.
+Kept in `build/editions/<edition>/run.json`; while a run is at work, what has ended since is in `run.journal` beside it,
+a line of JSON each, on the disk before the next notebook is taken up. A run of some areas or chapters is laid over what
+earlier runs recorded.
 """
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+import os
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +19,7 @@ from cbs_analysis.home import build_dir
 from cbs_analysis.runner.files import write_atomically
 
 Status = Literal["done", "failed"]
+JOURNAL = "run.journal"
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,8 @@ class NotebookRecord:
     """One notebook's outcome. `cell` is the number Jupyter shows beside the cell that failed, as in `[7]`.
 
     `error`, `message` and `traceback` (its last lines, without colour codes) are None where the notebook is
-    done; `cell` and `traceback` also where the failure lay outside any cell.
+    done; `cell` and `traceback` also where the failure lay outside any cell. `made_from` names what the notebook was
+    made from, part by part with its digest; `digest` is that of the executed notebook's own bytes.
     """
 
     area_code: str
@@ -34,6 +39,8 @@ class NotebookRecord:
     error: str | None = None
     message: str | None = None
     traceback: str | None = None
+    made_from: Mapping[str, str] = field(default_factory=dict)
+    digest: str = ""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -64,28 +71,48 @@ class Run:
         return tuple(record for record in self.notebooks if record.status == "failed")
 
 
+class Journal:
+    """Takes down outcomes as they come, for the one process that holds the edition."""
+
+    def __init__(self, edition: str, offered: Iterable[tuple[str, str]]) -> None:
+        self.edition, self._offered = edition, tuple(offered)
+        if _journal_path(edition).exists():
+            self.fold()
+
+    def append(self, record: NotebookRecord) -> None:
+        """Have a record on the disk before returning. Raises OSError where it cannot be written."""
+        path = _journal_path(self.edition)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab") as file:
+            file.write(json.dumps(asdict(record), ensure_ascii=False).encode("utf-8") + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def fold(self) -> None:
+        """Lay the journal over run.json, in pack order, and end it. What the edition no longer offers is dropped."""
+        known = {record.key: record for record in read_run(self.edition).notebooks}
+        kept = tuple(known[key] for key in self._offered if key in known)
+        write_run(Run(self.edition, version("cbs-analysis"), kept))
+        _journal_path(self.edition).unlink(missing_ok=True)
+
+
 def run_path(edition: str) -> Path:
     return build_dir() / "editions" / edition / "run.json"
 
 
 def read_run(edition: str) -> Run:
     """The record of an edition; without notebooks where none was run, or where the file is no run record."""
-    try:
+    known: dict[tuple[str, str], NotebookRecord] = {}
+    written = version("cbs-analysis")
+    with suppress(FileNotFoundError, ValueError, KeyError, TypeError):
         content = json.loads(run_path(edition).read_text(encoding="utf-8"))
-        notebooks = tuple(_known_fields(entry) for entry in content["notebooks"])
-        return Run(edition, content["version"], notebooks)
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
-        return Run(edition, version("cbs-analysis"))
-
-
-def record_outcome(edition: str, record: NotebookRecord, offered: Iterable[tuple[str, str]]) -> None:
-    """Lay one notebook's outcome over the edition's record.
-
-    `offered` is every (area code, chapter) of the edition in pack order; records of any other are dropped.
-    """
-    known = {earlier.key: earlier for earlier in read_run(edition).notebooks} | {record.key: record}
-    kept = tuple(known[key] for key in offered if key in known)
-    write_run(Run(edition, version("cbs-analysis"), kept))
+        records = [_known_fields(entry) for entry in content["notebooks"]]
+        written, known = content["version"], {record.key: record for record in records}
+    for line in _journal_lines(edition):
+        with suppress(ValueError, TypeError):  # the last line, where writing it was cut off
+            record = _known_fields(json.loads(line))
+            known[record.key] = record
+    return Run(edition, written, tuple(known.values()))
 
 
 def write_run(run: Run) -> None:
@@ -95,6 +122,17 @@ def write_run(run: Run) -> None:
         "notebooks": [asdict(one) for one in run.notebooks],
     }
     write_atomically(run_path(run.edition), json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
+def _journal_path(edition: str) -> Path:
+    return run_path(edition).with_name(JOURNAL)
+
+
+def _journal_lines(edition: str) -> list[bytes]:
+    try:
+        return _journal_path(edition).read_bytes().splitlines()
+    except FileNotFoundError:
+        return []
 
 
 def _known_fields(entry: dict[str, Any]) -> NotebookRecord:

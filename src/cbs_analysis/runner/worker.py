@@ -7,12 +7,13 @@ import os
 import signal
 import tempfile
 import threading
+from collections.abc import Mapping
 from multiprocessing.connection import wait
 from types import FrameType
 
-from cbs_analysis.runner.execute import execute
+from cbs_analysis.runner.execute import Result, execute
+from cbs_analysis.runner.limits import Limits
 from cbs_analysis.runner.plan import Job
-from cbs_analysis.runner.record import NotebookRecord
 
 SECONDS_TO_LEAVE = 10
 
@@ -20,15 +21,16 @@ _is_worker = False
 _is_busy = False
 
 
-def start(scratch: str) -> None:
+def start(scratch: str, shared: Mapping[str, str]) -> None:
     """Prepare a process of the pool, whose temporary files go into `scratch`: a killed process cannot tidy
-    up.
+    up. `shared` is added to its environment.
 
     Ctrl-C is the batch's to handle: it then tells its workers to leave.
     """
     global _is_worker
     _is_worker = True
     tempfile.tempdir = scratch
+    os.environ.update(shared)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
@@ -36,12 +38,12 @@ def start(scratch: str) -> None:
     threading.Thread(target=_leave_with_the_batch, daemon=True).start()
 
 
-def work(job: Job, timeout: int) -> NotebookRecord:
+def work(job: Job, limits: Limits) -> Result:
     """Execute one job. When the process is told to leave meanwhile, its kernel is stopped first."""
     global _is_busy
     _is_busy = True
     try:
-        return execute(job, timeout)
+        return execute(job, limits)
     except KeyboardInterrupt:
         if _is_worker:
             os._exit(128 + signal.SIGTERM)  # anything gentler is caught by the pool, which then sends the next job

@@ -4,6 +4,8 @@
 the figures may be used.
 """
 
+import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
@@ -24,7 +26,7 @@ from cbs_analysis.sources import (
 from cbs_analysis.sources.catalogue import Source, source, sources
 from cbs_analysis.sources.checking import SCHEMA_RULE, CheckResult, read_table, schema_result
 
-__all__ = ["READERS", "CheckResult", "Source", "check_all", "read", "source", "sources"]
+__all__ = ["READERS", "READ_EVENT", "CheckResult", "Source", "check_all", "read", "source", "sources"]
 
 
 class Feed(Protocol):
@@ -49,18 +51,46 @@ _FEEDS: tuple[Feed, ...] = (
     commissioning_paper,
 )
 READERS: Mapping[str, Feed] = {feed.TABLE: feed for feed in _FEEDS}
+READ_EVENT = "cbs_analysis.sources.read"
+NANOSECONDS_TO_SETTLE = 2_000_000_000
+
+Stamp = tuple[tuple[str, int, int, int], ...]
+_read: dict[str, tuple[tuple[Path, Stamp], pd.DataFrame]] = {}
 
 
 def read(table: str, data: Path) -> pd.DataFrame:
-    """A table by its name in the data catalogue, checked on the way in.
+    """A table by its name in the data catalogue, checked on the way in. Do not change its values in place.
 
-    Raises DataError where it does not pass, UserError where no feed or reference table has that name.
+    Read and checked once for as long as no file of the data folder changes. Raises DataError where it does not pass,
+    UserError where no feed or reference table has that name. Raises the auditing event READ_EVENT with the table.
     """
+    sys.audit(READ_EVENT, table)
+    stamp = (data, _stamp(data))
+    known = _read.get(table)
+    if known is None or known[0] != stamp:
+        known = stamp, _checked(table, data)
+        if _is_settled(stamp[1]):
+            _read[table] = known
+    return known[1].copy(deep=False)
+
+
+def _checked(table: str, data: Path) -> pd.DataFrame:
     if table in READERS:
         return READERS[table].read(data)
     if table in reference.TABLES:
         return read_table(data, table)
     raise UserError(f"table: {table!r} is not a source; {nearest(table, [*READERS, *reference.TABLES])}")
+
+
+def _stamp(data: Path) -> Stamp:
+    """Which files lie in the data folder, each with its inode, size and time of change in nanoseconds."""
+    found = [(path, path.stat()) for path in sorted(data.rglob("*")) if path.is_file()]
+    return tuple((str(path), stat.st_ino, stat.st_size, stat.st_mtime_ns) for path, stat in found)
+
+
+def _is_settled(stamp: Stamp) -> bool:
+    """A file changed just now may change again without its time saying so: clocks of file systems are coarse."""
+    return all(changed < time.time_ns() - NANOSECONDS_TO_SETTLE for *_, changed in stamp)
 
 
 def check_all(data: Path) -> list[CheckResult]:

@@ -1,0 +1,156 @@
+"""What a notebook is made from, part by part, as digests: the key that says whether it has to be made again.
+
+The parts are the template, the edition and the definitions of indicators, every source that the notebook declares with
+its description, the reference tables, the package's source, the lock file and the libraries. Nothing else may reach an
+executed notebook, so the same key means the same bytes.
+"""
+
+import ast
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from functools import cache, cached_property
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import cbs_analysis
+from cbs_analysis.errors import DataError, UserError, nearest
+
+DESCRIPTION = "datapackage.json"
+REFERENCE = "reference"
+NAME = "sources"
+Parts = Mapping[str, str]
+
+
+class Inputs:
+    """The files of a home and of this installation, each read and digested once."""
+
+    def __init__(self, home: Path, edition: str) -> None:
+        self.home, self.edition = home, edition
+        self._notebooks: dict[str, dict[str, str]] = {}
+
+    def parts(self, chapter: str) -> dict[str, str]:
+        """Each part of what a chapter of the edition is made from, with its digest; the same for every area."""
+        if chapter not in self._notebooks:
+            template = self.home / "notebooks" / f"{chapter}.ipynb"
+            declared = declared_sources(template)
+            self._notebooks[chapter] = {
+                "notebook": _digest_of(template),
+                **{f"figures: {table}": self._table(table, template) for table in declared},
+                **self._shared,
+            }
+        return self._notebooks[chapter]
+
+    @cached_property
+    def everything(self) -> str:
+        """One digest of all parameters, figures, notebooks and code: while it stands, a plan made once stands."""
+        folders = [self.home / name for name in ("params", "data", "notebooks")]
+        files = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
+        named = {path.relative_to(self.home).as_posix(): _digest_of(path) for path in files}
+        return digest(named | made_with())
+
+    @cached_property
+    def _shared(self) -> dict[str, str]:
+        reference = sorted((self.home / "data" / REFERENCE).glob("*"))
+        tables = {path.name: _digest_of(path) for path in reference}
+        described = {name: entry for name, entry in self._described.items() if entry["path"].startswith(REFERENCE)}
+        lock = self.home / "requirements.lock"
+        return {
+            "edition": _digest_of(self.home / "params" / "editions" / f"{self.edition}.yml"),
+            "indicators": _digest_of(self.home / "params" / "indicators.yml"),
+            "reference tables": digest([tables, described]),
+            "lock file": _digest_of(lock) if lock.exists() else "none",
+            **made_with(),
+        }
+
+    @cached_property
+    def _described(self) -> dict[str, Any]:
+        try:
+            package = json.loads((self.home / "data" / DESCRIPTION).read_text(encoding="utf-8"))
+            return {entry["name"]: entry for entry in package["resources"]}
+        except (OSError, ValueError, KeyError, TypeError):
+            raise DataError(f"data/{DESCRIPTION} is missing or broken; it must describe every table") from None
+
+    def _table(self, table: str, template: Path) -> str:
+        if table not in self._described:
+            near = nearest(table, self._described)
+            raise UserError(f"notebooks/{template.name}: {NAME}: {table!r} is not a table; {near}")
+        entry = self._described[table]
+        return digest([entry, _digest_of(self.home / "data" / entry["path"])])
+
+
+def declared_sources(template: Path) -> tuple[str, ...]:
+    """The tables that a notebook declares: the list that one of its code cells calls `sources`.
+
+    Raises UserError where there is none, or it is not a plain list of names.
+    """
+    shown = f"notebooks/{template.name}"
+    found = [value for source in _code(template) for value in _assigned(source)]
+    if len(found) != 1:
+        wanted = f'say once which tables the chapter reads, as {NAME} = ["monthly_activity_return"]'
+        raise UserError(f"{shown}: {len(found) or 'no'} cells set {NAME}; {wanted}")
+    try:
+        tables = ast.literal_eval(found[0])
+    except ValueError:
+        tables = None
+    if not isinstance(tables, list) or not all(isinstance(table, str) for table in tables):
+        raise UserError(f"{shown}: {NAME} must be a plain list of table names, which can be read without running it")
+    return tuple(dict.fromkeys(tables))
+
+
+def why(before: Parts | None, now: Parts) -> str:
+    """What has changed between the parts of an earlier run and those of now, in words."""
+    if not before:
+        return "what it was made from is not recorded"
+    changed = [name for name in now if name in before and before[name] != now[name]]
+    new, gone = [name for name in now if name not in before], [name for name in before if name not in now]
+    said = [
+        f"{', '.join(names)} {what}" for names, what in ((changed, "changed"), (new, "new"), (gone, "gone")) if names
+    ]
+    return "; ".join(said)
+
+
+def digest(value: object) -> str:
+    """A short digest of anything that JSON can write, the same in any order of keys."""
+    return blake2b(json.dumps(value, sort_keys=True).encode(), digest_size=12).hexdigest()
+
+
+def digest_of_bytes(content: bytes) -> str:
+    return blake2b(content, digest_size=12).hexdigest()
+
+
+@cache
+def made_with() -> dict[str, str]:
+    """The code that makes a notebook: this package's source, and every library with its version."""
+    root = Path(cbs_analysis.__file__).parent
+    source = {path.relative_to(root).as_posix(): _digest_of(path) for path in sorted(root.rglob("*.py"))}
+    libraries = sorted(
+        path.name for folder in map(Path, sys.path) if folder.is_dir() for path in folder.glob("*.dist-info")
+    )
+    return {"package": digest(source), "libraries": digest([sys.version, libraries])}
+
+
+def _digest_of(path: Path) -> str:
+    try:
+        return digest_of_bytes(path.read_bytes())
+    except OSError as error:
+        raise DataError(f"{path.parent.name}/{path.name} cannot be read: {error.strerror}") from None
+
+
+def _code(template: Path) -> list[str]:
+    cells = json.loads(template.read_text(encoding="utf-8"))["cells"]
+    return ["".join(cell["source"]) for cell in cells if cell.get("cell_type") == "code"]
+
+
+def _assigned(source: str) -> Sequence[ast.expr]:
+    try:
+        body = ast.parse(source).body
+    except SyntaxError:  # a magic, or a cell that will fail when it is run
+        return []
+    return [
+        statement.value
+        for statement in body
+        if isinstance(statement, ast.Assign)
+        and any(isinstance(target, ast.Name) and target.id == NAME for target in statement.targets)
+    ]
