@@ -38,7 +38,7 @@ def params_dir() -> Path:
     return home() / "params"
 
 
-def build_dir() -> Path:
-    """Where everything made is written: `CBS_BUILD`, else `build` in the home."""
+def build_dir(of: Path | None = None) -> Path:
+    """Where everything made is written: `CBS_BUILD`, else `build` in the home, or in another one."""
     named = os.environ.get("CBS_BUILD")
-    return Path(named).expanduser().resolve() if named else home() / "build"
+    return Path(named).expanduser().resolve() if named else (of or home()) / "build"

@@ -1,7 +1,7 @@
 """An open pack: one area in one edition, with the figures that its chapters read.
 
-Every notebook starts with `pack = open_pack(area_code, edition, sources)`. A pack reads each source once, checks it on the
-way in, and knows which areas stand beside its own.
+Every notebook starts with `pack = open_pack(area_code, edition, sources)`. A pack reads each source once, checks it on
+the way in, and knows which areas stand beside its own.
 """
 
 import sys

@@ -142,10 +142,10 @@ def packs(
     started = time.monotonic()
     progress = Events(len(plan.jobs)) if as_json else Progress(len(plan.jobs), show.console())
     try:
-        with progress, _pool(cluster) as pool:
+        with progress, _workers(cluster, jobs) as (pool, workers):
             records = run_plan(
                 plan,
-                workers=jobs,
+                workers=workers,
                 limits=Limits(timeout, int(memory * 1024**3)),
                 only_failed=retry_failed,
                 on_event=progress.tell,
@@ -301,16 +301,17 @@ def check(
 
 
 @contextmanager
-def _pool(cluster: str | None) -> "Iterator[Pool]":
-    from cbs_analysis.runner import worker_pool
+def _workers(address: str | None, jobs: int | None) -> "Iterator[tuple[Pool, int]]":
+    """Where notebooks run, and how many at once: this machine's processes, or a cluster's."""
+    from cbs_analysis.runner import default_workers, worker_pool
 
-    if cluster is None:
-        yield worker_pool
+    if address is None:
+        yield worker_pool, jobs or default_workers()
         return
-    from cbs_analysis.runner.cluster import cluster_pool
+    from cbs_analysis.runner.cluster import cluster
 
-    with cluster_pool(cluster) as pool:
-        yield pool
+    with cluster(address) as found:
+        yield found.pool, jobs or found.workers
 
 
 def _checked_geography(name: str) -> "Geography":

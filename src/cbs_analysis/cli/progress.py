@@ -68,9 +68,8 @@ class Progress:
             self._say(line, "red" if is_failed else "")
 
     def _described(self) -> str:
-        counts = [
-            f"{number} {said}" for number, said in ((self.failed, "failed"), (self.cached, "as before")) if number
-        ]
+        known = ((self.failed, "failed"), (self.cached, "as before"))
+        counts = [f"{number} {said}" for number, said in known if number]
         areas = list(dict.fromkeys(self._out))
         more = f" and {len(areas) - AREAS_SHOWN} more" if len(areas) > AREAS_SHOWN else ""
         running = [f"now {', '.join(areas[:AREAS_SHOWN])}{more}"] if areas else []

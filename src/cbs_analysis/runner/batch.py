@@ -172,7 +172,7 @@ class _Batch:
                 except BrokenExecutor:
                     return self._collected(out)
                 done, _ = wait(out, return_when=FIRST_COMPLETED)
-                if any(isinstance(future.exception(), BrokenExecutor) for future in done):
+                if any(map(_is_lost, done)):
                     return self._collected(out)
                 for future in done:
                     job = out.pop(future)
@@ -184,11 +184,16 @@ class _Batch:
         wait(out)
         suspects = []
         for future, job in out.items():
-            if isinstance(future.exception(), BrokenExecutor):
+            if _is_lost(future):
                 suspects.append(job)
             else:
                 self.on_result(job, _outcome(job, future))
         return suspects
+
+
+def _is_lost(future: Future[Result]) -> bool:
+    """Whether a job's place of work is gone, with the job."""
+    return future.cancelled() or isinstance(future.exception(), BrokenExecutor)
 
 
 def _outcome(job: Job, future: Future[Result]) -> Result:

@@ -7,6 +7,7 @@ executed notebook, so the same key means the same bytes.
 
 import ast
 import json
+import platform
 import sys
 from collections.abc import Mapping, Sequence
 from functools import cache, cached_property
@@ -20,6 +21,8 @@ from cbs_analysis.errors import DataError, UserError, nearest
 DESCRIPTION = "datapackage.json"
 REFERENCE = "reference"
 NAME = "sources"
+NOTEBOOKS = "notebooks"
+FOLDERS = ("params", "data", NOTEBOOKS)
 Parts = Mapping[str, str]
 
 
@@ -33,7 +36,7 @@ class Inputs:
     def parts(self, chapter: str) -> dict[str, str]:
         """Each part of what a chapter of the edition is made from, with its digest; the same for every area."""
         if chapter not in self._notebooks:
-            template = self.home / "notebooks" / f"{chapter}.ipynb"
+            template = self.home / NOTEBOOKS / f"{chapter}.ipynb"
             declared = declared_sources(template)
             self._notebooks[chapter] = {
                 "notebook": _digest_of(template),
@@ -41,14 +44,6 @@ class Inputs:
                 **self._shared,
             }
         return self._notebooks[chapter]
-
-    @cached_property
-    def everything(self) -> str:
-        """One digest of all parameters, figures, notebooks and code: while it stands, a plan made once stands."""
-        folders = [self.home / name for name in ("params", "data", "notebooks")]
-        files = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
-        named = {path.relative_to(self.home).as_posix(): _digest_of(path) for path in files}
-        return digest(named | made_with())
 
     @cached_property
     def _shared(self) -> dict[str, str]:
@@ -78,6 +73,18 @@ class Inputs:
             raise UserError(f"notebooks/{template.name}: {NAME}: {table!r} is not a table; {near}")
         entry = self._described[table]
         return digest([entry, _digest_of(self.home / "data" / entry["path"])])
+
+
+def files_of_home(home: Path) -> list[Path]:
+    """Every file of parameters, figures and notebooks, in the order of their paths."""
+    found = (path for name in FOLDERS for path in sorted((home / name).rglob("*")))
+    return [path for path in found if path.is_file()]
+
+
+def digest_of_home(home: Path) -> str:
+    """One digest of all parameters, figures, notebooks and code: while it stands, a plan made once stands."""
+    named = {path.relative_to(home).as_posix(): _digest_of(path) for path in files_of_home(home)}
+    return digest(named | made_with())
 
 
 def declared_sources(template: Path) -> tuple[str, ...]:
@@ -128,7 +135,7 @@ def made_with() -> dict[str, str]:
     libraries = sorted(
         path.name for folder in map(Path, sys.path) if folder.is_dir() for path in folder.glob("*.dist-info")
     )
-    return {"package": digest(source), "libraries": digest([sys.version, libraries])}
+    return {"package": digest(source), "libraries": digest([platform.python_version(), libraries])}
 
 
 def _digest_of(path: Path) -> str:

@@ -8,14 +8,14 @@ source against its rules, then the areas that those sources describe, and what e
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cbs_analysis.errors import DataError, UserError, nearest
 from cbs_analysis.home import build_dir, data_dir, home, params_dir
 from cbs_analysis.runner.files import write_atomically
-from cbs_analysis.runner.inputs import Inputs, Parts
+from cbs_analysis.runner.inputs import NOTEBOOKS, Inputs, Parts, digest_of_home
 
 if TYPE_CHECKING:
     from cbs_analysis.edition import Edition
@@ -40,6 +40,10 @@ class Job:
     def failed_output(self) -> Path:
         """Where a partly executed notebook is kept when a cell failed."""
         return self.output.with_name(f"{self.chapter}.failed.ipynb")
+
+    def at(self, home: Path) -> "Job":
+        """The same job with its inputs in another home."""
+        return replace(self, home=home, template=home / NOTEBOOKS / self.template.name)
 
 
 @dataclass(frozen=True)
@@ -110,13 +114,13 @@ def _noted(edition: str) -> Path:
 def _checked_before(inputs: Inputs) -> _Offer | None:
     with suppress(OSError, ValueError, KeyError, TypeError):
         noted = json.loads(_noted(inputs.edition).read_text(encoding="utf-8"))
-        if noted["everything"] == inputs.everything:
+        if noted["everything"] == digest_of_home(inputs.home):
             return _Offer(noted["areas"], noted["chapters"])
     return None
 
 
 def _note_checked(inputs: Inputs, offer: _Offer) -> None:
-    noted = {"everything": inputs.everything, "areas": dict(offer.areas), "chapters": list(offer.chapters)}
+    noted = {"everything": digest_of_home(inputs.home), "areas": dict(offer.areas), "chapters": list(offer.chapters)}
     with suppress(OSError):  # it only saves time
         write_atomically(_noted(inputs.edition), json.dumps(noted))
 
@@ -127,7 +131,7 @@ def _job(edition: str, area_code: str, chapter: str, leaves: int) -> Job:
 
 
 def _template(chapter: str) -> Path:
-    return home() / "notebooks" / f"{chapter}.ipynb"
+    return home() / NOTEBOOKS / f"{chapter}.ipynb"
 
 
 def _chosen_chapters(edition: "Edition", chapters: Iterable[str]) -> list[str]:

@@ -16,7 +16,7 @@ def kernel_environment(home: Path, scratch: Path | None = None) -> dict[str, str
 
     `scratch` is the folder for the kernel's own files, made where it is missing.
     """
-    folders = {"CBS_HOME": home, "CBS_BUILD": build_dir()}
+    folders = {"CBS_HOME": home, "CBS_BUILD": build_dir(home)}
     if scratch:
         private = {"IPYTHONDIR": scratch / "ipython", "JUPYTER_RUNTIME_DIR": scratch / "runtime"}
         for folder in private.values():

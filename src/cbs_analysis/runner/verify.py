@@ -4,17 +4,14 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from cbs_analysis.home import home
 from cbs_analysis.runner.batch import Event, default_workers, run
 from cbs_analysis.runner.execute import Result
-from cbs_analysis.runner.inputs import digest_of_bytes
+from cbs_analysis.runner.inputs import FOLDERS, digest_of_bytes
 from cbs_analysis.runner.plan import Job, Plan
-
-FOLDERS = ("params", "data", "notebooks")
 
 
 def verify(plan: Plan, on_event: Callable[[Event], None] = lambda event: None) -> list[tuple[str, str]]:
@@ -30,7 +27,7 @@ def verify(plan: Plan, on_event: Callable[[Event], None] = lambda event: None) -
             shutil.copytree(home() / name, elsewhere / name)
         first = _digests(plan.jobs, default_workers() + 1, on_event)
         with _at_home_in(elsewhere):
-            moved = [_moved(job, elsewhere) for job in reversed(plan.jobs)]
+            moved = [job.at(elsewhere) for job in reversed(plan.jobs)]
             second = _digests(moved, default_workers(), on_event)
     return [
         (f"{area} {chapter}", _difference(first[area, chapter], second[area, chapter]))
@@ -57,10 +54,6 @@ def _digests(
 def _difference(first: str, second: str) -> str:
     failed = [said for said in (first, second) if said.startswith("failed")]
     return failed[0] if failed else "the two runs differ"
-
-
-def _moved(job: Job, elsewhere: Path) -> Job:
-    return replace(job, home=elsewhere, template=elsewhere / "notebooks" / job.template.name)
 
 
 @contextmanager

@@ -29,6 +29,8 @@ LONGEST_ADDRESS = 100  # of a Unix socket, in bytes
 # Read by a library once, when it is imported: a process that was started with other values is of no use.
 READ_AT_IMPORT = ("PYTHON", "LD_", "LC_", "LANG", "MPL", "NUMBA")
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+# A process that is forked has one thread; and debugpy is not to warn on the terminal of frozen modules.
+AS_NEEDED = {**dict.fromkeys(THREADS, "1"), "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
 
 
 class NotToBeHadError(Exception):
@@ -199,7 +201,8 @@ def _start(env: Mapping[str, str], wanted: str) -> WarmProcess:
         process = subprocess.Popen(
             [sys.executable, "-P", "-c", run],
             stdin=subprocess.DEVNULL,
-            env={**dict.fromkeys(THREADS, "1"), **{key: value for key, value in env.items() if key != ADDRESS}},
+            env={**AS_NEEDED, **{key: value for key, value in env.items() if key != ADDRESS}},
+            stdout=subprocess.DEVNULL,
             cwd="/",
             pass_fds=(listening.fileno(), lifeline),
             start_new_session=True,

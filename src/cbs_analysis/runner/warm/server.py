@@ -21,6 +21,7 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 LENGTH = 4
@@ -111,7 +112,11 @@ class Server:
         """The owner is gone, or wants no more kernels of this process: no more are made."""
         self._selector.unregister(self._lifeline)
         self._selector.unregister(self._listening)
+        address = Path(self._listening.getsockname())
         self._listening.close()
+        with suppress(OSError):
+            address.unlink(missing_ok=True)
+            address.parent.rmdir()
         self._is_retired = True
 
     def _forget_everything(self) -> None:
