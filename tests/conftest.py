@@ -14,7 +14,9 @@ MakeHome = Callable[..., Path]
 
 def _write_template(path: Path, *cells: str) -> Path:
     notebook = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}})
-    first = nbformat.v4.new_code_cell('area_code = "none"\nedition = "none"', metadata={"tags": ["parameters"]})
+    declared = any("sources =" in source for source in cells)
+    parameters = 'area_code = "none"\nedition = "none"' + ("" if declared else "\nsources = []")
+    first = nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]})
     notebook.cells = [first, *(nbformat.v4.new_code_cell(source) for source in cells)]
     for position, cell in enumerate(notebook.cells):
         cell["id"] = f"fixed-{position}"
@@ -26,7 +28,7 @@ def _write_template(path: Path, *cells: str) -> Path:
 @pytest.fixture
 def write_template() -> Callable[..., Path]:
     """Write a notebook: `write_template(path, "a cell", "another")`, after a cell that sets the two
-    parameters.
+    parameters and, where no other cell does, declares that no source is read.
     """
     return _write_template
 
