@@ -51,7 +51,7 @@ _INHERITED = (
 def vega_lite(chart: altair.TopLevelMixin) -> dict[str, Any]:
     """The chart as a Vega-Lite 5 specification with its data inside, whatever Altair theme is switched on."""
     with altair.theme.enable("none"):
-        specification: dict[str, Any] = chart.to_dict()
+        specification: dict[str, Any] = chart.to_dict(validate=False)
     return {**specification, "$schema": theme.VEGA_LITE_SCHEMA}
 
 

@@ -24,6 +24,7 @@ from cbs_analysis.evidence.charts.marks import (
     Note,
     axis_room,
     finish,
+    house_made,
     inline,
     key,
     marker,
@@ -45,6 +46,7 @@ from cbs_analysis.evidence.charts.months import (
 HEIGHT = 300
 
 
+@house_made
 def control(
     frame: pd.DataFrame,
     *,
@@ -134,7 +136,7 @@ def _limits(runs: list[dict[str, Any]], scale: Linear) -> list[Layer]:
     band = (
         alt.Chart(inline("limits", rows))
         .mark_rect(color=theme.BAND)
-        .encode(x=x, x2="x2:Q", y=value_y(scale, "low"), y2="high:Q")
+        .encode(x=x, x2=alt.X2("x2:Q"), y=value_y(scale, "low"), y2=alt.Y2("high:Q"))
     )
     layers = [band]
     for field, dash, colour in (
@@ -145,7 +147,7 @@ def _limits(runs: list[dict[str, Any]], scale: Linear) -> list[Layer]:
         layers.append(
             alt.Chart(inline("limits", rows))
             .mark_rule(color=colour, strokeDash=dash, strokeWidth=1.5)
-            .encode(x=x, x2="x2:Q", y=value_y(scale, field))
+            .encode(x=x, x2=alt.X2("x2:Q"), y=value_y(scale, field))
         )
     return layers
 
@@ -217,6 +219,6 @@ def _breaks(breaks: Sequence[tuple[Any, str]], series: pd.DataFrame, width: floa
     rule = (
         alt.Chart(inline("breaks", rules))
         .mark_rule(color=theme.INK, strokeDash=[2, 3], strokeWidth=1.5)
-        .encode(x=alt.X("x:Q", scale=None, axis=None), y=alt.Y("y:Q", scale=None, axis=None), y2="y2:Q")
+        .encode(x=alt.X("x:Q", scale=None, axis=None), y=alt.Y("y:Q", scale=None, axis=None), y2=alt.Y2("y2:Q"))
     )
     return [rule, *notes(texts, "break_labels")]

@@ -16,6 +16,7 @@ from cbs_analysis.evidence.charts.marks import (
     Note,
     axis_room,
     finish,
+    house_made,
     inline,
     key,
     marked,
@@ -32,6 +33,7 @@ from cbs_analysis.evidence.charts.months import boundary, by_month, iso, month_a
 HEIGHT = 320
 
 
+@house_made
 def fan(
     history: pd.DataFrame,
     forecast: pd.DataFrame,
@@ -110,7 +112,7 @@ def _range(ahead: pd.DataFrame, level: str, colour: str, x: alt.X, scale: Linear
         for month, lower, upper in zip(ahead.index, ahead[f"lower_{level}"], ahead[f"upper_{level}"], strict=True)
     ]
     chart = alt.Chart(inline(f"range_{level}", rows)).mark_area(color=colour, line=False)
-    layer: Layer = chart.encode(x=x, y=value_y(scale), y2="upper:Q")
+    layer: Layer = chart.encode(x=x, y=value_y(scale), y2=alt.Y2("upper:Q"))
     return layer
 
 
@@ -124,7 +126,7 @@ def _boundary(place: float, height: float) -> Layer:
     layer: Layer = (
         alt.Chart(inline("boundary", [{"x": place, "y": 0, "y2": height}]))
         .mark_rule(color=theme.RULE, strokeDash=[2, 3], strokeWidth=1.5)
-        .encode(x=alt.X("x:Q", scale=None, axis=None), y=alt.Y("y:Q", scale=None, axis=None), y2="y2:Q")
+        .encode(x=alt.X("x:Q", scale=None, axis=None), y=alt.Y("y:Q", scale=None, axis=None), y2=alt.Y2("y2:Q"))
     )
     return layer
 

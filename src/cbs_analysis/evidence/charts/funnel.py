@@ -22,6 +22,7 @@ from cbs_analysis.evidence.charts.marks import (
     Note,
     axis_room,
     finish,
+    house_made,
     inline,
     key,
     marker,
@@ -69,6 +70,7 @@ class _Box:
         return not apart_x and self.top < other.bottom and other.top < self.bottom
 
 
+@house_made
 def funnel(
     points: pd.DataFrame,
     limits: pd.DataFrame,
@@ -189,7 +191,7 @@ def _chance_bands(curves: pd.DataFrame, x_scale: Linear, x: alt.X, y: alt.Y) -> 
             )
         )
         .mark_area(clip=True, color=colour, line=False)
-        .encode(x=x, y=y, y2="upper:Q")
+        .encode(x=x, y=y, y2=alt.Y2("upper:Q"))
         for part, colour in CHANCE_BANDS.items()
     ]
 
@@ -215,7 +217,7 @@ def _funnel_curves(
     return [
         alt.Chart(inline(f"limits_{part}", drawn[part]))
         .mark_line(clip=True, color=colour, strokeDash=dash, strokeWidth=1.5, interpolate="monotone")
-        .encode(x=x, y=y, detail="line:N")
+        .encode(x=x, y=y, detail=alt.Detail("line:N"))
         for part, (dash, colour) in looks.items()
     ]
 

@@ -18,6 +18,7 @@ from cbs_analysis.evidence.charts.marks import (
     Note,
     axis_room,
     finish,
+    house_made,
     inline,
     key,
     marker,
@@ -33,6 +34,7 @@ HEIGHT = 320
 AGE_ROW = 23
 
 
+@house_made
 def components(
     frame: pd.DataFrame,
     *,
@@ -107,7 +109,7 @@ def _stacks(wide: pd.DataFrame, colours: Mapping[str, str], x: alt.X, scale: Lin
         .encode(
             x=x,
             y=value_y(scale).stack(None),
-            y2="end:Q",
+            y2=alt.Y2("end:Q"),
             color=alt.Color("colour:N", scale=None),
             tooltip=alt.Tooltip("tip:N"),
         )
@@ -153,6 +155,7 @@ def _marker_on_bar(style: theme.Style) -> dict[str, Any]:
     return marker(style) | {"stroke": theme.WHITE, "fill": style.colour, "size": style.size + 40}
 
 
+@house_made
 def age_profile(
     frame: pd.DataFrame,
     *,
@@ -224,6 +227,7 @@ def _share_rows(
     return bars, marks
 
 
+@house_made
 def distribution(
     frame: pd.DataFrame,
     *,

@@ -23,6 +23,7 @@ from cbs_analysis.evidence.charts.marks import (
     Layer,
     Note,
     finish,
+    house_made,
     inline,
     marker,
     notes,
@@ -38,6 +39,7 @@ DENSE_HEIGHT = 620
 LABEL_LIMIT = 215
 
 
+@house_made
 def ranked_intervals(
     frame: pd.DataFrame,
     *,
@@ -126,7 +128,7 @@ def _highlight(ordered: pd.DataFrame, pitch: float, left: float, width: float) -
             x=alt.value(-left),
             x2=alt.value(width),
             y=alt.Y("y:Q", scale=None, axis=None),
-            y2="y2:Q",
+            y2=alt.Y2("y2:Q"),
         )
     ]
 
@@ -143,7 +145,7 @@ def _reference(
     rule = (
         alt.Chart(inline("reference", [{"x": place, "y": -4, "y2": height}]))
         .mark_rule(color=theme.RULE, strokeWidth=1.5, strokeDash=[5, 4])
-        .encode(x=alt.X("x:Q", scale=None, axis=None), y=alt.Y("y:Q", scale=None, axis=None), y2="y2:Q")
+        .encode(x=alt.X("x:Q", scale=None, axis=None), y=alt.Y("y:Q", scale=None, axis=None), y2=alt.Y2("y2:Q"))
     )
     return [
         rule,
@@ -172,7 +174,7 @@ def _intervals(ordered: pd.DataFrame, look: Mapping[str, theme.Style], x: alt.X,
         .mark_rule()
         .encode(
             x=x,
-            x2="upper:Q",
+            x2=alt.X2("upper:Q"),
             y=alt.Y("y:Q", scale=None, axis=None),
             color=alt.Color("colour:N", scale=None),
             strokeWidth=alt.StrokeWidth("weight:Q", scale=None),

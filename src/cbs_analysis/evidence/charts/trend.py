@@ -27,6 +27,7 @@ from cbs_analysis.evidence.charts.marks import (
     Note,
     axis_room,
     finish,
+    house_made,
     inline,
     key,
     marked,
@@ -86,6 +87,7 @@ def _steps(values: pd.Series, kind: str, title: str | None) -> tuple[_Steps, pd.
     return _Steps(span, axis, names, "step", names), keyed
 
 
+@house_made
 def lines(
     frame: pd.DataFrame,
     *,
@@ -168,7 +170,7 @@ def _band_layer(name: str, band: pd.DataFrame, steps: _Steps, scale: Linear) -> 
         for place, lower, upper in zip(steps.data, band["lower"], band["upper"], strict=True)
     ]
     chart = alt.Chart(inline(name, rows)).mark_area(color=theme.OUTER_BAND, opacity=0.8)
-    layer: Layer = chart.encode(x=steps.axis, y=value_y(scale), y2="upper:Q")
+    layer: Layer = chart.encode(x=steps.axis, y=value_y(scale), y2=alt.Y2("upper:Q"))
     return layer
 
 
