@@ -101,15 +101,18 @@ class Geography:
         return pd.DataFrame(pairs, columns=["area_code", "leaf_code"])
 
     def roll_up(
-        self, frame: pd.DataFrame, by: Sequence[str], counts: Sequence[str], without: Iterable[str] = ()
-    ) -> pd.DataFrame:
-        """Counts of leaves added to every area of the tree.
+        self, frame: pd.DataFrame, by: Sequence[str], counts: Sequence[str], without: Iterable[str] = (),
+        of: Iterable[str] | None = None,
+    ) -> pd.DataFrame:  # fmt: skip
+        """Counts of leaves added to every area of the tree, or to those in `of`.
 
         `frame` has `area_code` (leaves), the columns `by` (a month, a year) and `counts`. Returns the same columns for
         all areas, less the leaves in `without`. A total is NaN where any leaf's count is missing or its row is absent:
         a gap stays a gap.
         """
         membership = self.membership[~self.membership["leaf_code"].isin(list(without))]
+        if of is not None:
+            membership = membership[membership["area_code"].isin(list(of))]
         rows = membership.merge(frame.rename(columns={"area_code": "leaf_code"}), on="leaf_code")
         grouped = rows.groupby(["area_code", *by], sort=True)[list(counts)]
         size = membership.groupby("area_code").size()

@@ -34,7 +34,7 @@ class Pack:
     indicators: dict[str, Indicator]
     data: Path
     declared: frozenset[str] | None = None
-    prepared: dict[str, pd.DataFrame] = field(default_factory=dict, repr=False)
+    everyones: "Pack | None" = field(default=None, repr=False)
     _tables: dict[str, pd.DataFrame] = field(default_factory=dict, repr=False)
     _made: dict[Hashable, object] = field(default_factory=dict, repr=False)
 
@@ -55,6 +55,19 @@ class Pack:
             self._made[key] = make()
         return cast(Made, self._made[key])
 
+    @property
+    def common(self) -> "Pack":
+        """The pack of the geography's whole, which every pack of the edition that reads the same tables shares while
+        this process lasts: what does not depend on the area is made there, once.
+        """
+        return self.everyones or self
+
+    def keeper(self, code: str) -> "Pack":
+        """The pack that keeps what is made of one area: the common one, or this one for its own group of similar
+        areas.
+        """
+        return self if code == SIMILAR else self.common
+
     @cached_property
     def above(self) -> tuple[Area, ...]:
         """The comparators that the area is part of: its sector, London, England."""
@@ -74,7 +87,7 @@ class Pack:
     def with_similar(self, members: Iterable[str]) -> "Pack":
         """The same pack, held against these leaves too, together, as the areas most like its own."""
         name = f"Similar {level_name(self.area.level, plural=True)}"
-        return replace(self, geography=self.geography.with_similar(name, members), prepared={}, _made={})
+        return replace(self, geography=self.geography.with_similar(name, members), _made={})
 
     @cached_property
     def headline(self) -> Area | None:
@@ -110,10 +123,24 @@ def open_pack(area_code: str, edition: str, tables: Sequence[str] | None = None)
             source(table, data)
         if _is_notebook():
             declared.hold_to(tables, data)
-    choices = load_edition(edition, params)
-    geography = load_geography(choices.geography, data, f"params/editions/{edition}.yml: ")
-    named = None if tables is None else frozenset(tables)
-    return Pack(geography.area(area_code), choices, geography, load_indicators(params), data, named)
+    common = _common(edition, None if tables is None else frozenset(tables), params, data)
+    return replace(common, area=common.geography.area(area_code), everyones=common, _made={})
+
+
+_opened: dict[tuple[str, frozenset[str] | None], tuple[object, Pack]] = {}
+
+
+def _common(edition: str, declared: frozenset[str] | None, params: Path, data: Path) -> Pack:
+    """The pack of the whole that others share, opened anew when a file of the parameters or figures has changed."""
+    stamps = sources.stamp(params), sources.stamp(data)
+    known, pack = _opened.get((edition, declared), (None, None))
+    if pack is None or known != stamps:
+        choices = load_edition(edition, params)
+        geography = load_geography(choices.geography, data, f"params/editions/{edition}.yml: ")
+        pack = Pack(geography.whole, choices, geography, load_indicators(params), data, declared)
+        if all(map(sources.is_settled, stamps)):
+            _opened[edition, declared] = stamps, pack
+    return pack
 
 
 def _is_notebook() -> bool:

@@ -52,11 +52,17 @@ class Counted:
 
     def months(self, pack: Pack, code: str) -> pd.Series:
         """An area's monthly counts, indexed by month; NaN where any part is missing."""
-        parts = [figures.area_months(pack, code, measure) for measure in self.measures]
-        return pd.concat(parts, axis=1).sum(axis=1, skipna=False)
+        pack = pack.keeper(code)
+
+        def make() -> pd.Series:
+            parts = [figures.area_months(pack, code, measure) for measure in self.measures]
+            return pd.concat(parts, axis=1).sum(axis=1, skipna=False)
+
+        return pack.once(("months", self.measures, code), make)
 
     def jumps(self, pack: Pack, code: str) -> list[Jump]:
         """Jumps in an area's series, known breaks among them."""
+        pack = pack.keeper(code)
 
         def make() -> list[Jump]:
             series = self.months(pack, code)
@@ -98,17 +104,26 @@ def jumps_in(series: pd.Series, days: np.ndarray) -> list[Jump]:
 
 def known(pack: Pack, measures: Iterable[str], code: str) -> list[Break]:
     """Known breaks in the leaves of an area."""
-    table, leaves = pack.read("recording_breaks"), pack.geography.leaves(code) if code in pack.geography.areas else ()
-    rows = table[table["measure"].isin(list(measures)) & table["area_code"].isin(list(leaves))]
-    return [
-        Break(
-            pack.geography.area(row.area_code),
-            row.measure,
-            pd.date_range(row.first_month, row.last_month, freq="MS"),
-            row.note,
-        )
-        for row in rows.itertuples()
-    ]
+    wanted, leaves = set(measures), set(pack.geography.leaves(code) if code in pack.geography.areas else ())
+    return [found for found in _every_break(pack.common) if found.measure in wanted and found.area.code in leaves]
+
+
+def _every_break(pack: Pack) -> list[Break]:
+    """Known breaks in the leaves of the geography."""
+
+    def make() -> list[Break]:
+        table = pack.read("recording_breaks")
+        return [
+            Break(
+                pack.geography.area(row.area_code),
+                row.measure,
+                pd.date_range(row.first_month, row.last_month, freq="MS"),
+                row.note,
+            )
+            for row in table[table["area_code"].isin(list(pack.geography.areas))].itertuples()
+        ]
+
+    return pack.once("every known break", make)
 
 
 def matters(pack: Pack, found: Break, code: str) -> bool:
@@ -143,6 +158,7 @@ def steps_by_area(
 ) -> dict[str, list[Jump]]:
     """Unexplained steps in an area's series, and in leaves so large that theirs moves the area's by this share."""
     found = {code: [jump for jump in unexplained(pack, counted, code) if jump.is_step]}
+    pack = pack.keeper(code)
     leaves = pack.geography.leaves(code) if code in pack.geography.areas else ()
     total = counted.months(pack, code).sum()
     for leaf in leaves if len(leaves) > 1 else ():
@@ -155,6 +171,7 @@ def steps_by_area(
 
 def screened(pack: Pack, counted: Counted, code: str) -> Screened:
     """An area's months with short breaks taken out, and where a known or found step starts a new level."""
+    pack = pack.keeper(code)
 
     def make() -> Screened:
         steps = {jump.month for jumps in steps_by_area(pack, counted, code).values() for jump in jumps}

@@ -4,6 +4,8 @@ For commissioners of urgent care pathways. Emergency admissions by residence, ob
 non-elective admissions by commissioner from the activity return, which shows where hospital records are missing.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -138,7 +140,7 @@ def ratio_trend(pack: Pack) -> Finding:
     shown = own["value"].iloc[-1].round(2) - own["value"].iloc[0].round(2)  # as a reader would take it from the two
     flag = flag_reason(pack)
     england = _england_change(pack, standings)
-    trends, falls = _recent_trends(pack, standings), _sharp_falls(pack, pack.area.code)
+    trends, falls = _recent_trends(pack.common, years), _sharp_falls(pack, pack.area.code)
     chart = charts.lines(
         frame,
         title="Emergency admissions, observed over expected, by year",
@@ -208,20 +210,24 @@ def _named(falls: list[tuple[str, str, float]]) -> list[str]:
     return [f"A fall of a quarter or more in one year is more likely records than care: {said}."] if falls else []
 
 
-def _recent_trends(pack: Pack, standings: dict[str, Standing]) -> pd.DataFrame:
+def _recent_trends(pack: Pack, years: Sequence[str]) -> pd.DataFrame:
     """Trend and reason of every area's last five years, indexed by area_code: see `stats.trend.recent_trend`.
 
     `is_clear` where the slope would be beyond chance too if chance were as wide as the years' scatter about it,
     `is_short` where records fall sharply from one of those years to the next.
     """
-    parts = [standing.table[figures.LIMITED].assign(start=int(year[:4])) for year, standing in standings.items()]
-    rows = pd.concat(parts).rename_axis("area_code").reset_index()
-    found = trend.recent_trend(rows, "area_code", "start", "value", "lower", "upper")
-    later = list(standings)[-trend.POINTS + 1 :]
-    return found.assign(
-        is_clear=found["chi_squared"] > trend.CHI_SQUARED * found["scatter"].clip(lower=1) ** 2,
-        is_short=[any(year in later for _, year, _ in _sharp_falls(pack, str(code))) for code in found.index],
-    )
+
+    def make() -> pd.DataFrame:
+        parts = [ratios(pack, year).table[figures.LIMITED].assign(start=int(year[:4])) for year in years]
+        rows = pd.concat(parts).rename_axis("area_code").reset_index()
+        found = trend.recent_trend(rows, "area_code", "start", "value", "lower", "upper")
+        later = years[-trend.POINTS + 1 :]
+        return found.assign(
+            is_clear=found["chi_squared"] > trend.CHI_SQUARED * found["scatter"].clip(lower=1) ** 2,
+            is_short=[any(year in later for _, year, _ in _sharp_falls(pack, str(code))) for code in found.index],
+        )
+
+    return pack.once("recent trends", make)
 
 
 def _trend_sentence(pack: Pack, trends: pd.DataFrame, flag: str) -> str:

@@ -1,6 +1,6 @@
 """Figures that several chapters read, for every area of a pack's geography: activity, population, standings, breaks."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -9,10 +9,12 @@ from pandas.core.groupby.generic import DataFrameGroupBy, SeriesGroupBy
 from cbs_analysis.chapters.building import Standing
 from cbs_analysis.edition import Measure
 from cbs_analysis.evidence.comparing import estimates
+from cbs_analysis.geography import SIMILAR, Geography
 from cbs_analysis.pack import Pack
 from cbs_analysis.sources.activity import leaf_activity, measures, published_row
 from cbs_analysis.stats import rates, standardisation
 
+COUNTS = ["numerator", "denominator"]
 LIMITED = ["value", "lower", "upper"]
 MATERIAL_SHARE = 0.05  # a flaw in a member matters to a group where the member holds at least this share
 
@@ -40,35 +42,53 @@ def standing(
     then stands as published. Groups add numerators and denominators, then divide. As a comparator a group is made of
     its unflagged leaves; it is itself flagged where the flagged ones hold a twentieth or more of its denominator.
     """
-    flagged = set(flagged)
-    columns = ["numerator", "denominator"]
-    national = counts[counts["area_code"] == pack.geography.national.code]
-    leaves = counts[counts["area_code"] != pack.geography.national.code]
+    out, common = frozenset(flagged), pack.common
+    content = tuple(counts["area_code"]), counts[COUNTS].to_numpy(dtype=float).tobytes()
+    everyone = common.once(
+        ("standing", content, measured, method, out),
+        lambda: _standing(common.geography, counts, measured, method, out, [*common.geography.areas]),
+    )
+    if pack.similar is None:
+        return everyone
+    group = _standing(pack.geography, counts, measured, method, out, [SIMILAR, *pack.similar.members])
+    table, held = (
+        pd.concat([whole, part.loc[[SIMILAR]]])
+        for whole, part in ((everyone.table, group.table), (everyone.held, group.held))
+    )
+    without = {code: leaves for code, leaves in group.without.items() if code == SIMILAR}
+    return Standing(measured, table, held if out else table, everyone.without | without)
+
+
+def _standing(
+    geography: Geography, counts: pd.DataFrame, measured: Measure, method: Method, flagged: frozenset[str],
+    areas: Sequence[str],
+) -> Standing:  # fmt: skip
+    """The standing of some areas of a geography, with England where it is published."""
+    national = counts[counts["area_code"] == geography.national.code]
+    leaves = counts[counts["area_code"] != geography.national.code]
 
     def table(without: Iterable[str]) -> pd.DataFrame:
-        rolled = pack.geography.roll_up(leaves, [], columns, without)
+        rolled = geography.roll_up(leaves, [], COUNTS, without, of=areas)
         if len(national):
-            rolled = rolled[rolled["area_code"] != pack.geography.national.code]
-        frame = pd.concat([rolled, national[["area_code", *columns]]]).set_index("area_code")
-        frame = frame.reindex(list(dict.fromkeys([*pack.geography.areas, *national["area_code"]])))
+            rolled = rolled[rolled["area_code"] != geography.national.code]
+        frame = pd.concat([rolled, national[["area_code", *COUNTS]]]).set_index("area_code")
+        frame = frame.reindex(list(dict.fromkeys([*areas, *national["area_code"]])))
         frame[LIMITED] = method(frame["numerator"], frame["denominator"], measured.per)[LIMITED]
         return estimates(frame)
 
     found = table(())
     published = set(national["area_code"])
-    tainted = [
-        code for code in pack.geography.areas if code not in published and flagged & set(pack.geography.leaves(code))
-    ]
+    tainted = [code for code in areas if code not in published and flagged & set(geography.leaves(code))]
     size = found["denominator"]
     weight = {
-        code: rates.ratio(size[[c for c in pack.geography.leaves(code) if c in flagged]].sum(), size[code])
+        code: rates.ratio(size[[c for c in geography.leaves(code) if c in flagged]].sum(), size[code])
         for code in tainted
     }
     found["flagged"] = [code in flagged or not weight.get(code, 0) < MATERIAL_SHARE for code in found.index]
     without = {
-        code: tuple(leaf for leaf in pack.geography.leaves(code) if leaf in flagged)
+        code: tuple(leaf for leaf in geography.leaves(code) if leaf in flagged)
         for code in tainted
-        if not pack.geography.area(code).is_leaf
+        if not geography.area(code).is_leaf
     }
     return Standing(measured, found, table(flagged) if flagged else found, without)
 
@@ -78,18 +98,37 @@ def activity(pack: Pack) -> pd.DataFrame:
 
     A month that is missing in the return is a row of NaN, so that it is a gap and not a shorter year.
     """
-    if "by area" not in pack.prepared:
-        published = pack.read("monthly_activity_return")
-        counted = measures(published)
-        rolled = pack.geography.roll_up(leaf_activity(published, pack.read("pct_successions")), ["month"], counted)
-        national = published_row(published, pack.geography.national.activity_code)
-        rolled = rolled[rolled["area_code"] != pack.geography.national.code]
-        national = national.assign(area_code=pack.geography.national.code)[["area_code", "month", *counted]]
-        frame = pd.concat([rolled, national], ignore_index=True)
-        months = pd.date_range(published["month"].min(), published["month"].max(), freq="MS")
-        full = pd.MultiIndex.from_product([frame["area_code"].unique(), months], names=["area_code", "month"])
-        pack.prepared["by area"] = frame.set_index(["area_code", "month"]).reindex(full).reset_index()
-    return pack.prepared["by area"]
+    everyone = pack.common.once("activity", lambda: _activity(pack.common))
+    if pack.similar is None:
+        return everyone
+    return pack.once("activity", lambda: pd.concat([everyone, _of_similar(pack, everyone, "month")]))
+
+
+def _activity(pack: Pack) -> pd.DataFrame:
+    published = pack.read("monthly_activity_return")
+    counted = measures(published)
+    rolled = pack.geography.roll_up(every_leaf(pack), ["month"], counted)
+    national = published_row(published, pack.geography.national.activity_code)
+    rolled = rolled[rolled["area_code"] != pack.geography.national.code]
+    national = national.assign(area_code=pack.geography.national.code)[["area_code", "month", *counted]]
+    frame = pd.concat([rolled, national], ignore_index=True)
+    months = pd.date_range(published["month"].min(), published["month"].max(), freq="MS")
+    full = pd.MultiIndex.from_product([frame["area_code"].unique(), months], names=["area_code", "month"])
+    return frame.set_index(["area_code", "month"]).reindex(full).reset_index()
+
+
+def every_leaf(pack: Pack) -> pd.DataFrame:
+    """Monthly activity of every PCT of England: see `activity.leaf_activity`."""
+    pack = pack.common
+    return pack.once(
+        "every leaf", lambda: leaf_activity(pack.read("monthly_activity_return"), pack.read("pct_successions"))
+    )
+
+
+def _of_similar(pack: Pack, everyone: pd.DataFrame, *by: str) -> pd.DataFrame:
+    """The rows of the pack's group of similar areas, added up from those of its leaves; NaN where one is missing."""
+    leaves = everyone[everyone["area_code"].isin(pack.geography.leaves(SIMILAR))]
+    return pack.geography.roll_up(leaves, by, list(leaves.columns.drop(["area_code", *by])), of=[SIMILAR])
 
 
 def area_months(pack: Pack, code: str, measure: str) -> pd.Series:
@@ -99,9 +138,14 @@ def area_months(pack: Pack, code: str, measure: str) -> pd.Series:
 
 def by_month(pack: Pack, measure: str) -> pd.DataFrame:
     """A measure by month and area: a row a month, a column an area."""
-    if measure not in pack.prepared:
-        pack.prepared[measure] = activity(pack).pivot(index="month", columns="area_code", values=measure)
-    return pack.prepared[measure]
+    everyone = pack.common.once(
+        ("by month", measure),
+        lambda: activity(pack.common).pivot(index="month", columns="area_code", values=measure),
+    )
+    if pack.similar is None:
+        return everyone
+    members = list(pack.similar.members)
+    return everyone.assign(**{SIMILAR: everyone[members].sum(axis=1, skipna=False)})
 
 
 def year_months(financial_year: str) -> pd.DatetimeIndex:
@@ -116,9 +160,17 @@ def earlier_year(financial_year: str, years: int = 1) -> str:
 
 def year_totals(pack: Pack, financial_year: str, counted: Iterable[str]) -> pd.DataFrame:
     """Totals of a financial year for every area, indexed by area_code; NaN where any month is missing."""
+    wanted = list(counted)
+    everyone = pack.common.once(("year totals", financial_year), lambda: _year_totals(pack.common, financial_year))
+    if pack.similar is None:
+        return everyone[wanted]
+    total = everyone.loc[list(pack.similar.members), wanted].sum(skipna=False)
+    return pd.concat([everyone[wanted], total.to_frame(SIMILAR).T]).rename_axis("area_code")
+
+
+def _year_totals(pack: Pack, financial_year: str) -> pd.DataFrame:
     frame = activity(pack)
-    frame = frame[frame["month"].isin(year_months(financial_year))]
-    grouped = frame.groupby("area_code")[list(counted)]
+    grouped = frame[frame["month"].isin(year_months(financial_year))].drop(columns="month").groupby("area_code")
     return grouped.sum().where(grouped.count() == 12)
 
 
@@ -142,9 +194,13 @@ def by_leaf(pack: Pack, boroughs: pd.Series) -> pd.Series:
 
 def people_by_age(pack: Pack, year: int, low: int = 0, high: int = 200) -> pd.Series:
     """Residents of an age range in every area and England at mid-year, indexed by area_code."""
-    ages = pack.read("population_by_age")
-    rows = ages[(ages["mid_year"] == year) & ages["age"].between(low, high)]
-    return everywhere(pack, rows.groupby("area_code")["persons"].sum())
+
+    def make() -> pd.Series:
+        ages = pack.read("population_by_age")
+        rows = ages[(ages["mid_year"] == year) & ages["age"].between(low, high)]
+        return everywhere(pack.common, rows.groupby("area_code")["persons"].sum())
+
+    return _with_similar(pack, pack.common.once(("people", year, low, high), make))
 
 
 def vital_events(pack: Pack, event: str, year: int) -> pd.Series:
@@ -155,10 +211,18 @@ def vital_events(pack: Pack, event: str, year: int) -> pd.Series:
 
 def everywhere(pack: Pack, boroughs: pd.Series) -> pd.Series:
     """Borough counts added to every area, with England's own row."""
-    leaves = by_leaf(pack, boroughs)
-    rolled = pack.geography.roll_up(leaves.rename("value").reset_index(), [], ["value"]).set_index("area_code")["value"]
-    national = pack.geography.national.code
-    return pd.concat([rolled.drop(national, errors="ignore"), leaves[[national]]])
+    leaves, geography = by_leaf(pack, boroughs), pack.common.geography
+    rolled = geography.roll_up(leaves.rename("value").reset_index(), [], ["value"]).set_index("area_code")["value"]
+    national = geography.national.code
+    return _with_similar(pack, pd.concat([rolled.drop(national, errors="ignore"), leaves[[national]]]))
+
+
+def _with_similar(pack: Pack, everyone: pd.Series) -> pd.Series:
+    """Counts of every area, indexed by area_code, with the pack's group of similar areas where it has one."""
+    if pack.similar is None:
+        return everyone
+    total = everyone[list(pack.similar.members)].sum(skipna=False)
+    return pd.concat([everyone, pd.Series({SIMILAR: total})]).rename_axis("area_code")
 
 
 def leaf_counts(pack: Pack, numerator: pd.Series, denominator: pd.Series) -> pd.DataFrame:

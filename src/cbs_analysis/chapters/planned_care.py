@@ -26,7 +26,6 @@ from cbs_analysis.evidence.finding import Chart, Finding
 from cbs_analysis.evidence.tables import Column, Table
 from cbs_analysis.evidence.wording import interval, measure, number, sentence_case
 from cbs_analysis.pack import Pack
-from cbs_analysis.sources.activity import leaf_activity
 from cbs_analysis.stats import intervals, rates
 
 CHAPTER = Chapter("planned_care", "care pathway management")
@@ -129,7 +128,7 @@ def daycase_rates(pack: Pack) -> Standing:
 
 def england_rates(pack: Pack) -> pd.Series:
     """The day case rate of every PCT in England in the year, in percent, indexed by code; incomplete years left out."""
-    leaves = leaf_activity(pack.read(MAR), pack.read("pct_successions"))
+    leaves = figures.every_leaf(pack)
     leaves = leaves[leaves["month"].isin(figures.year_months(pack.edition.activity_year))]
     grouped = leaves.groupby("area_code")[list(ELECTIVE)]
     totals = grouped.sum().where(grouped.count() == 12)

@@ -31,6 +31,10 @@ def plausibility_table(pack: Pack) -> pd.DataFrame:
     Columns: area_code, area, by_residence, by_commissioner, share, unchecked (either count is missing), flagged
     (unchecked, or below the edition's share of the median).
     """
+    return pack.common.once("plausibility", lambda: _plausibility_table(pack.common))
+
+
+def _plausibility_table(pack: Pack) -> pd.DataFrame:
     observed = _counts(pack, pack.edition.emergency_year)["admissions_observed"]
     commissioned = figures.year_totals(pack, pack.edition.emergency_year, [NONELECTIVE])[NONELECTIVE]
     frame = pd.DataFrame({"area_code": [area.code for area in pack.peers], "area": [area.name for area in pack.peers]})
@@ -52,11 +56,16 @@ def flagged_areas(pack: Pack) -> list[str]:
 
 def _counts(pack: Pack, year: str) -> pd.DataFrame:
     """Observed and expected admissions of the leaves and England in a year, indexed by area_code."""
-    table = pack.read(HSCIC)
-    rows = table[table["financial_year"] == year].set_index("area_code")
-    return pd.DataFrame(
-        {name: figures.by_leaf(pack, rows[name]) for name in ("admissions_observed", "admissions_expected")}
-    )
+    pack = pack.common
+
+    def make() -> pd.DataFrame:
+        table = pack.read(HSCIC)
+        rows = table[table["financial_year"] == year].set_index("area_code")
+        return pd.DataFrame(
+            {name: figures.by_leaf(pack, rows[name]) for name in ("admissions_observed", "admissions_expected")}
+        )
+
+    return pack.once(("admissions", year), make)
 
 
 def ratios(pack: Pack, year: str) -> Standing:
@@ -107,9 +116,13 @@ def unrecovered_falls(pack: Pack, leaves: Sequence[str]) -> list[str]:
 
 def yearly_admissions(pack: Pack, borough: str) -> pd.Series:
     """A borough's observed emergency admissions, indexed by financial year in order."""
-    table = pack.read(HSCIC)
-    rows = table[table["area_code"] == borough]
-    return rows.set_index("financial_year")["admissions_observed"].sort_index()
+    pack = pack.common
+
+    def make() -> dict[str, pd.Series]:
+        rows = pack.read(HSCIC).set_index("financial_year").sort_index()
+        return {str(code): part["admissions_observed"] for code, part in rows.groupby("area_code")}
+
+    return pack.once("yearly admissions", make).get(borough, pd.Series(dtype=float))
 
 
 def sharp_falls(yearly: pd.Series) -> pd.Series:

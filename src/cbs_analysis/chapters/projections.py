@@ -11,7 +11,6 @@ import pandas as pd
 from cbs_analysis.chapters import breaks, figures
 from cbs_analysis.chapters.breaks import Counted
 from cbs_analysis.pack import Pack
-from cbs_analysis.sources.activity import leaf_activity
 from cbs_analysis.stats import borrowing, forecasting
 
 MAR = "monthly_activity_return"
@@ -43,17 +42,14 @@ def counted(pack: Pack, measure: str, code: str) -> Counted:
 
 def borrowed(pack: Pack, measure: str, code: str) -> Borrowed:
     """What an area borrows: from every area of its geography; England from all of England's."""
-    is_national = code == pack.geography.national.code
+    pack, is_national = pack.common, code == pack.geography.national.code
     leaves = _national(pack, measure) if is_national else figures.by_month(pack, measure)
     codes = sorted(leaves.columns if is_national else [area.code for area in pack.peers])
     return pack.once(("borrowed", measure, tuple(codes)), lambda: _borrowed(pack, measure, leaves[codes]))
 
 
 def _national(pack: Pack, measure: str) -> pd.DataFrame:
-    def make() -> pd.DataFrame:
-        return leaf_activity(pack.read(MAR), pack.read("pct_successions"))
-
-    return pack.once("national leaves", make).pivot(index="month", columns="area_code", values=measure)
+    return figures.every_leaf(pack).pivot(index="month", columns="area_code", values=measure)
 
 
 def _borrowed(pack: Pack, measure: str, leaves: pd.DataFrame) -> Borrowed:
@@ -73,6 +69,7 @@ def _borrowed(pack: Pack, measure: str, leaves: pd.DataFrame) -> Borrowed:
 
 def year_ahead(pack: Pack, code: str, measure: str) -> forecasting.Forecast:
     """The twelve months after the return ends."""
+    pack = pack.keeper(code)
 
     def make() -> forecasting.Forecast:
         what = counted(pack, measure, code)
@@ -88,6 +85,7 @@ def year_ahead(pack: Pack, code: str, measure: str) -> forecasting.Forecast:
 
 def backtested(pack: Pack, code: str, measure: str) -> forecasting.Backtest:
     """The last year forecast from the two before it, beside the seasonal naive forecast."""
+    pack = pack.keeper(code)
 
     def make() -> forecasting.Backtest:
         what = counted(pack, measure, code)

@@ -14,7 +14,6 @@ from cbs_analysis.evidence.finding import Finding
 from cbs_analysis.evidence.tables import Column, Table
 from cbs_analysis.evidence.wording import listed, number, plural
 from cbs_analysis.pack import Pack
-from cbs_analysis.sources.activity import leaf_activity
 
 CHAPTER = Chapter("planned_care", "monitoring")
 MAR = "monthly_activity_return"
@@ -89,7 +88,7 @@ def _months(found: pd.DatetimeIndex) -> str:
 
 def _total_differences(pack: Pack, inside: set[str]) -> list[dict[str, str]]:
     """Months where the published elective total is not ordinary plus day case."""
-    leaves = leaf_activity(pack.read(MAR), pack.read("pct_successions"))
+    leaves = figures.every_leaf(pack)
     leaves = leaves[leaves["area_code"].isin(list(inside))]
     gap = leaves["elective_total_admissions"] - leaves[list(ELECTIVE)].sum(axis=1, skipna=False)
     rows = []

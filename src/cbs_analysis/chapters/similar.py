@@ -98,10 +98,15 @@ def features(pack: Pack, chosen: SimilarAreas) -> pd.DataFrame:
 
 def _nearest(pack: Pack, chosen: SimilarAreas) -> dict[str, pd.DataFrame]:
     """For each leaf whose features are known, those most like it: see `stats.neighbours.similar_areas`."""
-    known = features(pack, chosen).reindex([area.code for area in pack.peers]).dropna()
-    if len(known) < 2:
-        return {}
-    return {code: neighbours.similar_areas(known, code, chosen.count) for code in known.index}
+    pack = pack.common
+
+    def make() -> dict[str, pd.DataFrame]:
+        known = features(pack, chosen).reindex([area.code for area in pack.peers]).dropna()
+        if len(known) < 2:
+            return {}
+        return {code: neighbours.similar_areas(known, code, chosen.count) for code in known.index}
+
+    return pack.once(("nearest", tuple(chosen.features), chosen.count), make)
 
 
 def similar_areas(pack: Pack) -> Finding | Note:

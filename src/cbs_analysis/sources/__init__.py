@@ -26,7 +26,8 @@ from cbs_analysis.sources import (
 from cbs_analysis.sources.catalogue import Source, source, sources
 from cbs_analysis.sources.checking import SCHEMA_RULE, CheckResult, read_table, schema_result
 
-__all__ = ["READERS", "READ_EVENT", "CheckResult", "Source", "check_all", "read", "source", "sources"]
+__all__ = ["READERS", "READ_EVENT", "CheckResult", "Source", "check_all", "is_settled", "read", "source",
+           "sources", "stamp"]  # fmt: skip
 
 
 class Feed(Protocol):
@@ -65,11 +66,11 @@ def read(table: str, data: Path) -> pd.DataFrame:
     UserError where no feed or reference table has that name. Raises the auditing event READ_EVENT with the table.
     """
     sys.audit(READ_EVENT, table)
-    stamp = (data, _stamp(data))
+    now = data, stamp(data)
     known = _read.get(table)
-    if known is None or known[0] != stamp:
-        known = stamp, _checked(table, data)
-        if _is_settled(stamp[1]):
+    if known is None or known[0] != now:
+        known = now, _checked(table, data)
+        if is_settled(now[1]):
             _read[table] = known
     return known[1].copy(deep=False)
 
@@ -82,15 +83,15 @@ def _checked(table: str, data: Path) -> pd.DataFrame:
     raise UserError(f"table: {table!r} is not a source; {nearest(table, [*READERS, *reference.TABLES])}")
 
 
-def _stamp(data: Path) -> Stamp:
-    """Which files lie in the data folder, each with its inode, size and time of change in nanoseconds."""
-    found = [(path, path.stat()) for path in sorted(data.rglob("*")) if path.is_file()]
+def stamp(folder: Path) -> Stamp:
+    """Which files lie in a folder, each with its inode, size and time of change in nanoseconds."""
+    found = [(path, path.stat()) for path in sorted(folder.rglob("*")) if path.is_file()]
     return tuple((str(path), stat.st_ino, stat.st_size, stat.st_mtime_ns) for path, stat in found)
 
 
-def _is_settled(stamp: Stamp) -> bool:
+def is_settled(found: Stamp) -> bool:
     """A file changed just now may change again without its time saying so: clocks of file systems are coarse."""
-    return all(changed < time.time_ns() - NANOSECONDS_TO_SETTLE for *_, changed in stamp)
+    return all(changed < time.time_ns() - NANOSECONDS_TO_SETTLE for *_, changed in found)
 
 
 def check_all(data: Path) -> list[CheckResult]:

@@ -61,7 +61,8 @@ def inline(name: str, rows: Iterable[Mapping[str, Any]]) -> alt.InlineData:
 
     Numbers that are not finite become null: a gap.
     """
-    return alt.InlineData(name=name, values=Rows([{k: _plain_value(v) for k, v in row.items()} for row in rows]))
+    values: Any = Rows([{k: _plain_value(v) for k, v in row.items()} for row in rows])
+    return alt.InlineData(name=name, values=values)
 
 
 def _plain_value(value: Any) -> Any:
@@ -211,7 +212,9 @@ def finish(
     """Layers as one chart in the house theme. `left` is the room left of the plot, where titles start."""
     heading = wrap(plain(title), theme.WIDTH, theme.TITLE_SIZE, bold=True)
     lines = wrap(plain(subtitle), theme.WIDTH)
-    chart: Any = alt.layer(*layers).properties(
+    # All at once: each change to a finished chart would copy it whole.
+    chart: Any = alt.layer(
+        *layers,
         width=round(width),
         height=round(height),
         title=alt.TitleParams(text=heading, subtitle=lines or alt.Undefined, dx=-round(left), offset=15),
