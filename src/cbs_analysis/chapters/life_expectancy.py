@@ -4,13 +4,13 @@ Life expectancy is a rate over a life table. London and England have published v
 that borough's; sectors and PCTs of two boroughs show their boroughs and the range.
 """
 
-import altair as alt
 import numpy as np
 import pandas as pd
 
 from cbs_analysis.chapters import figures
 from cbs_analysis.chapters.building import Chapter, beside_title, comparator_role, plain_standing, said
 from cbs_analysis.evidence import charts
+from cbs_analysis.evidence.drawing import Drawing
 from cbs_analysis.evidence.finding import Chart, Finding
 from cbs_analysis.evidence.tables import Column, Table
 from cbs_analysis.evidence.wording import listed, number, signed
@@ -152,9 +152,7 @@ def _gap(value: float, other: float, name: str) -> str:
     return f"{number(abs(gap), 1)} {'above' if gap > 0 else 'below'} {name} ({number(other, 1)})"
 
 
-def _life_chart(
-    pack: Pack, years: pd.DataFrame, series: pd.Series | None, boroughs: pd.Series, who: str
-) -> alt.LayerChart:
+def _life_chart(pack: Pack, years: pd.DataFrame, series: pd.Series | None, boroughs: pd.Series, who: str) -> Drawing:
     lines = {pack.area.name: ("area", series)} if series is not None else {}
     if series is None:
         lines |= {name: ("area" if len(boroughs) <= 2 else "peer", years[code]) for code, name in boroughs.items()}

@@ -129,11 +129,15 @@ def packs(
       cbs packs --cluster tcp://10.0.0.5:8786
     """
     from cbs_analysis.cli import show
-    from cbs_analysis.runner import Limits, make_plan, run_path, run_plan
+    from cbs_analysis.home import home
+    from cbs_analysis.runner import Limits, keep_warm, make_plan, run_path, run_plan
     from cbs_analysis.runner import explain as explained
 
     signal.signal(signal.SIGTERM, _leave)
-    plan = make_plan(edition, area or (), chapter or ())
+    runs_here = not (explain or cluster)
+    plan = make_plan(
+        edition, area or (), chapter or (), on_check=lambda: keep_warm(home(), edition) if runs_here else {}
+    )
     if explain:
         show.reasons(explained(plan))
         return

@@ -14,6 +14,7 @@ import altair as alt
 
 from cbs_analysis.evidence import rendering
 from cbs_analysis.evidence.comparing import Comparison
+from cbs_analysis.evidence.drawing import Drawing
 from cbs_analysis.evidence.tables import Table
 
 MIME = "application/vnd.cbs.finding+json"
@@ -35,7 +36,7 @@ class Citation:
 class Chart:
     """A chart and what it shows, in words, for those who cannot see it."""
 
-    chart: alt.TopLevelMixin
+    chart: Drawing | alt.TopLevelMixin
     description: str
 
     @cached_property

@@ -10,12 +10,11 @@ from typing import Any
 from xml.etree import ElementTree
 
 import altair
-import vl_convert
 
 from cbs_analysis.evidence import theme
+from cbs_analysis.evidence.drawing import Drawing, drawn
 
 VEGA_LITE_MIME = "application/vnd.vegalite.v5+json"
-_RENDERER_VERSION = "5.21"
 # The house width and the margins on both sides.
 _PAGE_WIDTH = theme.WIDTH + 8.0
 _SVG = "http://www.w3.org/2000/svg"
@@ -48,10 +47,12 @@ _INHERITED = (
 )
 
 
-def vega_lite(chart: altair.TopLevelMixin) -> dict[str, Any]:
+def vega_lite(chart: Drawing | altair.TopLevelMixin) -> dict[str, Any]:
     """The chart as a Vega-Lite 5 specification with its data inside, whatever Altair theme is switched on."""
+    if isinstance(chart, Drawing):
+        return chart.specification
     with altair.theme.enable("none"):
-        specification: dict[str, Any] = chart.to_dict(validate=False)
+        specification: dict[str, Any] = chart.to_dict()
     return {**specification, "$schema": theme.VEGA_LITE_SCHEMA}
 
 
@@ -63,8 +64,7 @@ def svg(specification: dict[str, Any], id_prefix: str, alt: str) -> str:
     """
     if not _ID_PREFIX.fullmatch(id_prefix):
         raise ValueError(f"id prefix {id_prefix!r} must be a letter, then letters, digits, - or _")
-    drawn = vl_convert.vegalite_to_svg(specification, vl_version=_RENDERER_VERSION, allowed_base_urls=[])
-    root = ElementTree.fromstring(drawn)
+    root = ElementTree.fromstring(drawn(specification))
     view_box = _full_width(root)
     _simplify(root)
     _rename_ids(root, id_prefix)

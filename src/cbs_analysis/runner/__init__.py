@@ -2,7 +2,7 @@
 what became of it.
 """
 
-from cbs_analysis.runner.batch import Event, default_workers, explain, run, run_plan, worker_pool
+from cbs_analysis.runner.batch import Event, default_workers, explain, keep_warm, run, run_plan, worker_pool
 from cbs_analysis.runner.examples import execute_examples
 from cbs_analysis.runner.execute import Result, execute
 from cbs_analysis.runner.limits import Limits
@@ -21,6 +21,7 @@ __all__ = [
     "execute",
     "execute_examples",
     "explain",
+    "keep_warm",
     "make_plan",
     "read_run",
     "run",

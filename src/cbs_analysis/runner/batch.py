@@ -13,12 +13,13 @@ import tempfile
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import wait as wait_for_end
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Literal
 
 from cbs_analysis.home import home
@@ -53,6 +54,11 @@ def default_workers() -> int:
     with suppress(AttributeError):
         return min(MOST_WORKERS, len(os.sched_getaffinity(0)))
     return min(MOST_WORKERS, os.cpu_count() or 1)
+
+
+def keep_warm(folder: Path, edition: str) -> Mapping[str, str]:
+    """Have kernels for a home ready, and what the areas of an edition share; what a worker needs to use them."""
+    return warm.keep_warm(kernel_environment(folder), edition)
 
 
 def worker_pool(workers: int) -> Executor:

@@ -11,6 +11,8 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
+import zmq
+import zmq.asyncio
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
@@ -26,6 +28,8 @@ from cbs_analysis.runner.limits import Limits
 ENGINE = "cbs"
 MOST_PRINTED = 2_000_000  # characters a notebook may print: ours print nothing, and memory is not endless
 LAST_OUTPUT_SECONDS = 30  # nbclient's own 4 is too short for a machine with every core at work
+MILLISECONDS_TO_CALL_AGAIN = 10
+SECONDS_TO_HEAR = 0.02
 LONGEST_SOCKET = 90  # characters of the path of a Unix socket, without its number
 
 
@@ -72,7 +76,7 @@ class WarmKernel(KernelSpecManager):
 class PromptClient(AsyncKernelClient):
     """Does not wait a fifth of a second for messages that a fresh kernel may have sent before it was asked."""
 
-    async def _async_wait_for_ready(self, timeout: float | None = None) -> None:
+    async def wait_for_ready(self, timeout: float | None = None) -> None:
         deadline = time.monotonic() + (timeout or float("inf"))
         while time.monotonic() < deadline:
             asked = self.kernel_info()
@@ -89,7 +93,7 @@ class PromptClient(AsyncKernelClient):
         """Whether what the kernel says to all arrives here: that it is idle again after it was asked."""
         with suppress(Exception):
             while True:
-                message = await self.iopub_channel.get_msg(timeout=0.2)
+                message = await self.iopub_channel.get_msg(timeout=SECONDS_TO_HEAR)
                 if (
                     message["parent_header"].get("msg_id") == asked
                     and message["content"].get("execution_state") == "idle"
@@ -105,6 +109,13 @@ class OwnKernelManager(AsyncKernelManager):
 
     client_class = "cbs_analysis.runner.engine.PromptClient"
     client_factory = Type(PromptClient)
+
+    @default("context")
+    def _context_that_calls_again_soon(self) -> zmq.asyncio.Context:
+        """A kernel's sockets are there a tenth of a second after it was forked; ZeroMQ's own next try is later."""
+        context = super()._context_default()
+        context.setsockopt(zmq.RECONNECT_IVL, MILLISECONDS_TO_CALL_AGAIN)
+        return context
 
     @default("kernel_spec_manager")
     def _own_kernel_only(self) -> KernelSpecManager:
@@ -182,6 +193,7 @@ class WatchedEngine(NBClientEngine):
             iopub_timeout=LAST_OUTPUT_SECONDS,
             coalesce_streams=True,
             shutdown_kernel="immediate",
+            extra_arguments=["--HistoryManager.enabled=False"],
         )
         client.on_notebook_start = client.limit_memory
         client.watch, client.owns_km = watch, True

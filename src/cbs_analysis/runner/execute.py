@@ -100,20 +100,24 @@ def _attempt(job: Job, limits: Limits) -> tuple[Failure | None, bytes | None]:
 def _papermill(job: Job, scratch: Path, log: Path, watch: "Watch") -> Failure | None:
     import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
+    from papermill.engines import papermill_engines
     from papermill.exceptions import PapermillExecutionError
+    from papermill.execute import raise_for_execution_errors
 
     from cbs_analysis.runner.engine import ENGINE, MOST_PRINTED
 
     logging.getLogger("papermill").setLevel(logging.CRITICAL)
     try:
         with log.open("ab") as said:
-            notebook = papermill.execute_notebook(
-                job.template,
-                None,
-                parameters={"area_code": job.area_code, "edition": job.edition},
+            # In two steps, so that the executed notebook is not turned into text twice.
+            parameters = {"area_code": job.area_code, "edition": job.edition}
+            prepared = papermill.execute_notebook(
+                job.template, None, parameters, prepare_only=True, kernel_name="python3", language="python"
+            )
+            notebook = papermill_engines.execute_notebook_with_engine(
+                ENGINE,
+                prepared,
                 kernel_name="python3",
-                language="python",
-                engine_name=ENGINE,
                 progress_bar=False,
                 start_timeout=min(watch.limits.seconds, KERNEL_START_SECONDS),
                 watch=watch,
@@ -122,6 +126,7 @@ def _papermill(job: Job, scratch: Path, log: Path, watch: "Watch") -> Failure | 
                 folder=job.template.parent,
                 log=said,
             )
+        raise_for_execution_errors(notebook, None)
     except PapermillExecutionError as error:
         message = _plain(error.evalue) + _limit_said(error.ename, watch)
         return Failure(error.ename, message, watch.number, _last_lines("\n".join(error.traceback)))

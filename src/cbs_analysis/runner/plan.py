@@ -6,7 +6,7 @@ source against its rules, then the areas that those sources describe, and what e
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -66,16 +66,24 @@ class _Offer:
     chapters: Sequence[str]
 
 
-def make_plan(edition: str, areas: Sequence[str] = (), chapters: Sequence[str] = ()) -> Plan:
+def make_plan(
+    edition: str,
+    areas: Sequence[str] = (),
+    chapters: Sequence[str] = (),
+    *,
+    on_check: Callable[[], object] = lambda: None,
+) -> Plan:
     """The jobs for these areas and chapters of an edition; none named means all of them.
 
-    What was checked once is not checked again until a file of the home or the code changes. Raises UserError naming
+    What was checked once is not checked again until a file of the home or the code changes; `on_check` is called where
+    it is, which takes seconds. Raises UserError naming
     what was asked for, or the file and key, with the nearest valid values; DataError where a source does not pass its
     checks.
     """
     inputs = Inputs(home(), edition)
     offer = _checked_before(inputs)
     if offer is None or not set(areas) <= set(offer.areas) or not set(chapters) <= set(offer.chapters):
+        on_check()
         offer, areas = _checked_now(edition, areas, chapters)
         if not chapters:
             _note_checked(inputs, offer)

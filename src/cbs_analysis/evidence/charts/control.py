@@ -42,6 +42,7 @@ from cbs_analysis.evidence.charts.months import (
     month_name,
     months,
 )
+from cbs_analysis.evidence.drawing import Drawing
 
 HEIGHT = 300
 
@@ -57,7 +58,7 @@ def control(
     breaks: Sequence[tuple[Any, str]] = (),
     height: int = HEIGHT,
     description: str = "",
-) -> alt.LayerChart:
+) -> Drawing:
     """A monthly series, its mean and process limits; special causes stand out by shape and colour.
 
     `frame`: month, value, mean, lower_process_limit, upper_process_limit, special_cause (true or false).

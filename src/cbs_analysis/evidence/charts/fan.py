@@ -29,6 +29,7 @@ from cbs_analysis.evidence.charts.marks import (
     value_y,
 )
 from cbs_analysis.evidence.charts.months import boundary, by_month, iso, month_axis, month_name
+from cbs_analysis.evidence.drawing import Drawing
 
 HEIGHT = 320
 
@@ -48,7 +49,7 @@ def fan(
     zero: bool = False,
     height: int = HEIGHT,
     description: str = "",
-) -> alt.LayerChart:
+) -> Drawing:
     """A monthly series and its forecast, with the ranges that hold 80% and 95% of what may come.
 
     `history`: month, value. `forecast`: month, value, lower_80, upper_80, lower_95, upper_95. `actual`:

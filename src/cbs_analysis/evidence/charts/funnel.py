@@ -33,6 +33,7 @@ from cbs_analysis.evidence.charts.marks import (
     swatch,
     value_y,
 )
+from cbs_analysis.evidence.drawing import Drawing
 
 # The limits of chance where there is a second pair: a band, the 95% limits within the 99.8%.
 CHANCE_BANDS = {"998": "#E2E2E2", "95": "#CBCBCB"}
@@ -88,7 +89,7 @@ def funnel(
     reference: tuple[str, float] | None = None,
     height: int = 380,
     description: str = "",
-) -> alt.LayerChart:
+) -> Drawing:
     """Each area by how much its value rests on (x) and the value (y), inside the limits of chance.
 
     `points`: name, x, y, role. `limits`: x, lower_95, upper_95, lower_998, upper_998, along the x axis.

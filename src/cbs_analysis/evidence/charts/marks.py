@@ -17,6 +17,7 @@ from altair.utils.schemapi import debug_mode
 
 from cbs_analysis.evidence import theme
 from cbs_analysis.evidence.charts.layout import Linear, text_width, wrap
+from cbs_analysis.evidence.drawing import Drawing
 
 Layer = alt.Chart
 Align = Literal["left", "center", "right"]
@@ -208,19 +209,18 @@ def finish(
     height: float,
     left: float,
     description: str = "",
-) -> alt.LayerChart:
+) -> Drawing:
     """Layers as one chart in the house theme. `left` is the room left of the plot, where titles start."""
     heading = wrap(plain(title), theme.WIDTH, theme.TITLE_SIZE, bold=True)
     lines = wrap(plain(subtitle), theme.WIDTH)
-    # All at once: each change to a finished chart would copy it whole.
-    chart: Any = alt.layer(
-        *layers,
-        width=round(width),
-        height=round(height),
-        title=alt.TitleParams(text=heading, subtitle=lines or alt.Undefined, dx=-round(left), offset=15),
-        description=plain(description) or ". ".join(t for t in (plain(title), plain(subtitle)) if t),
-        config=theme.config(),
+    return Drawing(
+        {
+            "$schema": theme.VEGA_LITE_SCHEMA,
+            "config": theme.config(),
+            "description": plain(description) or ". ".join(t for t in (plain(title), plain(subtitle)) if t),
+            "height": round(height),
+            "layer": [layer.to_dict(validate=False, context={"top_level": False}) for layer in layers],
+            "title": {"text": heading, "dx": -round(left), "offset": 15} | ({"subtitle": lines} if lines else {}),
+            "width": round(width),
+        }
     )
-    chart["$schema"] = theme.VEGA_LITE_SCHEMA
-    drawing: alt.LayerChart = chart
-    return drawing

@@ -29,6 +29,7 @@ from cbs_analysis.evidence.charts.marks import (
     swatch,
     value_y,
 )
+from cbs_analysis.evidence.drawing import Drawing
 
 HEIGHT = 320
 AGE_ROW = 23
@@ -45,7 +46,7 @@ def components(
     net_label: str = "Net change",
     height: int = HEIGHT,
     description: str = "",
-) -> alt.LayerChart:
+) -> Drawing:
     """What added (above the line) and what took away (below) in each year, and the balance.
 
     `frame`: year, component, value (signed), one row a year and component; at most six components, stacked
@@ -165,7 +166,7 @@ def age_profile(
     band_title: str = "Age",
     value_format: str = ".1f",
     description: str = "",
-) -> alt.LayerChart:
+) -> Drawing:
     """Share of residents in each age band, the oldest at the top: the area as bars.
 
     `frame`: age_band (in order, youngest first), series, share_pct, role.
@@ -239,7 +240,7 @@ def distribution(
     reference: tuple[str, float] | None = None,
     height: int = HEIGHT,
     description: str = "",
-) -> alt.LayerChart:
+) -> Drawing:
     """Share in each bin: bars for the area, markers for its comparators.
 
     `frame`: bin (in order), series, share_pct, role. `reference` is a labelled level line, such as an even

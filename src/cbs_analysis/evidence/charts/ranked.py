@@ -31,6 +31,7 @@ from cbs_analysis.evidence.charts.marks import (
     point_layer,
     require,
 )
+from cbs_analysis.evidence.drawing import Drawing
 
 ROW = 22
 # Beyond this many rows only the area, its comparators and the two ends are named.
@@ -50,7 +51,7 @@ def ranked_intervals(
     reference: tuple[str, float] | None = None,
     zero: bool = False,
     description: str = "",
-) -> alt.LayerChart:
+) -> Drawing:
     """Areas from the highest value to the lowest, each with its interval; flagged ones below, unranked.
 
     `frame`: name, value, lower, upper (NaN where there is no interval), role (see `theme.styles`), one row

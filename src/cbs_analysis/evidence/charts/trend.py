@@ -44,6 +44,7 @@ from cbs_analysis.evidence.charts.months import (
     month_name,
     months,
 )
+from cbs_analysis.evidence.drawing import Drawing
 
 HEIGHT = 320
 MOST_MARKED = 13
@@ -102,7 +103,7 @@ def lines(
     zero: bool = False,
     height: int = HEIGHT,
     description: str = "",
-) -> alt.LayerChart:
+) -> Drawing:
     """The area's line beside its comparators', each named at its end with its last value.
 
     `frame`: x, series, value, role (see `theme.styles`); `lower` and `upper`, where given, are drawn as a

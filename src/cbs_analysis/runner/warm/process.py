@@ -7,6 +7,7 @@ batch, uses the other's: its address and what it was made from are in the enviro
 import array
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -22,6 +23,7 @@ from pathlib import Path
 
 import cbs_analysis
 from cbs_analysis.runner.warm import server
+from cbs_analysis.runner.warm.ready import EDITION
 
 ADDRESS = "CBS_WARM_PROCESS"
 SECONDS_TO_START = 120
@@ -51,10 +53,7 @@ class WarmProcess:
         if self.lifeline is not None:
             os.close(self.lifeline)
             self.lifeline = None
-            with suppress(OSError):
-                Path(self.address).unlink()
-            with suppress(OSError):
-                Path(self.address).parent.rmdir()
+            shutil.rmtree(Path(self.address).parent, ignore_errors=True)
 
 
 class ForkedKernel:
@@ -140,15 +139,16 @@ def launch(command: Sequence[str], env: Mapping[str, str], cwd: str, streams: Se
             return _ask(_current(env), arguments, env, cwd, streams)
 
 
-def keep_warm(env: Mapping[str, str]) -> dict[str, str]:
+def keep_warm(env: Mapping[str, str], edition: str = "") -> dict[str, str]:
     """Have a warm process for kernels of this environment, and give what other processes need to use it too.
 
-    Returns at once, while it still imports. Nothing where the system does not allow one.
+    Where one has to be started it makes ready what the areas of the edition share. Returns at once, while it still
+    imports. Nothing where the system does not allow one.
     """
     if not is_possible():
         return {}
     with _lock:
-        warm = _current(env)
+        warm = _current({**env, EDITION: edition})
     return {ADDRESS: f"{warm.made_from}:{warm.address}"}
 
 
@@ -192,28 +192,35 @@ def _start(env: Mapping[str, str], wanted: str) -> WarmProcess:
         raise NotToBeHadError("this system cannot fork a ready process")
     folder = tempfile.mkdtemp(prefix="cbs-warm-", dir=_short_folder())
     address = str(Path(folder) / "warm")
-    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     lifeline, owners = os.pipe()
     try:
-        listening.bind(address)
-        listening.listen(64)
-        run = f"from cbs_analysis.runner.warm.server import main; main({listening.fileno()}, {lifeline})"
+        listening, drawing = _listening(address), _listening(str(Path(folder) / "draw"))
+        handed = listening.fileno(), drawing.fileno(), lifeline
+        run = f"from cbs_analysis.runner.warm.server import main; main{handed}"
         process = subprocess.Popen(
             [sys.executable, "-P", "-c", run],
             stdin=subprocess.DEVNULL,
             env={**AS_NEEDED, **{key: value for key, value in env.items() if key != ADDRESS}},
             stdout=subprocess.DEVNULL,
             cwd="/",
-            pass_fds=(listening.fileno(), lifeline),
+            pass_fds=handed,
             start_new_session=True,
         )
     except OSError as error:
         os.close(owners)
         raise NotToBeHadError(f"the warm process did not start: {error}") from None
     finally:
-        listening.close()
         os.close(lifeline)
+    listening.close()
+    drawing.close()
     return WarmProcess(address, wanted, owners, process)
+
+
+def _listening(address: str) -> socket.socket:
+    found = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    found.bind(address)
+    found.listen(64)
+    return found
 
 
 def _ask(

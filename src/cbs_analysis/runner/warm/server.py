@@ -1,7 +1,8 @@
 """The warm process: imports what notebooks import, then forks a kernel for each request.
 
 It has one thread, no event loop and no connection but to its clients, so that a fork of it is whole. It leaves when its
-owner is gone and the last of its kernels has ended. A kernel whose client is gone is killed.
+owner is gone and the last of its kernels has ended. A kernel whose client is gone is killed. Beside it is a process
+that draws charts for all of them, which ends with it.
 
 A request comes over a Unix socket: four bytes of length, a JSON object (`argv`, `env`, `cwd`), and three file
 descriptors that become the kernel's standard streams. Lines of JSON come back: `{"pid": 1}` from the kernel once it has
@@ -10,7 +11,6 @@ a session of its own, `{"status": 0}` when it has ended.
 
 import array
 import gc
-import importlib
 import json
 import os
 import random
@@ -24,11 +24,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cbs_analysis.evidence import drawing
+from cbs_analysis.runner.warm import ready
+
 LENGTH = 4
 SECONDS_TO_ASK = 10
 STREAMS = 3
-KERNEL = ("IPython.core.completer", "IPython.core.pylabtools", "ipykernel.debugger", "ipykernel.ipkernel",
-          "ipykernel.kernelapp", "ipykernel.pylab.backend_inline", "ipykernel.zmqshell")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,10 @@ class Request:
 class Server:
     """Forks kernels, tells their clients how they ended, and kills those whose client has left."""
 
-    def __init__(self, listening: socket.socket, lifeline: int) -> None:
+    def __init__(self, listening: socket.socket, lifeline: int, drawers: int) -> None:
         self._listening = listening
         self._lifeline = lifeline
+        self._drawers = drawers
         self._clients: dict[int, socket.socket] = {}
         self._ends: dict[int, int] = {}
         self._selector = selectors.DefaultSelector()
@@ -114,8 +116,9 @@ class Server:
         self._selector.unregister(self._listening)
         address = Path(self._listening.getsockname())
         self._listening.close()
+        for path in address.parent.glob("*"):
+            path.unlink(missing_ok=True)
         with suppress(OSError):
-            address.unlink(missing_ok=True)
             address.parent.rmdir()
         self._is_retired = True
 
@@ -124,6 +127,7 @@ class Server:
         self._selector.close()
         self._listening.close()
         os.close(self._lifeline)
+        os.close(self._drawers)
         for client in self._clients.values():
             client.close()
         for end in self._ends.values():
@@ -161,14 +165,14 @@ def _kill_session(pid: int) -> None:
             kill(pid, signal.SIGKILL)
 
 
-def _become_kernel(request: Request, client: socket.socket, server: int) -> None:
+def _become_kernel(request: Request, client: socket.socket, server: int, drawing_at: str) -> None:
     """Turn a forked process into the kernel that was asked for, as if it had been started afresh."""
     os.setsid()
     for number, stream in enumerate(request.streams):
         os.dup2(stream, number)
         os.close(stream)
     os.environ.clear()
-    os.environ.update(request.env)
+    os.environ.update(request.env | {drawing.ADDRESS: drawing_at})
     os.chdir(request.cwd)
     time.tzset()
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -183,22 +187,30 @@ def _become_kernel(request: Request, client: socket.socket, server: int) -> None
     kernelapp.launch_new_instance()
 
 
-def _import_everything() -> None:
-    for name in KERNEL:
-        with suppress(ImportError):
-            importlib.import_module(name)
-    # A chapter that an analyst is in the middle of changing may not import; its cell will say so.
-    with suppress(Exception):
-        importlib.import_module("cbs_analysis.chapters")
+def _fork_drawer(listening: int, others: tuple[int, ...]) -> int:
+    """Start the process that draws; gives the writing end of the pipe whose end is its end."""
+    lifeline, held = os.pipe()
+    if os.fork():
+        os.close(lifeline)
+        os.close(listening)  # so that where none draws any more, none is waited for
+        return held
+    try:
+        for descriptor in (held, *others):
+            os.close(descriptor)
+        drawing.serve(socket.socket(fileno=listening), lifeline)
+    finally:
+        os._exit(0)
 
 
-def main(listening: int, lifeline: int) -> Any:
-    """Serve on a listening socket until the lifeline, the reading end of a pipe, is at its end."""
+def main(listening: int, drawn: int, lifeline: int) -> Any:
+    """Serve on one listening socket, and draw on another, until the lifeline, a pipe's reading end, is at its end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _import_everything()
+    server, at = os.getpid(), socket.socket(fileno=os.dup(drawn)).getsockname()
+    drawers = _fork_drawer(drawn, (listening, lifeline))
+    ready.import_everything()
+    ready.prepare(os.environ.get(ready.EDITION))
     gc.collect()
     gc.freeze()
-    server = os.getpid()
-    asked = Server(socket.socket(fileno=listening), lifeline).serve()
+    asked = Server(socket.socket(fileno=listening), lifeline, drawers).serve()
     if asked:
-        _become_kernel(*asked, server)
+        _become_kernel(*asked, server, at)
