@@ -46,29 +46,41 @@ def standing(
     content = tuple(counts["area_code"]), counts[COUNTS].to_numpy(dtype=float).tobytes()
     everyone = common.once(
         ("standing", content, measured, method, out),
-        lambda: _standing(common.geography, counts, measured, method, out, [*common.geography.areas]),
+        lambda: _standing(common.geography, counts, measured, method, out),
     )
-    if pack.similar is None:
-        return everyone
-    group = _standing(pack.geography, counts, measured, method, out, [SIMILAR, *pack.similar.members])
-    table, held = (
-        pd.concat([whole, part.loc[[SIMILAR]]])
-        for whole, part in ((everyone.table, group.table), (everyone.held, group.held))
-    )
-    without = {code: leaves for code, leaves in group.without.items() if code == SIMILAR}
-    return Standing(measured, table, held if out else table, everyone.without | without)
+    return everyone if pack.similar is None else _standing_of_similar(pack.similar.members, everyone, method, out)
+
+
+def _standing_of_similar(
+    members: Sequence[str], everyone: Standing, method: Method, flagged: frozenset[str]
+) -> Standing:
+    """The standing of every area, with that of a group of similar areas, by the same rules."""
+    leaves = everyone.table.loc[list(members), COUNTS]
+
+    def row(parts: pd.DataFrame, is_flagged: bool = False) -> pd.DataFrame:
+        total = pd.DataFrame({name: parts[name].sum(skipna=False, min_count=1) for name in COUNTS}, index=[SIMILAR])
+        limits = method(total["numerator"], total["denominator"], everyone.measured.per)[LIMITED]
+        return estimates(total.join(limits).assign(flagged=is_flagged).rename_axis("area_code"))
+
+    inside = [code for code in members if code in flagged]
+    share = rates.ratio(leaves.loc[inside, "denominator"].sum(), leaves["denominator"].sum(skipna=False))
+    table = pd.concat([everyone.table, row(leaves, bool(inside) and not share < MATERIAL_SHARE)])
+    if not flagged:
+        return Standing(everyone.measured, table, table, everyone.without)
+    held = pd.concat([everyone.held, row(leaves.drop(index=inside))])
+    return Standing(everyone.measured, table, held, everyone.without | ({SIMILAR: tuple(inside)} if inside else {}))
 
 
 def _standing(
-    geography: Geography, counts: pd.DataFrame, measured: Measure, method: Method, flagged: frozenset[str],
-    areas: Sequence[str],
-) -> Standing:  # fmt: skip
-    """The standing of some areas of a geography, with England where it is published."""
+    geography: Geography, counts: pd.DataFrame, measured: Measure, method: Method, flagged: frozenset[str]
+) -> Standing:
+    """The standing of every area of a geography, and of England where it is published."""
+    areas = list(geography.areas)
     national = counts[counts["area_code"] == geography.national.code]
     leaves = counts[counts["area_code"] != geography.national.code]
 
     def table(without: Iterable[str]) -> pd.DataFrame:
-        rolled = geography.roll_up(leaves, [], COUNTS, without, of=areas)
+        rolled = geography.roll_up(leaves, [], COUNTS, without)
         if len(national):
             rolled = rolled[rolled["area_code"] != geography.national.code]
         frame = pd.concat([rolled, national[["area_code", *COUNTS]]]).set_index("area_code")
