@@ -1,6 +1,6 @@
 # The handbook's everyday commands. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help packs site test lint lab clean setup reference-packs bench-stats
+.PHONY: help packs site test lint lab clean setup reference-packs bench bench-england bench-stats
 
 VENV  := .venv
 BIN   := $(VENV)/bin
@@ -19,6 +19,8 @@ help: ## list these commands
 	@echo "make test     every check and test: lint, unit, integration, statistics, notebooks"
 	@echo "make lint     style, types and the directions of imports"
 	@echo "make reference-packs    execute again the packs that make test compares, after a change that is meant"
+	@echo "make bench              time the batch against stock Papermill and its own cells: some ten minutes"
+	@echo "make bench-england      time an edition over all of England"
 	@echo "make bench-stats        time the statistical methods against loops over areas"
 	@echo "make lab      JupyterLab, with the kernel and the package ready"
 	@echo "make setup    make .venv and install everything into it (the others do this when it is needed)"
@@ -49,6 +51,12 @@ reference-packs: $(READY)
 	CBS_BUILD=build/reference $(BIN)/cbs packs $(addprefix --area ,$(REFERENCE))
 	for area in $(REFERENCE); do mkdir -p tests/notebooks/$$area && \
 		cp build/reference/editions/2011-12/$$area/*.ipynb tests/notebooks/$$area/ || exit 1; done
+
+bench: $(READY)
+	@$(BIN)/python benchmarks/bench_batch.py
+
+bench-england: $(READY)
+	@$(BIN)/python benchmarks/bench_batch.py --england
 
 # Only its ratios mean anything on another machine; no test depends on a time.
 bench-stats: $(READY)

@@ -92,7 +92,7 @@ def packs(
     ] = None,
     jobs: Annotated[
         int | None,
-        typer.Option("--jobs", "-j", min=1, metavar="N", help="Notebooks at once. [default: one a core]"),
+        typer.Option("--jobs", "-j", min=1, metavar="N", help="Notebooks at once. [default: one a core, and one more]"),
     ] = None,
     timeout: Annotated[
         int, typer.Option("--timeout", min=1, metavar="SECONDS", help="The longest a notebook may take.")

@@ -24,6 +24,7 @@ from cbs_analysis.publishing.summary import Edited
 CHECKOUT = Path(__file__).resolve().parents[3]
 LOG = "site.log"
 EXAMPLES = "methods"
+BENCHMARKS = "bench"
 Execute = Callable[[list[Path], Path], None]
 COLOUR = re.compile(r"\x1b\[[\d;]*m")
 PROBLEM = re.compile(r"WARNING|ERROR|Error\b")
@@ -58,6 +59,7 @@ def build_site(edition: str, execute: Execute | None = None) -> Path:
         package,
         params_dir(),
         build / EXAMPLES,
+        build / BENCHMARKS,
     )
     _run_jupyter_book(staged, work, build / LOG)
     _put_in_place(work / "_build" / "html", build / "site")

@@ -18,11 +18,12 @@ from cbs_analysis.publishing import pages
 from cbs_analysis.publishing.examples import heading, staged_example
 from cbs_analysis.publishing.findings import ExecutedChapter, ExecutedPack, source_text
 from cbs_analysis.publishing.markup import markdown
+from cbs_analysis.publishing.speed import speed_page
 from cbs_analysis.publishing.summary import Edited, in_reading_order, summary_page, why
 from cbs_analysis.publishing.theme import NAVIGATION
 
 BEFORE = ("reading-a-pack",)
-AFTER = ("indicators", "catalogue", "methods/index", "glossary", "using-the-handbook", "decisions/index")
+AFTER = ("indicators", "catalogue", "methods/index", "glossary", "using-the-handbook", "speed", "decisions/index")
 SHOWN = ("text/html", "text/plain")
 
 
@@ -63,12 +64,13 @@ def stage(
     package: Mapping[str, Any],
     params: Path,
     examples: Path,
+    benchmarks: Path,
 ) -> None:
     """Fill `folder`, which must not exist, with everything Jupyter Book needs.
 
     `book` holds the hand-written pages, `config` is the book's `_config.yml`, `package` describes the data,
     `params` holds the local commentary and `examples` the executed method pages: one that is not there is shown
-    without results.
+    without results. `benchmarks` holds the records of benchmarks, if any was run.
     """
     shutil.copytree(book, folder, ignore=shutil.ignore_patterns("_build", ".*", "README*"))
     for page in sorted((folder / "methods").glob("*.ipynb")):
@@ -78,6 +80,7 @@ def stage(
     _write(folder / "index.md", pages.front_page(edited, packs))
     _write(folder / "catalogue.md", pages.catalogue_page(package))
     _write(folder / "indicators.md", pages.indicators_page(edited.indicators, titles))
+    _write(folder / "speed.md", speed_page(benchmarks))
     for code, pack in packs.items():
         area = edited.geography.area(code)
         place = folder / "packs" / code

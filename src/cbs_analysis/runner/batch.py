@@ -50,10 +50,11 @@ OnEvent = Callable[[Event], None]
 
 
 def default_workers() -> int:
-    """One for each core this process may use, up to MOST_WORKERS."""
+    """One for each core this process may use and one more, as each waits a part of its time; up to MOST_WORKERS."""
+    cores = os.cpu_count() or 1
     with suppress(AttributeError):
-        return min(MOST_WORKERS, len(os.sched_getaffinity(0)))
-    return min(MOST_WORKERS, os.cpu_count() or 1)
+        cores = len(os.sched_getaffinity(0))
+    return min(MOST_WORKERS, cores + 1)
 
 
 def keep_warm(folder: Path, edition: str) -> Mapping[str, str]:
