@@ -10,9 +10,9 @@ from cbs_analysis.publishing.markup import heading, page, raw, text
 
 INTRODUCTION = (
     "An edition is hundreds of notebooks, and analysts run it again all day. Kernels are forked from a process that "
-    "has imported the libraries and made what all areas share, and a notebook is run again only where something that it is "
-    "made from has changed. What that gains is measured by running the commands themselves, beside stock Papermill, "
-    "in one go on one machine. Ratios carry over to other machines, seconds do not."
+    "has imported the libraries and made what all areas share; a notebook is run again only where something that it "
+    "is made from has changed. What that gains is measured by running the commands themselves, beside stock "
+    "Papermill, in one go on one machine. Ratios carry over to other machines, seconds do not."
 )
 NOT_RUN = "No benchmark has been run in this build folder. `make bench` runs them in some ten minutes."
 MET = {True: "met", False: "not met", None: ""}
