@@ -157,8 +157,14 @@ def steps_by_area(
     pack: Pack, counted: Counted, code: str, share: float = figures.MATERIAL_SHARE
 ) -> dict[str, list[Jump]]:
     """Unexplained steps in an area's series, and in leaves so large that theirs moves the area's by this share."""
-    found = {code: [jump for jump in unexplained(pack, counted, code) if jump.is_step]}
     pack = pack.keeper(code)
+    return pack.once(
+        ("steps", counted.measures, counted.day, code, share), lambda: _steps_by_area(pack, counted, code, share)
+    )
+
+
+def _steps_by_area(pack: Pack, counted: Counted, code: str, share: float) -> dict[str, list[Jump]]:
+    found = {code: [jump for jump in unexplained(pack, counted, code) if jump.is_step]}
     leaves = pack.geography.leaves(code) if code in pack.geography.areas else ()
     total = counted.months(pack, code).sum()
     for leaf in leaves if len(leaves) > 1 else ():

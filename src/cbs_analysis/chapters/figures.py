@@ -58,9 +58,13 @@ def _standing_of_similar(
     leaves = everyone.table.loc[list(members), COUNTS]
 
     def row(parts: pd.DataFrame, is_flagged: bool = False) -> pd.DataFrame:
-        total = pd.DataFrame({name: parts[name].sum(skipna=False, min_count=1) for name in COUNTS}, index=[SIMILAR])
-        limits = method(total["numerator"], total["denominator"], everyone.measured.per)[LIMITED]
-        return estimates(total.join(limits).assign(flagged=is_flagged).rename_axis("area_code"))
+        index = pd.Index([SIMILAR], name="area_code")
+        numerator, denominator = (pd.Series(parts[name].sum(skipna=False, min_count=1), index=index) for name in COUNTS)
+        limits = method(numerator, denominator, everyone.measured.per)
+        values = {name: limits[name].to_numpy() for name in LIMITED}
+        return pd.DataFrame(
+            {**values, "numerator": numerator, "denominator": denominator, "flagged": is_flagged}, index=index
+        )
 
     inside = [code for code in members if code in flagged]
     share = rates.ratio(leaves.loc[inside, "denominator"].sum(), leaves["denominator"].sum(skipna=False))
@@ -212,7 +216,8 @@ def people_by_age(pack: Pack, year: int, low: int = 0, high: int = 200) -> pd.Se
         rows = ages[(ages["mid_year"] == year) & ages["age"].between(low, high)]
         return everywhere(pack.common, rows.groupby("area_code")["persons"].sum())
 
-    return _with_similar(pack, pack.common.once(("people", year, low, high), make))
+    everyone = pack.common.once(("people", year, low, high), make)
+    return pack.once(("people with similar", year, low, high), lambda: _with_similar(pack, everyone))
 
 
 def vital_events(pack: Pack, event: str, year: int) -> pd.Series:

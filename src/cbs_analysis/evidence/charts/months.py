@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 import altair as alt
@@ -9,6 +10,7 @@ import pandas as pd
 
 HALF_MONTH = pd.Timedelta(days=15)
 SHORT_SPAN = 15
+MOST_KEPT = 4096  # the same few months are asked for in every chart
 
 
 def months(values: Iterable[Any]) -> pd.PeriodIndex:
@@ -18,6 +20,7 @@ def months(values: Iterable[Any]) -> pd.PeriodIndex:
     )
 
 
+@lru_cache(MOST_KEPT)
 def iso(month: pd.Period) -> str:
     """First day of a month as an ISO date: a date without a time is UTC in every browser."""
     return str(month.to_timestamp().date())
@@ -28,11 +31,13 @@ def milliseconds(moment: pd.Timestamp) -> int:
     return int(moment.value // 1_000_000)
 
 
+@lru_cache(MOST_KEPT)
 def ends(first: pd.Period, last: pd.Period) -> tuple[pd.Timestamp, pd.Timestamp]:
     """The ends of a time axis: half a month before the first month's mark, half a month after the last's."""
     return first.to_timestamp() - HALF_MONTH, last.to_timestamp() + HALF_MONTH
 
 
+@lru_cache(MOST_KEPT)
 def boundary(month: pd.Period, first: pd.Period, last: pd.Period, width: float) -> float:
     """Distance from the left of an axis of this width to halfway between the month before and the month."""
     start, end = ends(first, last)

@@ -43,17 +43,20 @@ def prepare(edition: str | None) -> None:
         from cbs_analysis.geography import load_geography
 
         chosen = load_edition(edition, params_dir())
-        whole = load_geography(chosen.geography, data_dir()).whole.code
+        geography = load_geography(chosen.geography, data_dir())
+        whole = geography.whole.code
         for chapter in chosen.chapters:
             with suppress(Exception):
-                _prepare_chapter(edition, chapter, whole)
+                _prepare_chapter(edition, chapter, whole, geography.leaves(whole)[0])
 
 
-def _prepare_chapter(edition: str, chapter: str, whole: str) -> None:
+def _prepare_chapter(edition: str, chapter: str, whole: str, leaf: str) -> None:
     from cbs_analysis.chapters import open_pack
 
     module = importlib.import_module(f"cbs_analysis.chapters.{chapter}")
-    pack = open_pack(whole, edition, declared_sources(home() / NOTEBOOKS / f"{chapter}.ipynb")).common
+    sources = declared_sources(home() / NOTEBOOKS / f"{chapter}.ipynb")
+    open_pack(leaf, edition, sources)  # finds for every leaf those most like it
+    pack = open_pack(whole, edition, sources).common
     for name in module.__all__:
         with suppress(Exception):
             getattr(module, name)(pack)
