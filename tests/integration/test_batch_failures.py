@@ -16,7 +16,7 @@ import nbformat
 import psutil
 import pytest
 
-from cbs_analysis.runner import Job, execute, read_run
+from cbs_analysis.runner import Job, Limits, execute, read_run
 
 GOOD = ["import os, sys", "(area_code, edition, sys.executable, os.environ['OMP_NUM_THREADS'])"]
 CHAPTERS = {
@@ -24,7 +24,12 @@ CHAPTERS = {
     "raising": ["1 + 1", "raise ValueError('[red]no such month[/]\\nsecond line')", "print('not reached')"],
     "endless": ["1 + 1", "while True:\n    print('x' * 1000)"],
     "dying": ["import os, signal", "os.kill(os.getpid(), signal.SIGKILL)"],
-    "deadly": ["import os, signal", "os.kill(os.getppid(), signal.SIGKILL)"],
+    "deadly": [  # the process that runs the notebook is the other one that holds the kernel's log open
+        "import os, pathlib, psutil\nlog = str(pathlib.Path(os.environ['IPYTHONDIR']).parent / 'kernel.log')",
+        "holders = [one for one in psutil.process_iter() if log in [file.path for file in one.open_files()]]\n"
+        "[one.kill() for one in holders if one.pid != os.getpid()]",
+        "import time; time.sleep(60)",
+    ],
     "leaving": ["import sys", "sys.exit(0)", "2 + 2"],
 }
 ERRORS = {
@@ -139,11 +144,14 @@ def test_the_same_inputs_give_the_same_bytes_whatever_kernel_the_user_has(tmp_pa
     template = write_template(tmp_path / "notebooks" / "good.ipynb", *GOOD, "import warnings; warnings.warn('w')")
     job = Job("2011-12", "5LE", "good", template, tmp_path / "out" / "good.ipynb", tmp_path)
     monkeypatch.setenv("CBS_BUILD", str(tmp_path / "build"))
-    assert execute(job, timeout=60).status == "done"
-    first = job.output.read_bytes()
+    first = execute(job, Limits(60))
+    assert first.record.status == "done"
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
-    assert execute(job, timeout=60).status == "done"
-    assert job.output.read_bytes() == first
+    second = execute(job, Limits(60))
+    assert second.record.status == "done"
+    assert second.notebook == first.notebook
+    assert first.notebook.startswith(b"{")
+    assert not job.output.parent.exists(), "who asked for it writes it"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there a process cannot be sent an interrupt")

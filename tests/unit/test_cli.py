@@ -15,7 +15,7 @@ from cbs_analysis.cli import show
 from cbs_analysis.runner import NotebookRecord
 from cbs_analysis.sources import CheckResult
 
-COMMANDS = ["packs", "site", "findings", "areas", "check"]
+COMMANDS = ["packs", "verify", "site", "findings", "areas", "check"]
 HOSTILE = "[red]St Mary's[/] [/] {x} <b>| Ynys Môn"
 
 
@@ -163,19 +163,14 @@ def test_findings_show_statement_value_limits_and_period_as_they_are(home, call,
 
 def test_a_run_closes_with_counts_place_and_each_failure_in_one_line(tmp_path, capfd):
     failed = NotebookRecord("SEL", "care", "failed", 2.0, 7, "ValueError", f"{HOSTILE}\nmore", "trace")
-    show.outcome([NotebookRecord("5LE", "care", "done", 1.0), failed], tmp_path, 75.0)
+    show.outcome([NotebookRecord("5LE", "care", "done", 1.0), failed], 0, tmp_path, 75.0)
     out, _ = capfd.readouterr()
     assert f"1 of 2 notebooks made in 1 min 15 s, 1 failed: {tmp_path}" in out
     assert f"  SEL care, cell 7: ValueError: {HOSTILE}\n" in out
     assert "trace" not in out
 
 
-def test_progress_is_a_line_for_each_notebook_where_there_is_no_terminal(capfd):
-    with show.Progress(12) as progress:
-        progress.advance(NotebookRecord("5LE", "care", "done", 1.25))
-        progress.advance(NotebookRecord("SEL", "care", "failed", 2.0, 7, "ValueError", HOSTILE))
-    out, _ = capfd.readouterr()
-    assert out.splitlines() == [
-        "[ 1/12] 5LE care: done, 1.2 s",
-        f"[ 2/12] SEL care: failed, cell 7: ValueError: {HOSTILE}",
-    ]
+def test_a_run_that_found_notebooks_as_they_would_be_says_how_many(tmp_path, capfd):
+    records = [NotebookRecord("5LE", chapter, "done", 1.0) for chapter in ("care", "outlook", "need")]
+    show.outcome(records, 2, tmp_path, 4.0)
+    assert capfd.readouterr().out == f"1 of 3 notebooks made in 4 s, 2 as before, 0 failed: {tmp_path}\n"

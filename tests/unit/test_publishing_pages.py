@@ -224,11 +224,10 @@ def test_the_catalogue_has_every_table_with_its_columns():
 
 def test_every_package_has_a_line_saying_what_it_is_for():
     project = tomllib.loads((home() / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    extras = [item for extra in project["optional-dependencies"].values() for item in extra]
+    wanted = {re.split(r"[^\w-]", item)[0] for item in [*project["dependencies"], *extras]} - {project["name"]}
     page = (home() / "book" / "decisions" / "dependencies.md").read_text(encoding="utf-8")
-    assert {re.split(r"[^\w-]", item)[0] for item in wanted} == set(re.findall(r"^\| ([\w-]+) \|", page, re.M)) - {
-        "Package"
-    }
+    assert wanted == set(re.findall(r"^\| ([\w-]+) \|", page, re.M)) - {"Package"}
 
 
 class TestReadingExecutedNotebooks:

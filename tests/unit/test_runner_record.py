@@ -7,11 +7,18 @@ import pytest
 
 from cbs_analysis.runner import NotebookRecord, read_run, run_path
 from cbs_analysis.runner.files import write_atomically
-from cbs_analysis.runner.record import record_outcome
+from cbs_analysis.runner.record import Journal
 
 OFFERED = (("5LE", "care"), ("5LE", "outlook"), ("SEL", "care"))
 DONE = NotebookRecord("5LE", "care", "done", 1.5)
 FAILED = NotebookRecord("SEL", "care", "failed", 2.5, 7, "ValueError", "no such month\nsecond line", "line 1\nline 2")
+
+
+def record_outcome(edition, record, offered):
+    """One run of one notebook."""
+    journal = Journal(edition, offered)
+    journal.append(record)
+    journal.fold()
 
 
 @pytest.fixture
@@ -26,8 +33,38 @@ def test_what_was_recorded_is_read_back(build):
     assert read_run("2011-12").failed == (FAILED,)
 
 
-def test_the_record_on_disk_has_the_fields_that_others_read(build):
+def test_what_is_only_in_the_journal_is_read_too_and_is_the_later_word(build):
     record_outcome("2011-12", FAILED, OFFERED)
+    journal, later = Journal("2011-12", OFFERED), replace(FAILED, status="done", seconds=9.0)
+    journal.append(later)
+    journal.append(DONE)
+    assert read_run("2011-12").notebooks == (later, DONE)
+    journal.fold()
+    assert read_run("2011-12").notebooks == (DONE, later)
+    assert [path.name for path in run_path("2011-12").parent.iterdir()] == ["run.json"]
+
+
+def test_a_journal_that_a_run_left_is_folded_by_the_next(build):
+    Journal("2011-12", OFFERED).append(FAILED)
+    Journal("2011-12", OFFERED)
+    assert json.loads(run_path("2011-12").read_text(encoding="utf-8"))["notebooks"][0]["message"] == FAILED.message
+    assert [path.name for path in run_path("2011-12").parent.iterdir()] == ["run.json"]
+
+
+@pytest.mark.parametrize("kept", [1, 20, -1, -2])
+def test_a_last_line_that_was_cut_off_is_left_out_and_the_lines_before_it_count(build, kept):
+    journal = Journal("2011-12", OFFERED)
+    journal.append(replace(FAILED, message="Ynys Môn"))
+    whole = run_path("2011-12").with_name("run.journal").read_bytes()
+    journal.append(DONE)
+    path = run_path("2011-12").with_name("run.journal")
+    second = path.read_bytes().removeprefix(whole).rstrip(b"\n")
+    path.write_bytes(whole + second[:kept])
+    assert [record.message for record in read_run("2011-12").notebooks] == ["Ynys Môn"]
+
+
+def test_the_record_on_disk_has_the_fields_that_others_read(build):
+    record_outcome("2011-12", replace(FAILED, made_from={"notebook": "abc"}, digest="def"), OFFERED)
     content = json.loads((build / "editions" / "2011-12" / "run.json").read_text(encoding="utf-8"))
     assert content["edition"] == "2011-12"
     assert content["version"]
@@ -41,6 +78,8 @@ def test_the_record_on_disk_has_the_fields_that_others_read(build):
             "error": "ValueError",
             "message": "no such month\nsecond line",
             "traceback": "line 1\nline 2",
+            "made_from": {"notebook": "abc"},
+            "digest": "def",
         }
     ]
 
