@@ -144,4 +144,4 @@ def _common(edition: str, declared: frozenset[str] | None, params: Path, data: P
 
 
 def _is_notebook() -> bool:
-    return "ipykernel" in sys.modules and sys.modules["IPython"].get_ipython() is not None
+    return {"ipykernel", "IPython"} <= sys.modules.keys() and sys.modules["IPython"].get_ipython() is not None

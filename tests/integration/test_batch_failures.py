@@ -26,11 +26,19 @@ CHAPTERS = {
     "dying": ["import os, signal", "os.kill(os.getpid(), signal.SIGKILL)"],
     "deadly": [  # the process that runs the notebook is the other one that holds the kernel's log open
         "import os, pathlib, psutil\nlog = str(pathlib.Path(os.environ['IPYTHONDIR']).parent / 'kernel.log')",
-        "holders = [one for one in psutil.process_iter() if log in [file.path for file in one.open_files()]]\n"
-        "[one.kill() for one in holders if one.pid != os.getpid()]",
+        "for one in psutil.process_iter():\n"
+        "    try:\n        held = [file.path for file in one.open_files()]\n"
+        "    except psutil.Error:\n        continue\n"
+        "    if log in held and one.pid != os.getpid():\n        one.kill()",
         "import time; time.sleep(60)",
     ],
     "leaving": ["import sys", "sys.exit(0)", "2 + 2"],
+    "undeclared": [
+        "from cbs_analysis.chapters import open_pack\nsources = ['population_change']\n"
+        "pack = open_pack(area_code, edition, sources)",
+        "import pandas as pd\npd.read_csv(pack.data / 'published' / 'population_change.csv').shape",
+        "pd.read_csv(pack.data / 'published' / 'population_by_age.csv').shape",
+    ],
 }
 ERRORS = {
     "raising": ("ValueError", 4),
@@ -38,6 +46,7 @@ ERRORS = {
     "dying": ("KernelDied", 4),
     "deadly": ("WorkerDied", None),
     "leaving": ("SystemExit", 4),
+    "undeclared": ("UndeclaredSourceError", 5),
 }
 SECONDS = 20
 
@@ -71,7 +80,7 @@ def notebooks(home, finished) -> dict[str, dict[str, object]]:
 
 def test_the_exit_status_is_1_and_the_closing_lines_name_each_failure(finished):
     assert finished.returncode == 1
-    assert "1 of 6 notebooks made" in finished.stdout
+    assert "1 of 7 notebooks made" in finished.stdout
     assert "  LON raising, cell 4: ValueError: [red]no such month[/]\n" in finished.stdout
     assert "Traceback" not in finished.stdout + finished.stderr
     assert finished.stderr == ""
@@ -81,6 +90,12 @@ def test_the_run_record_has_every_notebook_and_why_it_failed(notebooks):
     assert list(notebooks) == list(CHAPTERS)
     assert notebooks["good"]["status"] == "done"
     assert {name: (one["error"], one["cell"]) for name, one in notebooks.items() if one["error"]} == ERRORS
+
+
+def test_a_figure_that_a_notebook_opens_without_declaring_it_is_named_with_what_to_do(notebooks):
+    said = notebooks["undeclared"]["message"]
+    assert "data/published/population_by_age.csv is read but not declared" in said
+    assert "`sources` in the notebook" in said
 
 
 def test_a_traceback_is_kept_without_colour_codes(notebooks):
@@ -103,6 +118,7 @@ def test_no_failed_chapter_leaves_a_notebook_of_an_earlier_run(home, finished):
         "good.ipynb",
         "leaving.failed.ipynb",
         "raising.failed.ipynb",
+        "undeclared.failed.ipynb",
     ]
 
 

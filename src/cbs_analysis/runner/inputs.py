@@ -99,7 +99,7 @@ def declared_sources(template: Path) -> tuple[str, ...]:
         raise UserError(f"{shown}: {len(found) or 'no'} cells set {NAME}; {wanted}")
     try:
         tables = ast.literal_eval(found[0])
-    except ValueError:
+    except (ValueError, TypeError):
         tables = None
     if not isinstance(tables, list) or not all(isinstance(table, str) for table in tables):
         raise UserError(f"{shown}: {NAME} must be a plain list of table names, which can be read without running it")
@@ -133,7 +133,7 @@ def made_with() -> dict[str, str]:
     root = Path(cbs_analysis.__file__).parent
     source = {path.relative_to(root).as_posix(): _digest_of(path) for path in sorted(root.rglob("*.py"))}
     libraries = sorted(
-        path.name for folder in map(Path, sys.path) if folder.is_dir() for path in folder.glob("*.dist-info")
+        {path.name for folder in map(Path, sys.path) if folder.is_dir() for path in folder.glob("*.dist-info")}
     )
     return {"package": digest(source), "libraries": digest([platform.python_version(), libraries])}
 
