@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from cbs_analysis.errors import UserError
-from cbs_analysis.runner import Job, NotebookRecord, Plan, Result, read_run
+from cbs_analysis.runner import Job, NotebookRecord, Plan, Result, read_run, run_plan
 from cbs_analysis.runner.landing import Landing, held
 from cbs_analysis.runner.record import JOURNAL
 
@@ -53,16 +54,17 @@ def result_of(job: Job, outcome: str, run: str) -> Result:
 
 
 def earlier_run(build: Path) -> None:
-    before = {
-        name: {**parts, "edition": parts["edition"] if name == "as_before" else "0"} for name, parts in PARTS.items()
-    }
-    plan = plan_in(build, before)
+    """Leave what earlier runs left, the last of which was killed: some records in run.json, some in the journal."""
+    earlier = {name: {**parts, "edition": "1" if name == "as_before" else "0"} for name, parts in PARTS.items()}
+    plan = plan_in(build, earlier)
     with held(EDITION):
         landing = Landing(plan)
         for job in plan.jobs:
             if job.chapter in EARLIER:
                 landing.land(job, result_of(job, EARLIER[job.chapter], "earlier"))
-        landing.close()
+            if job.chapter == "changed":
+                landing.close()
+    assert (build / "editions" / EDITION / JOURNAL).exists()
 
 
 def this_run(build: Path, landed: list[str]) -> None:
@@ -396,6 +398,33 @@ def test_a_full_disk_is_said_once_with_what_and_where_and_keeps_what_ended_befor
         again = Landing(plan)
         assert again.why(first) == ""
         assert again.why(second) == "not made yet"
+
+
+class AtOnce(Executor):
+    """Makes each notebook as soon as it is asked for."""
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+
+    def submit(self, function, job, limits):
+        future: Future[Result] = Future()
+        future.set_result(result_of(job, "done", "now"))
+        return future
+
+
+def test_a_run_on_a_disk_that_stays_full_says_which_notebook_and_where(build, disk_for, monkeypatch):
+    plan, ended = plan_in(build), []
+    disk_for(3)
+    with pytest.raises(UserError) as caught:
+        run_plan(plan, workers=1, pool=AtOnce, on_event=lambda event: ended.append(event.job) if event.record else None)
+    first, second = plan.jobs[:2]
+    monkeypatch.undo()
+    monkeypatch.setenv("CBS_BUILD", str(build))
+    assert ended == [first]
+    assert [job.chapter for job in plan.jobs if not Landing(plan).why(job)] == [first.chapter]
+    assert f"5LE {second.chapter} cannot be written: No space left on device: {second.output.parent}" in str(
+        caught.value
+    )
 
 
 def test_a_full_disk_at_the_end_keeps_the_journal_and_says_so(build, disk_for, monkeypatch):
