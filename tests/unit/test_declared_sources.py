@@ -99,6 +99,14 @@ def test_a_data_folder_that_is_a_link_is_held_like_any_other(data):
         file_of(data, SHUT).read_bytes()
 
 
+def test_a_link_from_elsewhere_to_a_table_that_is_not_declared_is_refused(data):
+    link = data.parent / "link.csv"
+    link.symlink_to(file_of(data, SHUT))
+    declared.hold_to([OPEN], data)
+    with pytest.raises(UndeclaredSourceError):
+        link.read_bytes()
+
+
 def test_a_table_that_is_a_link_is_held_like_any_other(data):
     for table in (OPEN, SHUT):
         elsewhere = data.parent / f"{table} of elsewhere.csv"

@@ -213,7 +213,7 @@ def test_a_digest_tells_apart_what_differs_and_not_what_is_the_same():
         (["def broken(:", "!ls", 'sources = ["a"]'], ("a",)),
         (['def inner():\n    sources = ["b"]', 'sources = ["a"]'], ("a",)),
         (['tables = sources = ["a"]'], ("a",)),
-        (['sources: list[str] = ["a"]'], ("a",)),
+        (['sources: list[str] = ["a"]  # sources ='], ("a",)),
     ],
 )
 def test_the_list_that_a_notebook_sets_is_what_it_declares(tmp_path, write_template, cells, tables):

@@ -323,8 +323,10 @@ def test_a_cut_off_last_line_of_the_journal_costs_that_notebook_only(build):
     journal = build / "editions" / EDITION / JOURNAL
     journal.write_bytes(journal.read_bytes()[:-10])
     again = Landing(plan)
-    assert not journal.exists()
     assert [again.why(job) for job in plan.jobs[:3]] == ["", "not made yet", "not made yet"]
+    again.close()
+    assert not journal.exists()
+    assert [record.chapter for record in read_run(EDITION).notebooks] == [plan.jobs[0].chapter]
 
 
 def test_lines_after_a_cut_off_one_are_not_lost_with_it(build):

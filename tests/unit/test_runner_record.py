@@ -46,8 +46,10 @@ def test_what_is_only_in_the_journal_is_read_too_and_is_the_later_word(build):
 
 def test_a_journal_that_a_run_left_is_folded_by_the_next(build):
     Journal("2011-12", OFFERED).append(FAILED)
-    Journal("2011-12", OFFERED)
+    Journal("2011-12", OFFERED).append(DONE)
     assert json.loads(run_path("2011-12").read_text(encoding="utf-8"))["notebooks"][0]["message"] == FAILED.message
+    Journal("2011-12", OFFERED).fold()
+    assert read_run("2011-12").notebooks == (DONE, FAILED)
     assert [path.name for path in run_path("2011-12").parent.iterdir()] == ["run.json"]
 
 
