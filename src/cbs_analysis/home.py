@@ -30,6 +30,12 @@ def home() -> Path:
     raise UserError(f"no handbook at or above {here}: no params/editions folder; set CBS_HOME to one")
 
 
+def files_under(folder: Path) -> list[Path]:
+    """Every file in a folder and the folders in it, links followed, in the order of their paths."""
+    found = (Path(root, name) for root, _, names in os.walk(folder, followlinks=True) for name in names)
+    return sorted(path for path in found if path.is_file())
+
+
 def data_dir() -> Path:
     return home() / "data"
 

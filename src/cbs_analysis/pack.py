@@ -43,11 +43,15 @@ class Pack:
 
         Raises DataError where it does not pass, UndeclaredSourceError where the notebook did not declare it.
         """
-        if self.declared is not None:
-            declared.check(table, self.declared)
+        self.must_declare(table)
         if table not in self._tables:
             self._tables[table] = sources.read(table, self.data)
         return self._tables[table]
+
+    def must_declare(self, table: str) -> None:
+        """Raises UndeclaredSourceError where the notebook is held to its sources and did not declare this one."""
+        if self.declared is not None:
+            declared.check(table, self.declared)
 
     def once(self, key: Hashable, make: Callable[[], Made]) -> Made:
         """What `make` gives, made the first time this key is asked for. Do not change it in place."""

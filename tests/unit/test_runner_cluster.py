@@ -138,9 +138,9 @@ def test_workers_with_this_code_and_these_libraries_will_do():
     ("answers", "said"),
     [
         ({}, "tcp://s:1 has no workers; start some with `dask worker tcp://s:1`"),
-        ({"tcp://w:1": {"libraries": "x"}}, "worker tcp://w:1 has another package and other libraries; set it up"),
+        ({"tcp://w:1": {"libraries": "x"}}, "worker tcp://w:1 differs in its package and libraries; set it up"),
         ({"tcp://w:1": {**made_with(), "libraries": "x"}}, "libraries; set it up from the same checkout and lock file"),
-        ({"tcp://w:1": {**made_with(), "package": "x"}}, "worker tcp://w:1 has another package; set it up"),
+        ({"tcp://w:1": {**made_with(), "package": "x"}}, "worker tcp://w:1 differs in its package; set it up"),
         ({"tcp://w:1": ImportError("no cbs")}, "worker tcp://w:1 cannot run cbs-analysis: no cbs"),
     ],
 )

@@ -111,7 +111,7 @@ class Chapter:
             flagged=bool(flag_reason),
             flag_reason=flag_reason,
             caution=caution,
-            source=tuple(cited(name) for name in sources),
+            source=tuple(cited(pack, name) for name in sources),
             caveats=tuple(dict.fromkeys(caveats)),
             key_figures=key_figures(pack, measured, value, lower, upper, comparisons) if measured else None,
             table=table,
@@ -120,8 +120,9 @@ class Chapter:
         )
 
 
-def cited(table: str) -> Citation:
-    """The data catalogue's entry for a table, as a citation."""
+def cited(pack: Pack, table: str) -> Citation:
+    """The data catalogue's entry for a table, as a citation. Raises UndeclaredSourceError where it is not declared."""
+    pack.must_declare(table)
     found = source(table)
     return Citation(found.table, found.title, found.publisher, found.licence)
 

@@ -139,7 +139,7 @@ def packs(
         edition, area or (), chapter or (), on_check=lambda: keep_warm(home(), edition) if runs_here else {}
     )
     if explain:
-        show.reasons(explained(plan))
+        show.reasons(explained(plan, retry_failed))
         return
     from cbs_analysis.cli.progress import Events, Progress, finished
 

@@ -22,7 +22,7 @@ class Progress:
     def __init__(self, total: int, console: Console) -> None:
         self.total, self.made, self.failed, self.cached = total, 0, 0, 0
         self._console = console
-        self._out: list[str] = []
+        self._out: dict[tuple[str, str], None] = {}
         self._bar = bars.Progress(
             bars.BarColumn(bar_width=24),
             bars.MofNCompleteColumn(),
@@ -49,7 +49,7 @@ class Progress:
         if event.kind == "waiting":
             self._say(WAITING)
         elif event.kind == "started" and event.job:
-            self._out.append(event.job.area_code)
+            self._out[event.job.area_code, event.job.chapter] = None
         elif event.kind == "cached":
             self.cached += 1
         elif event.kind == "ended" and event.record:
@@ -57,8 +57,7 @@ class Progress:
         self._bar.update(self._task, completed=self.ended, description=self._described())
 
     def _end(self, record: NotebookRecord) -> None:
-        if record.area_code in self._out:
-            self._out.remove(record.area_code)
+        self._out.pop(record.key, None)
         is_failed = record.status == "failed"
         self.failed += is_failed
         self.made += not is_failed
@@ -70,7 +69,7 @@ class Progress:
     def _described(self) -> str:
         known = ((self.failed, "failed"), (self.cached, "as before"))
         counts = [f"{number} {said}" for number, said in known if number]
-        areas = list(dict.fromkeys(self._out))
+        areas = list(dict.fromkeys(area for area, _ in self._out))
         more = f" and {len(areas) - AREAS_SHOWN} more" if len(areas) > AREAS_SHOWN else ""
         running = [f"now {', '.join(areas[:AREAS_SHOWN])}{more}"] if areas else []
         return " · ".join(["notebooks", *counts, *running])

@@ -22,6 +22,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Literal
 
+from cbs_analysis.errors import UserError
 from cbs_analysis.home import home
 from cbs_analysis.runner import warm, worker
 from cbs_analysis.runner.execute import Failure, Result, failed_record
@@ -110,15 +111,19 @@ def run_plan(
             if due:
                 run(_longest_first(due, landing), workers=workers, limits=limits, on_result=keep,
                     on_start=lambda job: on_event(Event("started", job)), pool=pool)  # fmt: skip
-        finally:
-            landing.close()
+        except BaseException:
+            with suppress(UserError):  # the first thing that went wrong is the one to say; the journal is kept
+                landing.close()
+            raise
+        landing.close()
     return [records[job] for job in plan.jobs if job in records]
 
 
-def explain(plan: Plan) -> list[tuple[Job, str]]:
-    """Each job with the reason why it would run now; an empty reason where it would not."""
+def explain(plan: Plan, only_failed: bool = False) -> list[tuple[Job, str]]:
+    """Each job with the reason why it would run now; an empty reason where it would not. Writes nothing."""
     landing = Landing(plan)
-    return [(job, landing.why(job)) for job in plan.jobs]
+    failed = {job for job in plan.jobs if (before := landing.known(job)) and before.status == "failed"}
+    return [(job, landing.why(job)) for job in plan.jobs if job in failed or not only_failed]
 
 
 def run(

@@ -140,4 +140,4 @@ def _check_workers(client: "Client", address: str) -> None:
             raise UserError(f"--cluster: worker {worker} cannot run cbs-analysis: {theirs}")
         if different := [part for part in ours if theirs.get(part) != ours[part]]:
             wanted = "set it up from the same checkout and lock file"
-            raise UserError(f"--cluster: worker {worker} has another {' and other '.join(different)}; {wanted}")
+            raise UserError(f"--cluster: worker {worker} differs in its {' and '.join(different)}; {wanted}")

@@ -29,7 +29,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         with suppress(OSError):
             draft.unlink()
         raise
-    _keep_name(path.parent)
+    keep_name(path.parent)
 
 
 def remove_drafts(folder: Path) -> None:
@@ -39,7 +39,7 @@ def remove_drafts(folder: Path) -> None:
             draft.unlink()
 
 
-def _keep_name(folder: Path) -> None:
+def keep_name(folder: Path) -> None:
     """Have the folder's list of names on the disk too, where a folder can be opened."""
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)

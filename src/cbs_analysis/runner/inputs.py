@@ -17,6 +17,7 @@ from typing import Any
 
 import cbs_analysis
 from cbs_analysis.errors import DataError, UserError, nearest
+from cbs_analysis.home import files_under
 
 DESCRIPTION = "datapackage.json"
 REFERENCE = "reference"
@@ -47,8 +48,7 @@ class Inputs:
 
     @cached_property
     def _shared(self) -> dict[str, str]:
-        reference = sorted((self.home / "data" / REFERENCE).glob("*"))
-        tables = {path.name: _digest_of(path) for path in reference}
+        tables = {path.name: _digest_of(path) for path in files_under(self.home / "data" / REFERENCE)}
         described = {name: entry for name, entry in self._described.items() if entry["path"].startswith(REFERENCE)}
         lock = self.home / "requirements.lock"
         return {
@@ -77,8 +77,7 @@ class Inputs:
 
 def files_of_home(home: Path) -> list[Path]:
     """Every file of parameters, figures and notebooks, in the order of their paths."""
-    found = (path for name in FOLDERS for path in sorted((home / name).rglob("*")))
-    return [path for path in found if path.is_file()]
+    return [path for name in FOLDERS for path in files_under(home / name)]
 
 
 def digest_of_home(home: Path) -> str:
@@ -158,6 +157,10 @@ def _assigned(source: str) -> Sequence[ast.expr]:
     return [
         statement.value
         for statement in body
-        if isinstance(statement, ast.Assign)
-        and any(isinstance(target, ast.Name) and target.id == NAME for target in statement.targets)
+        if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value and NAME in _names(statement)
     ]
+
+
+def _names(statement: ast.Assign | ast.AnnAssign) -> list[str]:
+    targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+    return [target.id for target in targets if isinstance(target, ast.Name)]

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cbs_analysis.home import build_dir
-from cbs_analysis.runner.files import write_atomically
+from cbs_analysis.runner.files import keep_name, write_atomically
 
 Status = Literal["done", "failed"]
 JOURNAL = "run.journal"
@@ -76,17 +76,21 @@ class Journal:
 
     def __init__(self, edition: str, offered: Iterable[tuple[str, str]]) -> None:
         self.edition, self._offered = edition, tuple(offered)
-        if _journal_path(edition).exists():
-            self.fold()
+        self._is_new = True
 
     def append(self, record: NotebookRecord) -> None:
         """Have a record on the disk before returning. Raises OSError where it cannot be written."""
         path = _journal_path(self.edition)
+        if self._is_new and path.exists():
+            self.fold()
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab") as file:
             file.write(json.dumps(asdict(record), ensure_ascii=False).encode("utf-8") + b"\n")
             file.flush()
             os.fsync(file.fileno())
+        if self._is_new:
+            keep_name(path.parent)
+        self._is_new = False
 
     def fold(self) -> None:
         """Lay the journal over run.json, in pack order, and end it. What the edition no longer offers is dropped."""
@@ -94,6 +98,7 @@ class Journal:
         kept = tuple(known[key] for key in self._offered if key in known)
         write_run(Run(self.edition, version("cbs-analysis"), kept))
         _journal_path(self.edition).unlink(missing_ok=True)
+        self._is_new = True
 
 
 def run_path(edition: str) -> Path:

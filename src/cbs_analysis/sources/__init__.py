@@ -13,6 +13,7 @@ from typing import Protocol
 import pandas as pd
 
 from cbs_analysis.errors import DataError, UserError, nearest
+from cbs_analysis.home import files_under
 from cbs_analysis.sources import (
     activity,
     commissioning_paper,
@@ -85,7 +86,7 @@ def _checked(table: str, data: Path) -> pd.DataFrame:
 
 def stamp(folder: Path) -> Stamp:
     """Which files lie in a folder, each with its inode, size and time of change in nanoseconds."""
-    found = [(path, path.stat()) for path in sorted(folder.rglob("*")) if path.is_file()]
+    found = [(path, path.stat()) for path in files_under(folder)]
     return tuple((str(path), stat.st_ino, stat.st_size, stat.st_mtime_ns) for path, stat in found)
 
 

@@ -7,6 +7,7 @@ Reference tables and the descriptions of tables are everybody's.
 import os
 import sys
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from cbs_analysis.errors import UndeclaredSourceError, nearest
@@ -14,8 +15,18 @@ from cbs_analysis.sources import READ_EVENT, reference
 from cbs_analysis.sources.catalogue import DESCRIPTION, sources
 
 _REFERENCE = "reference"
-_held: "tuple[Path, frozenset[str], frozenset[str]] | None" = None
+_held: "_Held | None" = None
 _is_listening = False
+
+
+@dataclass(frozen=True)
+class _Held:
+    """What this process may read: tables, and of the folders their files, each as it is called and where links lead."""
+
+    tables: frozenset[str]
+    folders: tuple[str, ...]
+    files: frozenset[str]
+    everybodys: tuple[str, ...]
 
 
 def check(table: str, declared: Iterable[str]) -> None:
@@ -31,8 +42,13 @@ def hold_to(declared: Iterable[str], data: Path) -> None:
     """From here on this process may read only these tables of the data folder, until it is held to others."""
     global _held, _is_listening
     tables = frozenset(declared)
-    paths = {str(data / source.path) for source in sources(data) if source.table in tables}
-    _held = data, tables, frozenset(paths)
+    files = [data / DESCRIPTION, *(data / source.path for source in sources(data) if source.table in tables)]
+    _held = _Held(
+        tables,
+        tuple(f"{folder}{os.sep}" for folder in _spellings(data)),
+        frozenset(spelling for file in files for spelling in _spellings(file)),
+        tuple(f"{folder}{os.sep}" for folder in _spellings(data / _REFERENCE)),
+    )
     if not _is_listening:
         _is_listening = True
         sys.addaudithook(_listen)
@@ -40,16 +56,17 @@ def hold_to(declared: Iterable[str], data: Path) -> None:
 
 def _listen(event: str, arguments: tuple[object, ...]) -> None:
     if event == READ_EVENT and _held:
-        check(str(arguments[0]), _held[1])
+        check(str(arguments[0]), _held.tables)
     elif event == "open" and _held and isinstance(arguments[0], str | bytes):
-        data, _, paths = _held
-        path = os.path.realpath(os.fsdecode(arguments[0]))
-        if path.startswith(f"{data}{os.sep}") and path not in paths and not _is_everybodys(path, data):
-            raise UndeclaredSourceError(
-                f"{data.name}/{Path(path).relative_to(data)} is read but not declared: add its table to the list "
-                "`sources` in the notebook"
-            )
+        for path in _spellings(os.fsdecode(arguments[0])):
+            if path.startswith(_held.folders) and path not in _held.files and not path.startswith(_held.everybodys):
+                folder = next(folder for folder in _held.folders if path.startswith(folder))
+                raise UndeclaredSourceError(
+                    f"data/{path.removeprefix(folder)} is read but not declared: add its table to the list "
+                    "`sources` in the notebook"
+                )
 
 
-def _is_everybodys(path: str, data: Path) -> bool:
-    return path == str(data / DESCRIPTION) or path.startswith(f"{data / _REFERENCE}{os.sep}")
+def _spellings(path: "str | Path") -> tuple[str, str]:
+    """A path as it is called, and where its links lead."""
+    return os.path.abspath(path), os.path.realpath(path)  # noqa: PTH100
