@@ -5,6 +5,7 @@ from functools import cache
 import numpy as np
 import pytest
 
+from cbs_analysis import pack as packs
 from cbs_analysis.chapters import breaks, figures, open_pack, outlook, projections
 from cbs_analysis.pack import Pack
 from cbs_analysis.stats import borrowing
@@ -45,6 +46,7 @@ def test_the_group_is_fitted_once_for_all_areas(monkeypatch: pytest.MonkeyPatch)
     fits = []
     fit = borrowing.borrow
     monkeypatch.setattr(borrowing, "borrow", lambda *args, **kept: fits.append(1) or fit(*args, **kept))
+    monkeypatch.setattr(packs, "_opened", {})
     pack = open_pack("5LE", "2011-12")
     for code in ("5LE", "5LF", "SEL", "LON"):
         projections.year_ahead(pack, code, "gp_referrals_made")

@@ -176,7 +176,8 @@ def test_the_caveats_name_every_feature_and_what_likeness_is_not() -> None:
     assert "nothing of how services are run" in said
 
 
-def test_a_pct_whose_figures_are_missing_is_no_choice_and_has_none() -> None:
+def test_a_pct_whose_figures_are_missing_is_no_choice_and_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packs, "_opened", {})  # shared with no other test
     opened = packs.open_pack("5LE", "2011-12")
     changes = opened.read("population_change")
     lambeth = (changes["borough_code"].isin(boroughs_of("5LD"))) & (changes["mid_year"] == 2010)
