@@ -1,7 +1,7 @@
 """Draws Vega-Lite as SVG: in this process, or in one that is there for it and already warm.
 
 The renderer takes half a second to start and two hundredths for a chart, so processes that live for one notebook share
-one that draws. Its address is in the environment variable ADDRESS. A drawing depends on its specification alone, so
+one that draws, whose address they are given. A drawing depends on its specification alone, so
 where it is made makes no difference; where the process is gone, this one draws.
 """
 
@@ -16,13 +16,13 @@ from typing import Any
 
 import vl_convert
 
-ADDRESS = "CBS_DRAWING"
 VEGA_LITE = "5.21"
 SECONDS_TO_DRAW = 60
 DRAWN, REFUSED = b"+", b"-"
 SMALLEST = '{"data": {"values": [{}]}, "mark": "point"}'
 
 _lock = threading.Lock()
+_address = ""
 _drawer: "tuple[int, str, Connection] | None" = None
 
 
@@ -39,10 +39,16 @@ class Drawing:
 def drawn(specification: dict[str, Any]) -> str:
     """A specification as the renderer's SVG, whole. Raises ValueError where it cannot be drawn."""
     text = json.dumps(specification)
-    if address := os.environ.get(ADDRESS):
+    if _address:
         with _lock, suppress(OSError, EOFError):
-            return _drawn_elsewhere(address, text)
+            return _drawn_elsewhere(_address, text)
     return draw(text)
+
+
+def draw_at(address: str) -> None:
+    """Have this process's charts drawn by the process that listens at this address."""
+    global _address
+    _address = address
 
 
 def draw(specification: str) -> str:

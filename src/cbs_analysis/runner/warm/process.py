@@ -126,7 +126,8 @@ def kernel_spec() -> Path:
 def launch(command: Sequence[str], env: Mapping[str, str], cwd: str, streams: Sequence[int]) -> ForkedKernel:
     """A kernel with these standard streams, from the warm process; one is started where none is of use.
 
-    Raises NotToBeHadError where the system, the command or the warm process does not allow it.
+    Raises NotToBeHadError where the system, the command or the warm process does not allow it, OSError where the
+    folder is not there.
     """
     arguments = _arguments(command)
     with _lock:
@@ -196,9 +197,10 @@ def _start(env: Mapping[str, str], wanted: str) -> WarmProcess:
     try:
         listening, drawing = _listening(address), _listening(str(Path(folder) / "draw"))
         handed = listening.fileno(), drawing.fileno(), lifeline
-        run = f"from cbs_analysis.runner.warm.server import main; main{handed}"
+        # Nothing is imported from the folder it runs in; the option -P for that would be its kernels' too.
+        run = f"import sys; del sys.path[0]; from cbs_analysis.runner.warm.server import main; main{handed}"
         process = subprocess.Popen(
-            [sys.executable, "-P", "-c", run],
+            [sys.executable, "-c", run],
             stdin=subprocess.DEVNULL,
             env={**AS_NEEDED, **{key: value for key, value in env.items() if key != ADDRESS}},
             stdout=subprocess.DEVNULL,
@@ -240,16 +242,20 @@ def _ask(
             if not part:
                 raise ConnectionResetError("it ended before it had forked the kernel")
             said += part
-        return ForkedKernel(connection, json.loads(said)["pid"])
     except OSError as error:
         connection.close()
         raise NotToBeHadError(f"the warm process did not answer: {error}") from None
+    answer = json.loads(said)
+    if "pid" not in answer:
+        connection.close()
+        raise OSError(answer["error"], os.strerror(answer["error"]), answer["at"])
+    return ForkedKernel(connection, answer["pid"])
 
 
 def _arguments(command: Sequence[str]) -> list[str]:
     """The arguments of `ipykernel_launcher`, where a command starts it with this interpreter."""
     interpreter, *rest = command
-    while rest and rest[0].startswith("-X"):
+    if rest[:1] == ["-Xfrozen_modules=off"]:  # for debuggers, which do without here
         rest = rest[1:]
     if interpreter != sys.executable or rest[:2] != ["-m", "ipykernel_launcher"]:
         raise NotToBeHadError("the kernel is not this interpreter's ipykernel")

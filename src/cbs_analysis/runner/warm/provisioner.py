@@ -33,6 +33,7 @@ class WarmProvisioner(LocalProvisioner):
             return await super().launch_kernel(cmd, **kwargs)
         self.process = kernel  # type: ignore[assignment]  # it has what the base class uses of a Popen
         self.pid = self.pgid = kernel.pid
+        self.cwd = kwargs.get("cwd") or Path.cwd()
         return self.connection_info
 
     async def wait(self) -> int | None:

@@ -6,7 +6,7 @@ that draws charts for all of them, which ends with it.
 
 A request comes over a Unix socket: four bytes of length, a JSON object (`argv`, `env`, `cwd`), and three file
 descriptors that become the kernel's standard streams. Lines of JSON come back: `{"pid": 1}` from the kernel once it has
-a session of its own, `{"status": 0}` when it has ended.
+a session of its own, `{"status": 0}` when it has ended; or `{"error": 2, "at": "..."}` where its folder is not there.
 """
 
 import array
@@ -30,6 +30,7 @@ from cbs_analysis.runner.warm import ready
 LENGTH = 4
 SECONDS_TO_ASK = 10
 STREAMS = 3
+PARENT = "JPY_PARENT_PID"  # by which Jupyter tells a kernel whose end is its own
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class Server:
         try:
             client.settimeout(SECONDS_TO_ASK)
             request = receive(client)
-        except (OSError, ValueError, KeyError, TypeError):
+        except Exception:  # whatever was sent, the kernels of others go on
             client.close()
             return None
         pid = os.fork()
@@ -93,6 +94,8 @@ class Server:
         self._selector.register(end, selectors.EVENT_READ, lambda: self._ended(pid))
 
     def _hung_up(self, pid: int) -> None:
+        if pid not in self._clients:
+            return  # its end was noticed in the same moment
         with suppress(BlockingIOError, ConnectionError):
             if self._clients[pid].recv(1):
                 return  # a client has nothing more to say
@@ -165,15 +168,20 @@ def _kill_session(pid: int) -> None:
             kill(pid, signal.SIGKILL)
 
 
-def _become_kernel(request: Request, client: socket.socket, server: int, drawing_at: str) -> None:
+def _become_kernel(request: Request, client: socket.socket, environment: dict[str, str], drawing_at: str) -> None:
     """Turn a forked process into the kernel that was asked for, as if it had been started afresh."""
     os.setsid()
     for number, stream in enumerate(request.streams):
         os.dup2(stream, number)
         os.close(stream)
     os.environ.clear()
-    os.environ.update(request.env | {drawing.ADDRESS: drawing_at})
-    os.chdir(request.cwd)
+    os.environ.update(environment | request.env | {PARENT: environment[PARENT]})
+    drawing.draw_at(drawing_at)
+    try:
+        os.chdir(request.cwd)
+    except OSError as error:
+        client.sendall(json.dumps({"error": error.errno, "at": request.cwd}).encode() + b"\n")
+        os._exit(1)
     time.tzset()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     random.seed()
@@ -183,7 +191,7 @@ def _become_kernel(request: Request, client: socket.socket, server: int, drawing
     client.close()
     from ipykernel import kernelapp
 
-    sys.argv = ["ipykernel_launcher", *request.argv, f"--IPKernelApp.parent_handle={server}"]
+    sys.argv = ["ipykernel_launcher", *request.argv, f"--IPKernelApp.parent_handle={environment[PARENT]}"]
     kernelapp.launch_new_instance()
 
 
@@ -205,12 +213,15 @@ def _fork_drawer(listening: int, others: tuple[int, ...]) -> int:
 def main(listening: int, drawn: int, lifeline: int) -> Any:
     """Serve on one listening socket, and draw on another, until the lifeline, a pipe's reading end, is at its end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    server, at = os.getpid(), socket.socket(fileno=os.dup(drawn)).getsockname()
+    before, at = dict(os.environ), socket.socket(fileno=os.dup(drawn)).getsockname()
     drawers = _fork_drawer(drawn, (listening, lifeline))
     ready.import_everything()
     ready.prepare(os.environ.get(ready.EDITION))
+    # Libraries leave words to themselves in the environment.
+    environment = {key: value for key, value in os.environ.items() if key not in before}
+    environment[PARENT] = str(os.getpid())
     gc.collect()
     gc.freeze()
     asked = Server(socket.socket(fileno=listening), lifeline, drawers).serve()
     if asked:
-        _become_kernel(*asked, server, at)
+        _become_kernel(*asked, environment, at)
