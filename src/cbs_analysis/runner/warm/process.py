@@ -146,10 +146,11 @@ def keep_warm(env: Mapping[str, str], edition: str = "") -> dict[str, str]:
     Where one has to be started it makes ready what the areas of the edition share. Returns at once, while it still
     imports. Nothing where the system does not allow one.
     """
-    if not is_possible():
-        return {}
     with _lock:
-        warm = _current({**env, EDITION: edition})
+        try:
+            warm = _current({**env, EDITION: edition})
+        except NotToBeHadError:
+            return {}
     return {ADDRESS: f"{warm.made_from}:{warm.address}"}
 
 
@@ -191,10 +192,11 @@ def _current(env: Mapping[str, str]) -> WarmProcess:
 def _start(env: Mapping[str, str], wanted: str) -> WarmProcess:
     if not is_possible():
         raise NotToBeHadError("this system cannot fork a ready process")
-    folder = tempfile.mkdtemp(prefix="cbs-warm-", dir=_short_folder())
-    address = str(Path(folder) / "warm")
     lifeline, owners = os.pipe()
+    folder = ""
     try:
+        folder = tempfile.mkdtemp(prefix="cbs-warm-", dir=_short_folder())
+        address = str(Path(folder) / "warm")
         listening, drawing = _listening(address), _listening(str(Path(folder) / "draw"))
         handed = listening.fileno(), drawing.fileno(), lifeline
         # Nothing is imported from the folder it runs in; the option -P for that would be its kernels' too.
@@ -210,6 +212,7 @@ def _start(env: Mapping[str, str], wanted: str) -> WarmProcess:
         )
     except OSError as error:
         os.close(owners)
+        shutil.rmtree(folder, ignore_errors=True)
         raise NotToBeHadError(f"the warm process did not start: {error}") from None
     finally:
         os.close(lifeline)

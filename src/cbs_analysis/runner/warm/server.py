@@ -28,7 +28,8 @@ from cbs_analysis.evidence import drawing
 from cbs_analysis.runner.warm import ready
 
 LENGTH = 4
-SECONDS_TO_ASK = 10
+LONGEST = 16 * 1024**2
+SECONDS_TO_ASK = 5
 STREAMS = 3
 PARENT = "JPY_PARENT_PID"  # by which Jupyter tells a kernel whose end is its own
 
@@ -47,6 +48,7 @@ class Server:
     """Forks kernels, tells their clients how they ended, and kills those whose client has left."""
 
     def __init__(self, listening: socket.socket, lifeline: int, drawers: int) -> None:
+        self._pid = os.getpid()
         self._listening = listening
         self._lifeline = lifeline
         self._drawers = drawers
@@ -77,13 +79,18 @@ class Server:
         except Exception:  # whatever was sent, the kernels of others go on
             client.close()
             return None
-        pid = os.fork()
-        if pid == 0:
-            self._forget_everything()
-            return request, client
-        for stream in request.streams:
-            os.close(stream)
-        self._watch(pid, client)
+        try:
+            pid = os.fork()
+            if pid == 0:
+                self._forget_everything()
+                return request, client
+            self._watch(pid, client)
+        except OSError:  # no room for one more; its client does without
+            client.close()
+        finally:
+            if os.getpid() == self._pid:
+                for stream in request.streams:
+                    os.close(stream)
         return None
 
     def _watch(self, pid: int, client: socket.socket) -> None:
@@ -145,7 +152,8 @@ def receive(client: socket.socket) -> Request:
         if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
             streams.frombytes(content[: len(content) - len(content) % streams.itemsize])
     try:
-        asked = json.loads(_all_of(client, int.from_bytes(head, "big")))
+        length = int.from_bytes(head, "big")
+        asked = json.loads(_all_of(client, length if length <= LONGEST else 0))
         first, second, third = streams
         return Request(**asked, streams=[first, second, third])
     except BaseException:
