@@ -136,7 +136,7 @@ def packs(
     signal.signal(signal.SIGTERM, _leave)
     runs_here = not (explain or cluster)
     plan = make_plan(
-        edition, area or (), chapter or (), on_check=lambda: keep_warm(home(), edition) if runs_here else {}
+        edition, area or (), chapter or (), on_check=lambda: keep_warm(home(), edition) if runs_here else None
     )
     if explain:
         show.reasons(explained(plan, retry_failed))

@@ -17,7 +17,8 @@ from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 from cbs_analysis.runner.warm import process
 
-SECONDS_A_POLL = 0.01
+SECONDS_A_POLL = 0.005
+POLLS_AFTER_A_KILL = 100
 _log = logging.getLogger("cbs_analysis")
 _said: set[str] = set()
 
@@ -40,6 +41,14 @@ class WarmProvisioner(LocalProvisioner):
         while await self.poll() is None:
             await asyncio.sleep(SECONDS_A_POLL)
         return await super().wait()
+
+    async def kill(self, restart: bool = False) -> None:
+        """Also waits for the end, which is near: Jupyter itself looks for it every tenth of a second only."""
+        await super().kill(restart)
+        for _ in range(POLLS_AFTER_A_KILL):
+            if await self.poll() is not None:
+                return
+            await asyncio.sleep(SECONDS_A_POLL)
 
     async def _forked(self, cmd: list[str], kwargs: dict[str, Any]) -> process.ForkedKernel:
         given = [kwargs.get(name) for name in ("stdin", "stdout", "stderr")]
