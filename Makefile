@@ -1,6 +1,6 @@
 # The handbook's everyday commands. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help packs site test lint lab clean setup reference-packs bench bench-england bench-stats
+.PHONY: help packs site publish test lint lab clean setup reference-packs bench bench-england bench-stats
 
 VENV  := .venv
 BIN   := $(VENV)/bin
@@ -14,8 +14,9 @@ FIND_PYTHON = for python in python3.11 python3.12 python3.13 python3; do \
 	if $$python -c '$(USABLE)' >/dev/null 2>&1; then echo $$python; break; fi; done
 
 help: ## list these commands
-	@echo "make packs    set up, build all packs and the site, say where to open it"
+	@echo "make packs    set up, build all packs, the site and what it offers, say where to open it"
 	@echo "make site     build the site again from the packs that are there"
+	@echo "make publish  the site, workbooks, PDFs, tables and archives from the packs that are there"
 	@echo "make test     every check and test: lint, unit, integration, statistics, notebooks"
 	@echo "make lint     style, types and the directions of imports"
 	@echo "make reference-packs    execute again the packs that make test compares, after a change that is meant"
@@ -32,11 +33,14 @@ packs: $(READY)
 	@$(BIN)/cbs packs; status=$$?; \
 	if [ $$status -gt 1 ]; then exit $$status; fi; \
 	if [ $$status -eq 1 ] && ! $(BIN)/cbs check >/dev/null 2>&1; then exit 1; fi; \
-	$(BIN)/cbs site || exit $$?; \
+	$(BIN)/cbs publish || exit $$?; \
 	exit $$status
 
 site: $(READY)
-	@$(BIN)/cbs site
+	@$(BIN)/cbs publish --only site
+
+publish: $(READY)
+	@$(BIN)/cbs publish
 
 test: lint
 	$(BIN)/pytest -q -n $(CORES) --dist loadscope tests/unit

@@ -1,12 +1,16 @@
 """What several tests share: a throw-away home, and template notebooks made up for a test."""
 
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
 import pytest
 import yaml
+
+# A shell that starts tests in the background has them ignore interrupts, and so would the commands that they interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 MakeHome = Callable[..., Path]

@@ -60,7 +60,9 @@ class SimilarAreas(Params):
 
 
 class Edition(Params):
-    """What one run of the batch is asked to make. `name` is the file's own name."""
+    """What one run of the batch is asked to make. `name` is the file's own name, `previous` that of the edition before,
+    which packs say what has changed since.
+    """
 
     name: str
     title: str
@@ -73,6 +75,7 @@ class Edition(Params):
     plausible_share: float = Field(gt=0, lt=1)
     similar_areas: SimilarAreas | None = None
     notes: tuple[str, ...] = ()
+    previous: str | None = None
 
     @field_validator("chapters")
     @classmethod
@@ -122,8 +125,15 @@ def load_edition(name: str, params: Path) -> Edition:
     """The edition of this name. Raises UserError naming the file, the key and the nearest valid value."""
     if name not in (names := edition_names(params)):
         raise UserError(f"edition: {name!r} is not in params/editions; {nearest(name, names)}")
-    values = _mapping(params / "editions" / f"{name}.yml")
-    return _validated(Edition, {"name": name, **values}, f"params/editions/{name}.yml")
+    file, values = f"params/editions/{name}.yml", _mapping(params / "editions" / f"{name}.yml")
+    edition = _validated(Edition, {"name": name, **values}, file)
+    others = [other for other in names if other != name]
+    if edition.previous is not None and edition.previous not in others:
+        raise UserError(
+            f"{file}: previous: {edition.previous!r} is no other edition of params/editions; "
+            f"{nearest(edition.previous, others)}"
+        )
+    return edition
 
 
 def load_indicators(params: Path) -> dict[str, Indicator]:

@@ -21,7 +21,9 @@ SIMILAR = "similar"
 
 @dataclass(frozen=True)
 class Area:
-    """A primary care trust, a group of them, or the whole. `members` are the codes one level down."""
+    """A primary care trust, a group of them, or the whole. `members` are the codes one level down; `tile` is its column
+    and row on the tile map, from the north west, where it has a place there.
+    """
 
     code: str
     name: str
@@ -31,6 +33,7 @@ class Area:
     organisation_name: str = ""
     ons_code: str = ""
     activity_code: str = ""
+    tile: tuple[int, int] | None = None
 
     @property
     def is_leaf(self) -> bool:
@@ -164,6 +167,7 @@ def _area(row: dict[str, str], level: str, parent: str, members: Iterable[str]) 
         organisation_name=row["organisation_name"] or row["area_name"],
         ons_code=row["ons_code"],
         activity_code=row["activity_code"],
+        tile=(int(row["tile_column"]), int(row["tile_row"])) if row.get("tile_column") else None,
     )
 
 

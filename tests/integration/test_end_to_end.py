@@ -39,7 +39,7 @@ def run(*command: str, build: Path) -> str:
 def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("build")
     run("cbs", "packs", "--area", "5LE", "--area", "SEL", build=folder)
-    run("cbs", "site", build=folder)
+    run("cbs", "publish", build=folder)
     return folder
 
 

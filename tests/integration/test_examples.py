@@ -36,3 +36,17 @@ def test_an_example_that_fails_is_named_with_its_cell_and_the_reason(tmp_path):
     with pytest.raises(DataError, match=r"methods/broken.ipynb, cell 'cell-1': AssertionError: two is not three"):
         execute_examples([page], tmp_path / "made")
     assert not (tmp_path / "made" / "broken.ipynb").exists()
+
+
+def test_an_example_is_executed_again_only_where_its_page_has_changed(tmp_path):
+    first = _page(tmp_path / "methods", "first", "1 + 1")
+    second = _page(tmp_path / "methods", "second", "2 + 2")
+    made = tmp_path / "made"
+    execute_examples([first, second], made)
+    before = {path.name: path.stat().st_mtime_ns for path in made.glob("*.ipynb")}
+    _page(tmp_path / "methods", "second", "2 + 3")
+    execute_examples([first, second], made)
+    after = {path.name: path.stat().st_mtime_ns for path in made.glob("*.ipynb")}
+    assert after["first.ipynb"] == before["first.ipynb"]
+    assert after["second.ipynb"] > before["second.ipynb"]
+    assert _results(made / "second.ipynb") == ["5"]

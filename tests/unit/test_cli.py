@@ -15,7 +15,7 @@ from cbs_analysis.cli import show
 from cbs_analysis.runner import NotebookRecord
 from cbs_analysis.sources import CheckResult
 
-COMMANDS = ["packs", "verify", "site", "findings", "areas", "check"]
+COMMANDS = ["packs", "verify", "publish", "findings", "areas", "check"]
 HOSTILE = "[red]St Mary's[/] [/] {x} <b>| Ynys Môn"
 
 
@@ -48,7 +48,8 @@ def home(make_home, monkeypatch):
         (["areas", "--geography", "turnberg"], ["turnberg", "turnberg_2006"]),
         (["findings", "--area", "5LX"], ["5LX", "5LE"]),
         (["findings", "--area", "5LE"], ["5LE", "cbs packs"]),
-        (["site", "--edition", "2012"], ["2012", "2011-12"]),
+        (["publish", "--edition", "2012"], ["2012", "2011-12"]),
+        (["publish", "--only", "pfd"], ["'pfd' is no kind of file", "pdf"]),
     ],
 )
 def test_a_mistake_in_an_option_is_one_line_and_status_2_and_writes_nothing(home, call, arguments, words):

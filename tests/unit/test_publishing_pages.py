@@ -14,7 +14,8 @@ from cbs_analysis.edition import LocalCommentary, load_edition
 from cbs_analysis.errors import DataError, UserError
 from cbs_analysis.geography import load_geography
 from cbs_analysis.home import data_dir, home, params_dir
-from cbs_analysis.publishing import book, markup, pages, staging, summary
+from cbs_analysis.publishing import book, chapter_page, front, markup, pages, staging, standings, summary
+from cbs_analysis.publishing.edited import Edited
 from cbs_analysis.publishing.findings import (
     FINDING_MIME,
     NOT_MADE,
@@ -25,7 +26,7 @@ from cbs_analysis.publishing.findings import (
     read_pack,
 )
 from cbs_analysis.publishing.mathml import to_mathml
-from cbs_analysis.publishing.theme import escape_titles, navigation
+from cbs_analysis.publishing.theme import navigation
 
 HOSTILE = "<script>alert(1)</script> {x} $y$ | \"q\" 'z' `b` ``` *i* [l](javascript:1) &amp; Môn \N{HOSPITAL}"
 
@@ -56,7 +57,7 @@ def edited():
     geography = load_geography("sector_2009", data_dir())
     known = {key: indicator(key, name=f"Name of {key}") for key in ("rate", "other", "ratio")}
     made_by = {"rate": "planned_care", "other": "planned_care", "ratio": "emergency_care"}
-    return summary.Edited(edition, geography, known, made_by)
+    return Edited(edition, geography, known, made_by)
 
 
 def test_the_first_page_leads_with_messages_linked_to_their_findings(edited):
@@ -95,7 +96,9 @@ def test_a_failed_chapter_is_named_with_cell_error_and_what_is_missing(edited):
 def test_the_table_has_every_indicator_with_value_interval_comparators_and_a_word(edited):
     page = summary.summary_page(executed(whole_finding("rate")), edited, LocalCommentary())
     table = _words(page[page.index("<tbody>") : page.index("</tbody>")])
-    assert "rate per 1,000, 2010/11 110.0 108.0 to 112.0 ◆ worse ↑ higher than London 1.0 100.0" in table
+    assert (
+        "rate per 1,000, 2010/11, lower is better 110.0 108.0 to 112.0 ◆ worse ↑ higher than London 1.0 100.0" in table
+    )
     assert "other not available for this area" in table
 
 
@@ -106,7 +109,8 @@ def test_a_comparator_made_for_the_area_has_its_column_and_its_members_are_named
     held["comparisons"].insert(1, {**held["comparisons"][0], **made})
     similar = whole_finding("similar_areas", chapter="population_and_need", indicator=None, comparisons=[])
     page = summary.summary_page(executed(held, similar), edited, LocalCommentary())
-    assert "Southwark How it compares London Similar PCTs London" in _words(page[page.index("<thead>") :])
+    heads = _words(page[page.index("<thead>") : page.index("</thead>")])
+    assert heads == "Indicator Southwark How it compares lower London higher London Similar PCTs London"
     assert "worse ↑ higher than London 1.0 104.2 100.0" in _words(page[page.index("<tbody>") :])
     assert "Similar PCTs , most alike first: Lambeth and Haringey. Why these ." in _words(page)
     assert 'href="population_and_need.html#similar_areas"' in page
@@ -115,15 +119,18 @@ def test_a_comparator_made_for_the_area_has_its_column_and_its_members_are_named
 def test_columns_are_what_the_findings_hold_not_what_the_geography_knows(edited):
     fewer = whole_finding("other")
     fewer["comparisons"] = fewer["comparisons"][1:]
-    found = summary.comparators_in([fewer, whole_finding("rate")])
+    found = standings.comparators_in([fewer, whole_finding("rate")])
     assert [item.code for item in found] == ["SEL", "LON"]
 
 
-def test_a_neutral_indicator_is_not_compared_but_says_higher_or_lower(edited):
+def test_a_neutral_indicator_is_higher_or_lower_and_neither_better_nor_worse(edited):
     neutral = whole_finding("rate")
     neutral["comparisons"][1]["status"] = "not compared"
     page = summary.summary_page(executed(neutral), edited, LocalCommentary())
-    assert "– not compared ↑ higher than London" in _words(page[page.index("<tbody>") :])
+    row = _words(page[page.index("<tbody>") : page.index("</tbody>")])
+    assert "↑ higher than London" in row
+    assert "worse" not in row
+    assert "not compared" not in row
 
 
 def test_local_commentary_is_marked_as_not_of_the_evidence(edited):
@@ -146,7 +153,7 @@ def test_hostile_text_cannot_leave_its_block(edited):
 
 def test_an_area_name_in_a_title_keeps_every_character_as_text(edited):
     area = replace(edited.geography.area("5LE"), name=HOSTILE)
-    title = staging.page_title(area, "GP referrals")
+    title = chapter_page.page_title(area, "GP referrals")
     assert title.endswith(": GP referrals")
     assert title.replace("\\", "").startswith(HOSTILE)
     assert all(title[place - 1] == "\\" for place, sign in enumerate(title) if sign in "<>{}$|`*[]&")
@@ -159,7 +166,7 @@ def test_all_38_packs_and_their_chapters_are_in_the_contents_and_on_the_front_pa
     expected = {f"packs/{code}/{page}" for code in edited.geography.areas for page in ("index", "planned_care")}
     assert len(edited.geography.areas) == 38
     assert expected == {name for name in files if name.startswith("packs/")}
-    front = pages.front_page(edited, packs)
+    front = front.front_page(edited, packs)
     assert all(f'href="packs/{code}/index.html"' in front for code in packs)
 
 
@@ -167,12 +174,12 @@ def test_packs_below_one_that_was_not_made_are_still_in_the_contents(edited, tmp
     packs = {"5LE": executed()}
     contents = yaml.safe_load(staging.toc(staging.contents(edited, packs, tmp_path)))
     assert list(_files(contents["parts"])) == ["packs/5LE/index", "packs/5LE/planned_care"]
-    assert "Lambeth (not made)" in _words(pages.front_page(edited, packs))
+    assert "Lambeth (not made)" in _words(front.front_page(edited, packs))
 
 
 def test_another_geography_is_said_in_its_own_words():
     england = load_geography("sha_2010", data_dir())
-    assert pages.in_words(england) == "England (151 PCTs in 10 SHAs)"
+    assert front.in_words(england) == "England (151 PCTs in 10 SHAs)"
 
 
 def test_navigation_opens_only_the_branch_the_page_lies_in():
@@ -198,11 +205,6 @@ def test_navigation_opens_only_the_branch_the_page_lies_in():
     assert _names(navigation(tree, "b")) == ["whole", "a", "b"]
     assert _names(navigation(tree, "a/x/1")) == ["whole", "a", "a/x", "a/x/1", "b"]
     assert _names(navigation(tree, "a")) == ["whole", "a", "a/1", "a/x", "b"]
-
-
-def test_titles_in_the_search_index_are_escaped():
-    index = 'Search.setIndex({"alltitles":{"<script>x":[[0,null]]},"titles":["&lt;script&gt;x"]})'
-    assert "<script" not in escape_titles(index)
 
 
 def test_formulas_become_mathml():

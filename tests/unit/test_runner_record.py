@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from cbs_analysis.files import write_atomically
 from cbs_analysis.runner import NotebookRecord, read_run, run_path
-from cbs_analysis.runner.files import write_atomically
 from cbs_analysis.runner.record import Journal
 
 OFFERED = (("5LE", "care"), ("5LE", "outlook"), ("SEL", "care"))

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cbs_analysis.edition import Function, Indicator, Measure
-from cbs_analysis.evidence.comparing import NOT_COMPARED, Comparison, comparison, estimates, optional
+from cbs_analysis.evidence.comparing import NOT_COMPARED, Comparison, comparison, estimates, optional, value_range
 from cbs_analysis.evidence.finding import Chart, Citation, Finding
 from cbs_analysis.evidence.tables import Column, Table
 from cbs_analysis.evidence.wording import MISSING, against, interval, level_name, listed, measure, number
@@ -53,6 +53,7 @@ class Chapter:
         statement: str,
         period: str,
         sources: Sequence[str],
+        methods: Sequence[str] = (),
         standing: Standing | None = None,
         measured: Measure | None = None,
         value: float | None = None,
@@ -71,18 +72,20 @@ class Chapter:
         """A finding of this chapter about the pack's area.
 
         With a `standing`, the value, limits, comparisons, key figures and side-by-side table are made from it; without,
-        they are as given. `flag_reason` flags the finding; `caution` is what to check before acting on it. `people` is
+        they are as given. `flag_reason` flags the finding; `caution` is what to check before acting on it. `methods`
+        are pages of `book/methods`, beside the one of its indicator. `people` is
         how many lie between the area and its headline comparator, where it is not the difference times the
         denominator.
         """
-        numerator = denominator = spread = None
+        numerator = denominator = spread = peers = None
         if standing:
             measured, own = standing.measured, standing.own(pack)
             value, lower, upper = own.value, own.lower, own.upper
             numerator, denominator = optional(own.numerator), optional(own.denominator)
             comparisons = compared(pack, standing) if comparisons is None else comparisons
             members = members or side_by_side(pack, standing)
-            spread = optional(_peer_values(pack, standing).std())
+            compared_values = _peer_values(pack, standing)
+            spread, peers = optional(compared_values.std()), value_range(compared_values)
             people = _people_between(pack, standing) if people is None else people
             without = left_out(pack, standing).values() if comparisons else []
             caveats = [*caveats, *(f"As a comparator, {part}, whose figures are flagged." for part in without)]
@@ -107,11 +110,13 @@ class Chapter:
             comparisons=tuple(comparisons),
             headline=pack.headline.code if pack.headline else "",
             spread=spread,
+            peers=peers,
             people=people,
             flagged=bool(flag_reason),
             flag_reason=flag_reason,
             caution=caution,
             source=tuple(cited(pack, name) for name in sources),
+            methods=tuple(dict.fromkeys([*([measured.method] if isinstance(measured, Indicator) else []), *methods])),
             caveats=tuple(dict.fromkeys(caveats)),
             key_figures=key_figures(pack, measured, value, lower, upper, comparisons) if measured else None,
             table=table,

@@ -83,6 +83,7 @@ def measure_finding(
         standing=standing,
         period=pack.edition.activity_year,
         sources=_sources(standing),
+        methods=["process-charts", f"{counted.day.replace(' ', '-')}s"],
         caution=breaks.caution(pack, counted),
         caveats=[
             *caveats,

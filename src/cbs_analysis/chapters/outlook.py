@@ -112,6 +112,7 @@ def _outlook(pack: Pack, measure: str) -> Finding:
         comparisons=[_comparator(pack, area, measure) for area in pack.above],
         period=ahead,
         sources=[MAR],
+        methods=["borrowed-seasons"],
         caveats=caveats,
         table=_months_ahead(frame, noun, ahead),
         members=_members(pack, measure),
@@ -274,6 +275,7 @@ def backtest(pack: Pack) -> Finding:
         value=float(mean),
         period=year,
         sources=[MAR],
+        methods=["backtest"],
         caveats=[
             "MASE is the mean error over the mean change on the year in the two years before; below the naive one is "
             "better than repeating last year's month.",

@@ -51,6 +51,7 @@ def paper_2006(pack: Pack) -> Finding | Note:
         value=float(found),
         period="2006",
         sources=["commissioning_paper_2006", "population_by_age"],
+        methods=["aggregation"],
         caveats=[
             "The tables are the estimates for mid-2006 as since revised.",
             "The paper's periods and definitions are not always stated; a difference need not be an error.",

@@ -106,6 +106,7 @@ def attendances_per_referral(pack: Pack) -> Finding:
         standing=standing,
         period=year,
         sources=[MAR],
+        methods=["count-ratios"],
         caveats=[
             "Attendances follow referrals by weeks or months and some need none, so this is a ratio, not a share.",
             "The limits take the two counts as independent. Attendances follow referrals, so the limits are too wide.",
@@ -216,6 +217,7 @@ def daycase_opportunity(pack: Pack) -> Finding:
         comparisons=(),
         period=year,
         sources=[MAR],
+        methods=["shortfalls"],
         caveats=[CASE_MIX, "A quarter of England's PCTs reach the upper quartile."],
     )
 
@@ -241,6 +243,7 @@ def planned_share(pack: Pack) -> Finding:
         standing=standing,
         period=pack.edition.activity_year,
         sources=[MAR],
+        methods=["proportions"],
         caveats=[
             "The return counts planned admissions within elective ones; providers differ in what they call planned."
         ],

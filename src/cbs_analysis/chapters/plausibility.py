@@ -171,6 +171,7 @@ def plausibility(pack: Pack) -> Finding:
         value=share,
         period=year,
         sources=[HSCIC, MAR],
+        methods=["plain-ratios"],
         caveats=[
             "The two count differently (spells by residence, episodes by commissioner), so the ratio is seldom 1.",
             f"Flagged is below {number(pack.edition.plausible_share, 3)} of the median area's ratio.",

@@ -171,6 +171,7 @@ def age_profile(pack: Pack) -> Finding:
         comparisons=[beside(area, shares["20-34"][area.code]) for area in pack.comparators],
         period=f"mid-{year}",
         sources=["population_by_age"],
+        methods=["aggregation"],
         caveats=[ESTIMATE],
         table=Table("Shares of residents by age", frame, columns),
         members=Table(
@@ -232,6 +233,7 @@ def change(pack: Pack) -> Finding:
         value=whole_change,
         period=f"mid-{first} to mid-{last}",
         sources=["population_change", "population_by_age"],
+        methods=["aggregation"],
         caveats=[
             "Migration is estimated and is the least certain part. Other changes are what the components leave "
             "unexplained, the revision after the 2011 census among them.",

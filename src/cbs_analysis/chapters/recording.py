@@ -69,6 +69,7 @@ def recording(pack: Pack) -> Finding:
         value=float(len(rows)),
         period=f"{own['month'].min():%B %Y} to {own['month'].max():%B %Y}",
         sources=[MAR],
+        methods=["recording-breaks"],
         caveats=[
             "A possible break is a step or a single month far beyond the usual: a lead to look at, not proof.",
             *gap_caveats(own),

@@ -143,6 +143,7 @@ def _of_leaf(pack: Pack, chosen: SimilarAreas, nearest: dict[str, pd.DataFrame])
         value=first,
         period=_period(pack, chosen),
         sources=_sources(chosen),
+        methods=["similar-areas"],
         caveats=[*_caveats(pack, chosen), PARTS],
         table=Table(
             f"How far the {levels} most like {pack.area.name} are from it, and each feature's part in that",
@@ -203,6 +204,7 @@ def _of_group(pack: Pack, chosen: SimilarAreas, nearest: dict[str, pd.DataFrame]
         statement=statement,
         period=_period(pack, chosen),
         sources=_sources(chosen),
+        methods=["similar-areas"],
         caveats=[f"{pack.area.name} itself is held against the areas above it only.", *_caveats(pack, chosen)],
         members=Table(f"The {levels} most like each of {pack.area.name}'s", frame, columns),
     )

@@ -74,7 +74,7 @@ def _options(
     Examples:
       cbs packs                          every chapter for every area, into build/editions
       cbs packs --area 5LE --area SEL    two areas only
-      cbs site                           the book of packs, into build/site
+      cbs publish                        the book of packs and what it offers, into build/site
       cbs findings --area 5LE            what a pack says
       cbs COMMAND --help                 more about a command
     """
@@ -208,22 +208,50 @@ def verify(
 
 
 @app.command()
-def site(edition: EditionOption = DEFAULT_EDITION) -> None:
-    """Make the site: the book of packs, from the notebooks that `cbs packs` executed.
+def publish(
+    edition: EditionOption = DEFAULT_EDITION,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", metavar="KIND", help="site, workbook, pdf, tables or zip; may be repeated."),
+    ] = None,
+    area: Annotated[
+        list[str] | None,
+        typer.Option("--area", metavar="CODE", help="Files of this area only, and the site; may be repeated."),
+    ] = None,
+) -> None:
+    """Publish the packs that `cbs packs` made: the site, and of each pack a workbook, a PDF, its tables and an archive.
 
-    The worked examples of the method pages are executed first.
+    What is up to date is not made again. The site offers the files that are there; the worked examples of its method
+    pages are executed first. A pack whose files cannot be made keeps those it had, and does not stop the others. Exit
+    status: 0 all made, 1 something failed, 2 a mistake in what was asked.
 
     \b
     Examples:
-      cbs site
-      cbs site --edition england-2011-12
+      cbs publish
+      cbs publish --only site
+      cbs publish --only workbook --only pdf --area 5LE
+      cbs publish --edition england-2011-12
     """
+    from cbs_analysis.cli import show
+    from cbs_analysis.cli.publishing import chosen_kinds, make_files
+    from cbs_analysis.edition import load_edition
+    from cbs_analysis.home import params_dir
     from cbs_analysis.publishing.book import build_site
+    from cbs_analysis.publishing.edited import gather
     from cbs_analysis.runner import execute_examples
 
-    page = build_site(edition, execute_examples)
-    typer.echo(f"Site: {page}")
-    typer.echo(f"Open: {page.as_uri()}")
+    signal.signal(signal.SIGTERM, _leave)
+    kinds, wants_site = chosen_kinds(only or ())
+    edited, packs = gather(load_edition(edition, params_dir()))
+    failed = make_files(edited, packs, kinds, area or (), show.console()) if kinds else {}
+    for code, why in failed.items():
+        _complain(f"{code}: its files were not made: {why}")
+    if wants_site:
+        page = build_site(edition, execute_examples)
+        typer.echo(f"Site: {page}")
+        typer.echo(f"Open: {page.as_uri()}")
+    if failed:
+        raise typer.Exit(1)
 
 
 @app.command()

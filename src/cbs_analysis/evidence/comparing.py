@@ -13,6 +13,7 @@ from cbs_analysis.edition import Measure
 from cbs_analysis.geography import SIMILAR, Area
 
 NOT_COMPARED = "not compared"
+QUARTILES = (0.25, 0.5, 0.75)
 ESTIMATE_COLUMNS = ("value", "lower", "upper", "numerator", "denominator", "flagged")
 
 
@@ -32,6 +33,29 @@ class Comparison:
     status: str
     direction: str
     comparator_members: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Range:
+    """Where an indicator's values lie among the areas compared: how many have one that is believed, their ends and
+    quartiles.
+    """
+
+    count: int
+    lowest: float
+    lower_quartile: float
+    median: float
+    upper_quartile: float
+    highest: float
+
+
+def value_range(values: pd.Series) -> Range | None:
+    """The range of the values that are there (quartiles by linear interpolation); None where there is none."""
+    known = values.dropna()
+    if known.empty:
+        return None
+    lower, middle, upper = (float(known.quantile(share)) for share in QUARTILES)
+    return Range(len(known), float(known.min()), lower, middle, upper, float(known.max()))
 
 
 def estimates(frame: pd.DataFrame) -> pd.DataFrame:

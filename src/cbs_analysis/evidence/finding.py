@@ -13,7 +13,7 @@ from typing import Any
 import altair as alt
 
 from cbs_analysis.evidence import rendering
-from cbs_analysis.evidence.comparing import Comparison
+from cbs_analysis.evidence.comparing import Comparison, Range
 from cbs_analysis.evidence.drawing import Drawing
 from cbs_analysis.evidence.tables import Table
 
@@ -49,8 +49,9 @@ class Chart:
 class Finding:
     """One piece of evidence about one area. Numbers are unrounded; None is missing.
 
-    `spread` is the standard deviation of the indicator over the PCTs compared; `people` how many people or events
-    lie between the area's value and its headline comparator's. Both serve to put messages in order of evidence.
+    `spread` is the standard deviation of the indicator over the PCTs compared, `peers` their range; `people` how many
+    people or events lie between the area's value and its headline comparator's. Spread and people serve to put messages
+    in order of evidence.
     """
 
     id: str
@@ -72,11 +73,13 @@ class Finding:
     comparisons: tuple[Comparison, ...]
     headline: str
     spread: float | None
+    peers: Range | None
     people: float | None
     flagged: bool
     flag_reason: str
     caution: str
     source: tuple[Citation, ...]
+    methods: tuple[str, ...]
     caveats: tuple[str, ...]
     key_figures: Table | None
     table: Table | None
@@ -96,8 +99,9 @@ class Finding:
         data["comparisons"] = [
             {**asdict(item), "comparator_members": list(item.comparator_members)} for item in self.comparisons
         ]
+        data["peers"] = asdict(self.peers) if self.peers else None
         data["source"] = [asdict(item) for item in self.source]
-        data["caveats"] = list(self.caveats)
+        data["methods"], data["caveats"] = list(self.methods), list(self.caveats)
         data.update({name: table.to_resource() if (table := getattr(self, name)) else None for name in plain})
         data["chart_description"] = self.chart.description if self.chart else ""
         return data

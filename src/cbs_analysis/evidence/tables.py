@@ -58,13 +58,16 @@ class Table:
         return f"<tr{mark}>{''.join(cells)}</tr>"
 
     def to_resource(self) -> dict[str, Any]:
-        """The table as a tabular data resource: a schema with titles and units, and the rows, numbers unrounded."""
+        """The table as a tabular data resource: a schema with titles, units and the decimals that numbers are read to,
+        and the rows, numbers unrounded.
+        """
         fields = [
             {
                 "name": name,
                 "title": column.title,
                 "type": "string" if column.decimals is None else "number",
                 **({"unit": column.unit} if column.unit else {}),
+                **({} if column.decimals is None else {"decimals": column.decimals}),
             }
             for name, column in self.columns.items()
         ]
@@ -85,6 +88,13 @@ def shown(value: Any, column: Column) -> str:
     if column.decimals is None:
         return str(value)
     return number(float(value), column.decimals)
+
+
+def shown_cell(value: Any, field: Mapping[str, Any]) -> str:
+    """A cell of a tabular data resource as a reader sees it, by its field; see `Table.to_resource`."""
+    if field["type"] != "number":
+        return "" if value is None else str(value)
+    return MISSING if value is None else number(float(value), field.get("decimals", 0))
 
 
 def plain(value: Any) -> Any:

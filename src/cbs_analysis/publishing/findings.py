@@ -5,11 +5,13 @@ beside them, which says which notebooks failed and why. Nothing is computed here
 """
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cbs_analysis import __version__
 from cbs_analysis.edition import Edition, load_edition
 from cbs_analysis.errors import DataError, UserError
 from cbs_analysis.geography import load_geography
@@ -17,6 +19,7 @@ from cbs_analysis.home import build_dir, data_dir, params_dir
 
 FINDING_MIME = "application/vnd.cbs.finding+json"
 NOTE_MARK = 'class="cbs-note"'
+PICTURE = re.compile(r"<svg\b.*?</svg>", re.DOTALL)
 NOT_MADE = "it has not been made"
 
 FindingJson = dict[str, Any]
@@ -36,22 +39,30 @@ class Failure:
 
 @dataclass(frozen=True)
 class ExecutedChapter:
-    """An executed notebook: its title, its findings in cell order, and notes where there is no finding."""
+    """An executed notebook: its title, its findings in cell order, and notes where there is no finding.
+
+    `pictures` are the findings' charts as SVG, by the findings' ids.
+    """
 
     name: str
     title: str
     path: Path
     findings: tuple[FindingJson, ...]
     notes: tuple[str, ...]
+    pictures: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class ExecutedPack:
-    """The chapters of one area in one edition, in the edition's order, and those that are missing."""
+    """The chapters of one area in one edition, in the edition's order, and those that are missing.
+
+    `version` is that of the package that executed them last.
+    """
 
     area_code: str
     chapters: tuple[ExecutedChapter, ...]
     failures: tuple[Failure, ...]
+    version: str = __version__
 
     @property
     def findings(self) -> list[FindingJson]:
@@ -88,7 +99,7 @@ def read_pack(edition: Edition, area_code: str) -> ExecutedPack:
             f"area {area_code}: no pack in edition {edition.name}; "
             f"run cbs packs --edition {edition.name} --area {area_code}"
         )
-    return ExecutedPack(area_code, tuple(chapters), tuple(failures))
+    return ExecutedPack(area_code, tuple(chapters), tuple(failures), _run(folder).get("version", __version__))
 
 
 def is_made(edition: Edition, area_code: str) -> bool:
@@ -104,11 +115,16 @@ def edition_folder(edition: Edition) -> Path:
 
 def read_record(folder: Path) -> list[dict[str, Any]]:
     """The run record's notebooks; empty where notebooks were executed without our runner."""
+    return list(_run(folder).get("notebooks", []))
+
+
+def _run(folder: Path) -> dict[str, Any]:
     path = folder / "run.json"
     if not path.exists():
-        return []
+        return {}
     try:
-        return list(json.loads(path.read_text(encoding="utf-8"))["notebooks"])
+        run = json.loads(path.read_text(encoding="utf-8"))
+        return {**run, "notebooks": list(run["notebooks"])}
     except (ValueError, KeyError, TypeError):
         raise DataError(f"{folder.name}/run.json: not a run record; run cbs packs again") from None
 
@@ -149,6 +165,11 @@ def _read_chapter(name: str, path: Path) -> ExecutedChapter:
         title=_title(cells) or chapter_name(name),
         path=path,
         findings=tuple(bundle[FINDING_MIME] for bundle in bundles if FINDING_MIME in bundle),
+        pictures={
+            bundle[FINDING_MIME]["id"]: picture.group()
+            for bundle in bundles
+            if FINDING_MIME in bundle and (picture := PICTURE.search(source_text(bundle, "text/html")))
+        },
         notes=tuple(
             source_text(bundle, "text/plain")
             for bundle in bundles

@@ -19,8 +19,10 @@ STATUSES = {
     "not compared": ("\N{EN DASH}", "neutral"),
     "flagged": ("!", "flagged"),
     "missing": ("!", "flagged"),
+    "higher": ("\N{UPWARDS ARROW}", "way"),
+    "lower": ("\N{DOWNWARDS ARROW}", "way"),
 }
-ARROWS = {"higher": "\N{UPWARDS ARROW}", "lower": "\N{DOWNWARDS ARROW}"}
+ARROWS = {way: STATUSES[way][0] for way in ("higher", "lower")}
 
 
 def text(value: object) -> str:

@@ -5,7 +5,7 @@ Nothing is staged that a page does not show, so Sphinx reads little and the same
 
 import json
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,16 +15,26 @@ import yaml
 from cbs_analysis.edition import load_commentary
 from cbs_analysis.geography import Area
 from cbs_analysis.publishing import pages
+from cbs_analysis.publishing.across import Across
+from cbs_analysis.publishing.chapter_page import chapter_page
+from cbs_analysis.publishing.downloads import Download
+from cbs_analysis.publishing.edited import Edited
 from cbs_analysis.publishing.examples import heading, staged_example
-from cbs_analysis.publishing.findings import ExecutedChapter, ExecutedPack, source_text
-from cbs_analysis.publishing.markup import markdown
+from cbs_analysis.publishing.findings import ExecutedPack
+from cbs_analysis.publishing.front import front_page
+from cbs_analysis.publishing.indicator_pages import indicator_page, indicators_page
+from cbs_analysis.publishing.live import chart_library
+from cbs_analysis.publishing.search_entries import search_entries
 from cbs_analysis.publishing.speed import speed_page
-from cbs_analysis.publishing.summary import Edited, in_reading_order, summary_page, why
-from cbs_analysis.publishing.theme import NAVIGATION
+from cbs_analysis.publishing.summary import in_reading_order, summary_page, why
+from cbs_analysis.publishing.theme import GLOSSARY, NAVIGATION
+from cbs_analysis.publishing.theme.search import ENTRIES
 
+INDICATOR = "indicator"
 BEFORE = ("reading-a-pack",)
 AFTER = ("indicators", "catalogue", "methods/index", "glossary", "using-the-handbook", "speed", "decisions/index")
-SHOWN = ("text/html", "text/plain")
+# What shows on every page, beside the theme.
+EVERY_PAGE = ("_config.yml", "_toc.yml", NAVIGATION, GLOSSARY)
 
 
 @dataclass(frozen=True)
@@ -55,99 +65,64 @@ class Entry:
         return {"file": self.docname, **({"sections": below} if below else {})}
 
 
+@dataclass(frozen=True)
+class Inputs:
+    """Where the parts of a book are that are not made from packs: hand-written pages, `_config.yml`, parameters with
+    the local commentary, executed method pages (one that is not there is shown without results), records of benchmarks.
+    """
+
+    book: Path
+    config: Path
+    params: Path
+    examples: Path
+    benchmarks: Path
+
+
 def stage(
     folder: Path,
-    book: Path,
-    config: Path,
+    inputs: Inputs,
     edited: Edited,
     packs: Mapping[str, ExecutedPack],
+    before: Mapping[str, ExecutedPack],
     package: Mapping[str, Any],
-    params: Path,
-    examples: Path,
-    benchmarks: Path,
+    offered: Mapping[str, Sequence[Download]],
 ) -> None:
     """Fill `folder`, which must not exist, with everything Jupyter Book needs.
 
-    `book` holds the hand-written pages, `config` is the book's `_config.yml`, `package` describes the data,
-    `params` holds the local commentary and `examples` the executed method pages: one that is not there is shown
-    without results. `benchmarks` holds the records of benchmarks, if any was run.
+    `before` holds the areas' packs in the edition before, `package` describes the data, `offered` the files that can be
+    taken along: of an area by its code, of the edition under an empty one.
     """
-    shutil.copytree(book, folder, ignore=shutil.ignore_patterns("_build", ".*", "README*"))
+    shutil.copytree(inputs.book, folder, ignore=shutil.ignore_patterns("_build", ".*", "README*"))
     for page in sorted((folder / "methods").glob("*.ipynb")):
-        executed = examples / page.name
+        executed = inputs.examples / page.name
         _write(page, staged_example(executed if executed.exists() else page))
+    _write(folder / "_static" / "vega.js", chart_library())
     titles = {resource["name"]: resource["title"] for resource in package["resources"]}
-    _write(folder / "index.md", pages.front_page(edited, packs))
+    _write(folder / "index.md", front_page(edited, packs, offered.get("", ())))
     _write(folder / "catalogue.md", pages.catalogue_page(package))
-    _write(folder / "indicators.md", pages.indicators_page(edited.indicators, titles))
-    _write(folder / "speed.md", speed_page(benchmarks))
+    _write(folder / "indicators.md", indicators_page(edited.indicators, titles))
+    across = Across(edited, packs)
+    for key, indicator in edited.indicators.items():
+        _write(folder / INDICATOR / f"{key}.md", indicator_page(indicator, across, edited, titles))
+    _write(folder / "speed.md", speed_page(inputs.benchmarks))
     for code, pack in packs.items():
-        area = edited.geography.area(code)
-        place = folder / "packs" / code
-        local = load_commentary(code, params)
-        _write(place / "index.md", summary_page(pack, edited, local, made=list(packs)))
-        for chapter in pack.chapters:
-            _write(place / f"{chapter.name}.ipynb", staged_notebook(chapter, area))
-        for failure in pack.failures:
-            _write(place / f"{failure.chapter}.md", pages.failed_chapter_page(area, failure.title, why(failure)))
+        local = load_commentary(code, inputs.params)
+        first = summary_page(pack, edited, local, list(packs), offered.get(code, ()), before.get(code))
+        _stage_pack(folder / "packs" / code, pack, edited, first)
     groups = contents(edited, packs, folder)
     _write(folder / "_toc.yml", toc(groups))
-    _write(
-        folder / NAVIGATION,
-        json.dumps([_group_json(*group) for group in groups], ensure_ascii=False, indent=1),
-    )
-    _write(folder / "_config.yml", configuration(config, edited))
+    _write(folder / NAVIGATION, _json([_group_json(*group) for group in groups]))
+    _write(folder / ENTRIES, _json(search_entries(edited, packs)))
+    _write(folder / "_config.yml", configuration(inputs.config, edited))
 
 
-def staged_notebook(chapter: ExecutedChapter, area: Area) -> str:
-    """The executed notebook as the book shows it: the area in the title, code hidden, readable outputs
-    only.
-    """
-    notebook = json.loads(chapter.path.read_text(encoding="utf-8"))
-    cells = notebook["cells"]
-    title = next((cell for cell in cells if cell["cell_type"] == "markdown" and _is_title(cell)), None)
-    if title:
-        _, _, rest = source_text(title).partition("\n")
-        title["source"] = f"# {page_title(area, chapter.title)}\n{rest}"
-    for cell in cells:
-        if cell["cell_type"] == "code":
-            _show_outputs_only(cell)
-    if not title:
-        cells.insert(
-            0,
-            {
-                "cell_type": "markdown",
-                "id": "title",
-                "metadata": {},
-                "source": f"# {page_title(area, chapter.title)}",
-            },
-        )
-    metadata = {
-        "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
-        "language_info": {"name": "python"},
-    }
-    return json.dumps({**notebook, "metadata": metadata}, ensure_ascii=False, indent=1)
-
-
-def page_title(area: Area, title: str) -> str:
-    """'Southwark: planned care', with every punctuation mark of the area's name escaped."""
-    return f"{markdown(area.name)}: {pages.lower_first(title)}"
-
-
-def _is_title(cell: Mapping[str, Any]) -> bool:
-    return source_text(dict(cell)).startswith("# ")
-
-
-def _show_outputs_only(cell: dict[str, Any]) -> None:
-    outputs = [
-        output for output in cell.get("outputs", []) if output["output_type"] in ("execute_result", "display_data")
-    ]
-    for output in outputs:
-        best = next((mime for mime in SHOWN if mime in output["data"]), None)
-        output["data"] = {best: output["data"][best]} if best else {}
-        output["metadata"] = {}
-    cell["outputs"] = [output for output in outputs if output["data"]]
-    cell["metadata"] = {"tags": ["remove-input" if cell["outputs"] else "remove-cell"]}
+def _stage_pack(place: Path, pack: ExecutedPack, edited: Edited, first: str) -> None:
+    area = edited.geography.area(pack.area_code)
+    _write(place / "index.md", first)
+    for chapter in pack.chapters:
+        _write(place / f"{chapter.name}.ipynb", chapter_page(chapter, area, edited, pack.version))
+    for failure in pack.failures:
+        _write(place / f"{failure.chapter}.md", pages.failed_chapter_page(area, failure.title, why(failure)))
 
 
 def contents(edited: Edited, packs: Mapping[str, ExecutedPack], folder: Path) -> list[tuple[str, tuple[Entry, ...]]]:
@@ -155,8 +130,15 @@ def contents(edited: Edited, packs: Mapping[str, ExecutedPack], folder: Path) ->
     return [
         ("", (Entry("index", "Home"), *_written(BEFORE, folder))),
         ("Packs", (_pack_entry(edited.geography.whole, edited, packs),)),
-        ("About the evidence", tuple(_written(AFTER, folder))),
+        ("About the evidence", tuple(_with_indicators(_written(AFTER, folder), edited))),
     ]
+
+
+def _with_indicators(entries: Iterable[Entry], edited: Edited) -> Iterable[Entry]:
+    """The pages of indicators, in the order of their file, below the index of them."""
+    own = tuple(Entry(f"{INDICATOR}/{key}", item.short_name) for key, item in edited.indicators.items())
+    for entry in entries:
+        yield Entry(entry.docname, entry.title, own) if entry.docname == "indicators" else entry
 
 
 def _pack_entry(area: Area, edited: Edited, packs: Mapping[str, ExecutedPack]) -> Entry:
@@ -220,6 +202,10 @@ def configuration(config: Path, edited: Edited) -> str:
     line = f"{edited.edition.title}. Geography: {edited.geography.title}."
     values["sphinx"]["config"]["html_context"] = {"edition_line": line}
     return yaml.safe_dump(values, allow_unicode=True, sort_keys=False, width=1_000)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=1)
 
 
 def _write(path: Path, content: str) -> None:

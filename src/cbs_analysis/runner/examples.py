@@ -1,32 +1,53 @@
 """Executes the worked examples of the book's method pages, for the site to show their results.
 
 The pages are small and ours, so one kernel serves them all, emptied after each: starting one takes longer than all the
-examples together.
+examples together. A page whose example was executed before, with the same code and figures, is not executed again.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from cbs_analysis.errors import DataError
+from cbs_analysis.files import write_atomically
 from cbs_analysis.home import home
-from cbs_analysis.runner.files import write_atomically
+from cbs_analysis.runner.inputs import digest, digest_of_home
 from cbs_analysis.runner.surroundings import kernel_environment
 
 if TYPE_CHECKING:
     from cbs_analysis.runner.engine import OwnKernelManager
 
 SECONDS_A_CELL = 60
+RECORD = "made.json"
 EMPTY_THE_KERNEL = "%reset -f"
 
 
 def execute_examples(pages: Sequence[Path], folder: Path) -> None:
-    """Execute each page into `folder`, under its own name.
+    """Execute each page into `folder`, under its own name, where that has not been done.
 
     Raises DataError naming the page, the code cell and the error where an example fails; pages executed before it are
     kept.
     """
+    known, shared = _record(folder), digest_of_home(home())
+    keys = {page.name: digest([shared, page.read_text(encoding="utf-8")]) for page in pages}
+    due = [page for page in pages if known.get(page.name) != keys[page.name] or not (folder / page.name).exists()]
+    if due:
+        _execute_all(due, folder, known, keys)
+
+
+def _record(folder: Path) -> dict[str, str]:
+    """What each executed page was made from; empty where nothing is known."""
+    with suppress(OSError, ValueError):
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        if isinstance(record, dict):
+            return record
+    return {}
+
+
+def _execute_all(pages: Sequence[Path], folder: Path, known: dict[str, str], keys: Mapping[str, str]) -> None:
     from cbs_analysis.runner.engine import OwnKernelManager
 
     with TemporaryDirectory(prefix="cbs-examples-", ignore_cleanup_errors=True) as made:
@@ -38,6 +59,8 @@ def execute_examples(pages: Sequence[Path], folder: Path) -> None:
             try:
                 for page in pages:
                     write_atomically(folder / page.name, _executed(page, kernel, surroundings))
+                    known[page.name] = keys[page.name]
+                    write_atomically(folder / RECORD, json.dumps(known, indent=1) + "\n")
             finally:
                 _stop(kernel)
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from cbs_analysis.errors import UserError
+from cbs_analysis.files import remove_drafts, write_atomically
 from cbs_analysis.runner.execute import Result
-from cbs_analysis.runner.files import remove_drafts, write_atomically
 from cbs_analysis.runner.inputs import digest_of_bytes, why
 from cbs_analysis.runner.plan import Job, Plan
 from cbs_analysis.runner.record import Journal, NotebookRecord, read_run, run_path

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cbs_analysis.errors import DataError, UserError, nearest
+from cbs_analysis.files import write_atomically
 from cbs_analysis.home import build_dir, data_dir, home, params_dir
-from cbs_analysis.runner.files import write_atomically
 from cbs_analysis.runner.inputs import NOTEBOOKS, Inputs, Parts, digest_of_home
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
+from cbs_analysis.files import keep_name, write_atomically
 from cbs_analysis.home import build_dir
-from cbs_analysis.runner.files import keep_name, write_atomically
 
 Status = Literal["done", "failed"]
 JOURNAL = "run.journal"

@@ -1,20 +1,30 @@
 """The book's look as a Sphinx theme: a header, light navigation, the page, and one small script.
 
 The navigation is written from `_navigation.json`, staged beside the pages: on each page only the branch that
-the page lies in is opened, so its cost does not grow with the number of packs.
+the page lies in is opened, so its cost does not grow with the number of packs. Pages hold no script and no style of
+their own, so that they work under the strictest Content-Security-Policy.
 """
 
-import html
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 from docutils import nodes  # type: ignore[import-untyped]
 from sphinx.application import Sphinx
 
+from cbs_analysis.publishing.theme import search
+from cbs_analysis.publishing.theme.terms import Explainer, read_terms
+
 NAVIGATION = "_navigation.json"
+GLOSSARY = "glossary.md"
 BEFORE_CONTENTS_ARE_COLLECTED = 100
-INDEX_START = "Search.setIndex("
+# Pages as wide as the window allows, without a list of their headings beside them.
+WIDE = re.compile(r"index|indicator/.*|packs/[^/]+/index")
+INLINE_STYLE = re.compile(r'(<[^>]*?) style="[^"]*"')
+# What Sphinx and MyST-NB bring and no page of ours loads.
+UNUSED = ("basic.css", "doctools.js", "documentation_options.js", "language_data.js", "searchtools.js",
+          "sphinx_highlight.js", "file.png", "minus.png", "plus.png", "mystnb.*.css")  # fmt: skip
 
 
 def navigation(entries: list[dict[str, Any]], here: str) -> list[dict[str, Any]]:
@@ -48,6 +58,7 @@ def _add_navigation(app: Sphinx, pagename: str, template: str, context: dict[str
         entries = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
         app.handbook_navigation = entries  # type: ignore[attr-defined]
     groups = app.handbook_navigation  # type: ignore[attr-defined]
+    context["handbook_wide"] = WIDE.fullmatch(pagename) is not None
     context["handbook_groups"] = [{**group, "entries": navigation(group["entries"], pagename)} for group in groups]
 
 
@@ -58,24 +69,32 @@ def _clear_finding_anchors(app: Sphinx, doctree: nodes.document) -> None:
             section["ids"] = [f"section-{name}" for name in section["ids"]]
 
 
-def escape_titles(index: str) -> str:
-    """Sphinx's search index with its section titles escaped: the search page sets them as HTML."""
-    start = len(INDEX_START)
-    values = json.loads(index[start : index.rindex(")")])
-    values["alltitles"] = {html.escape(title): found for title, found in values["alltitles"].items()}
-    return f"{INDEX_START}{json.dumps(values, ensure_ascii=True, separators=(',', ':'))})"
+def _finish_body(app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Explain terms where they stand, and drop styles that stand in elements."""
+    if "body" not in context or pagename == GLOSSARY.removesuffix(".md"):
+        return
+    if not hasattr(app, "handbook_explainer"):
+        path = Path(app.srcdir) / GLOSSARY
+        app.handbook_explainer = Explainer(read_terms(path.read_text(encoding="utf-8")) if path.exists() else [])  # type: ignore[attr-defined]
+    explainer: Explainer = app.handbook_explainer  # type: ignore[attr-defined]
+    context["body"] = explainer.explained(INLINE_STYLE.sub(r"\1", context["body"]))
 
 
 def _finish(app: Sphinx, error: Exception | None) -> None:
-    path = Path(app.outdir) / "searchindex.js"
-    if error is None and path.exists():
-        path.write_text(escape_titles(path.read_text(encoding="utf-8")), encoding="utf-8")
+    if error is None:
+        search.write_index(app)
+        static = Path(app.outdir) / "_static"
+        for path in [found for name in UNUSED for found in static.glob(name)]:
+            path.unlink()
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     app.add_html_theme("handbook", str(Path(__file__).parent / "handbook"))
     app.add_config_value("comments_config", {}, "html")  # Jupyter Book sets it whether or not comments are loaded
+    app.connect("builder-inited", search.switch_off_sphinx_search)
     app.connect("doctree-read", _clear_finding_anchors, priority=BEFORE_CONTENTS_ARE_COLLECTED)
     app.connect("html-page-context", _add_navigation)
+    app.connect("html-page-context", _finish_body)
+    app.connect("html-collect-pages", search.search_page)
     app.connect("build-finished", _finish)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+    return {"version": "2", "parallel_read_safe": True, "parallel_write_safe": True}

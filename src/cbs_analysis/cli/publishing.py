@@ -1,0 +1,54 @@
+"""What `cbs publish` is asked for, and how its work is told."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from cbs_analysis.errors import UserError, nearest
+from cbs_analysis.evidence.wording import plural
+from cbs_analysis.publishing.downloads import KINDS, publish, published_folder
+from cbs_analysis.publishing.edited import Edited
+from cbs_analysis.publishing.findings import ExecutedPack
+
+SITE = "site"
+
+
+def chosen_kinds(only: Iterable[str]) -> tuple[list[str], bool]:
+    """Which kinds of file are wanted, and whether the site is. Raises UserError naming the nearest kind."""
+    asked = list(only) or [*KINDS, SITE]
+    for kind in asked:
+        if kind not in (*KINDS, SITE):
+            raise UserError(f"--only: {kind!r} is no kind of file; {nearest(kind, [*KINDS, SITE])}")
+    return [kind for kind in KINDS if kind in asked], SITE in asked
+
+
+def make_files(
+    edited: Edited, packs: Mapping[str, ExecutedPack], kinds: Sequence[str], areas: Sequence[str], console: Console
+) -> Mapping[str, str]:
+    """Make the packs' files behind a bar, and say what was made; gives what went wrong by area.
+
+    Raises UserError for an area that is not in the geography, or whose pack has not been made.
+    """
+    for code in areas:
+        edited.geography.area(code)
+        if code not in packs:
+            raise UserError(f"area {code}: no pack in edition {edited.edition.name}; run cbs packs --area {code}")
+    bar = Progress(
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TextColumn("packs"),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    with bar:
+        task = bar.add_task("", total=len(areas or packs))
+        done = publish(edited, packs, kinds, areas, lambda code: bar.advance(task))
+    kept = f", {done.kept} as before" if done.kept else ""
+    console.print(
+        f"Files: {plural(done.made, 'file')} made{kept}: {published_folder(edited.edition.name)}",
+        soft_wrap=True,
+        highlight=False,
+    )
+    return done.failed

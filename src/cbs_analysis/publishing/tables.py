@@ -1,0 +1,111 @@
+"""A pack's tables as CSV with a `datapackage.json`, for whoever takes the figures on into a tool of their own.
+
+One file a table of each finding, and `findings.csv`, a row a finding. Numbers are those of the executed notebooks,
+unrounded; an empty cell is a figure that is not available.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from cbs_analysis.publishing.edited import Edited
+from cbs_analysis.publishing.findings import ExecutedPack, FindingJson
+from cbs_analysis.publishing.messages import headline_comparison
+
+KINDS = ("key_figures", "table", "members")
+PACKAGE = "datapackage.json"
+FINDINGS = "findings"
+OGL = {
+    "name": "OGL-UK-3.0",
+    "title": "Open Government Licence v3.0",
+    "path": "https://www.nationalarchives.gov.uk/doc/open-government-licence/version/3/",
+}
+FINDING_FIELDS: Mapping[str, tuple[str, str]] = {
+    "id": ("string", "Chapter and finding"),
+    "title": ("string", "Title"),
+    "indicator": ("string", "Id of the indicator, where it is one"),
+    "value": ("number", "Value, in the finding's unit"),
+    "lower": ("number", "95% lower limit"),
+    "upper": ("number", "95% upper limit"),
+    "unit": ("string", "Unit"),
+    "period": ("string", "Period"),
+    "numerator": ("number", "Numerator"),
+    "denominator": ("number", "Denominator"),
+    "comparator": ("string", "Main comparator"),
+    "comparator_value": ("number", "The comparator's value"),
+    "status": ("string", "Better, similar, worse or not compared"),
+    "direction": ("string", "Higher, lower or similar"),
+    "flagged": ("boolean", "Published and not believed"),
+    "flag_reason": ("string", "Why it is not believed"),
+    "statement": ("string", "The finding in words"),
+}
+
+
+def table_files(pack: ExecutedPack, edited: Edited) -> dict[str, bytes]:
+    """File names and contents: every table of the pack as CSV, and the description of them all."""
+    area, edition = edited.geography.area(pack.area_code), edited.edition
+    files = {f"{FINDINGS}.csv": _csv(list(FINDING_FIELDS), (_finding_row(finding) for finding in pack.findings))}
+    resources = [_findings_resource(pack.findings)]
+    for finding in pack.findings:
+        for kind in KINDS:
+            if table := finding[kind]:
+                name = f"{finding['chapter']}-{finding['id'].rpartition('.')[2]}-{kind.replace('_', '-')}"
+                fields = table["schema"]["fields"]
+                names = [field["name"] for field in fields]
+                files[f"{name}.csv"] = _csv(names, ([row[key] for key in names] for row in table["data"]))
+                resources.append(_resource(name, table["title"], fields, finding["source"], finding["title"]))
+    package = {
+        "profile": "tabular-data-package",
+        "name": f"{pack.area_code}-{edition.name}".lower(),
+        "title": f"{area.name}: {edition.title}",
+        "description": f"What the published figures say about {area.name}. Made by cbs-analysis {pack.version}.",
+        "licenses": [OGL],
+        "resources": resources,
+    }
+    files[PACKAGE] = (json.dumps(package, ensure_ascii=False, indent=1) + "\n").encode("utf-8", "replace")
+    return files
+
+
+def _findings_resource(findings: Sequence[FindingJson]) -> dict[str, Any]:
+    fields = [{"name": name, "type": kind, "title": title} for name, (kind, title) in FINDING_FIELDS.items()]
+    cited = {item["table"]: item for finding in findings for item in finding["source"]}
+    return _resource(FINDINGS, "Every finding of the pack", fields, list(cited.values()), "A row a finding")
+
+
+def _resource(
+    name: str, title: str, fields: Sequence[Mapping[str, Any]], sources: Iterable[Mapping[str, str]], described: str
+) -> dict[str, Any]:
+    return {
+        "profile": "tabular-data-resource",
+        "name": name.lower().replace("_", "-"),
+        "path": f"{name}.csv",
+        "title": title,
+        "description": described,
+        "format": "csv",
+        "encoding": "utf-8",
+        "schema": {"fields": [dict(field) for field in fields], "missingValues": [""]},
+        "sources": [{"title": f"{item['title']}, {item['publisher']}"} for item in sources],
+    }
+
+
+def _finding_row(finding: FindingJson) -> list[Any]:
+    compared = headline_comparison(finding) or {}
+    beside = {"comparator": "comparator", "comparator_value": "value", "status": "status", "direction": "direction"}
+    return [compared.get(beside[name]) if name in beside else finding[name] for name in FINDING_FIELDS]
+
+
+def _csv(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
+    """UTF-8, a line feed after each row, numbers as Python writes them shortest."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(heads)
+    writer.writerows([_cell(value) for value in row] for row in rows)
+    return out.getvalue().encode("utf-8", "replace")
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else value

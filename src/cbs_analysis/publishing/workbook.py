@@ -1,0 +1,175 @@
+"""A pack as a workbook, for the analyst who wants the numbers: messages, indicators, and a sheet for each finding.
+
+Numbers are those of the executed notebooks, unrounded, shown to the decimals that the pages read them to. Nothing is
+computed here.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cbs_analysis.edition import Indicator, LocalCommentary
+from cbs_analysis.publishing.across import judged_word
+from cbs_analysis.publishing.edited import Edited
+from cbs_analysis.publishing.findings import ExecutedPack, FindingJson
+from cbs_analysis.publishing.messages import Message, rank_messages
+from cbs_analysis.publishing.sheets import Book, Sheet, read
+from cbs_analysis.publishing.standings import Comparator, comparators_in, indicator_findings
+from cbs_analysis.publishing.summary import headline, why
+
+LICENCE = "Contains public sector information licensed under the Open Government Licence v3.0."
+TABLES = ("key_figures", "table", "members")
+NOTES = (
+    "Each sheet holds one finding: its sentence, its tables, its source and its caveats. Numbers are unrounded.",
+    "A value is better, similar or worse by its 95% interval, or as it stands where it is a complete count, against "
+    "the comparator named. It is not compared where neither way is better, or where no interval was published.",
+    "A flagged figure is published, shown, and not believed, for the reason given. It is not ranked, not used as a "
+    "comparator, and never a message.",
+    "An empty cell is a figure that is not available. Nothing is filled in.",
+)
+
+
+def write_workbook(path: Path, pack: ExecutedPack, edited: Edited, local: LocalCommentary) -> None:
+    """Write the pack's workbook to `path`. The same pack gives the same bytes."""
+    area = edited.geography.area(pack.area_code)
+    with Book(path, f"{area.name}: {edited.edition.title}", area.organisation_name) as book:
+        contents, messages, indicators = (book.sheet(name) for name in ("Contents", "Messages", "Indicators"))
+        findings = [
+            (finding, book.sheet(f"{number} {finding['title']}"))
+            for number, finding in enumerate(pack.findings, start=1)
+        ]
+        notes, sources = book.sheet("Notes"), book.sheet("Sources")
+        by_id = {finding["id"]: sheet for finding, sheet in findings}
+        _messages(messages, rank_messages(pack.findings, edited.indicators), edited.indicators, by_id)
+        _indicators(indicators, pack, edited)
+        for finding, sheet in findings:
+            _finding(sheet, finding)
+        _notes(notes, pack, local, area.organisation_name)
+        _sources(sources, pack.findings)
+        titled = {finding["id"]: finding["title"] for finding in pack.findings}
+        _contents(contents, pack, edited, [messages, indicators], [(by_id[key], titled[key]) for key in by_id],
+                  [notes, sources])  # fmt: skip
+        for sheet in (contents, messages, indicators, *by_id.values(), notes, sources):
+            sheet.close()
+
+
+def _contents(
+    sheet: Sheet, pack: ExecutedPack, edited: Edited, first: Sequence[Sheet], findings: Sequence[tuple[Sheet, str]],
+    last: Sequence[Sheet],
+) -> None:  # fmt: skip
+    area, edition = edited.geography.area(pack.area_code), edited.edition
+    sheet.title(f"{area.name}: {edition.title}")
+    sheet.paragraph(f"What the published figures say about {area.name} ({area.organisation_name}).")
+    sheet.paragraph(
+        f"Data cut: hospital activity {edition.activity_year}, population mid-{edition.population_year}, emergency "
+        f"admissions {edition.emergency_year}. Geography: {edited.geography.title}. "
+        f"Edition {edition.name}, made by cbs-analysis {pack.version}.",
+    )
+    sheet.paragraph(LICENCE, "minor")
+    sheet.heading("Sheets")
+    for other in first:
+        sheet.link(other, other.name)
+    for other, title in findings:
+        sheet.link(other, other.name, title)
+    for other in last:
+        sheet.link(other, other.name)
+
+
+def _messages(
+    sheet: Sheet, messages: Sequence[Message], indicators: Mapping[str, Indicator], by_id: Mapping[str, Sheet]
+) -> None:
+    sheet.title("Main messages, in order of evidence")
+    if not messages:
+        sheet.paragraph("No finding stands clear of its comparator.")
+        return
+    rows = [
+        (
+            read(place, 0),
+            headline(message, indicators[message.finding["indicator"]]),
+            judged_word(message.finding),
+            message.finding["statement"],
+            by_id[message.finding["id"]].name,
+            message.finding["caution"],
+        )
+        for place, message in enumerate(messages, start=1)
+    ]
+    heads = ("Place", "Message", "Judged", "In full", "Sheet", "Check before acting")
+    sheet.table(heads, rows)
+
+
+def _indicators(sheet: Sheet, pack: ExecutedPack, edited: Edited) -> None:
+    found = indicator_findings(pack.findings)
+    comparators = comparators_in(found.values())
+    sheet.title("Every indicator")
+    heads = [
+        *("Indicator", "Unit", "Period", "Value", "95% lower limit", "95% upper limit", "Beside"),
+        *("How it compares", *(item.name for item in comparators)),
+        *("Lowest of those compared", "Highest of those compared", "Numerator", "Denominator", "Flagged"),
+    ]
+    rows = []
+    for key, finding in found.items():
+        item = edited.indicators.get(key)
+        if item is None:
+            continue
+        rows.append(_indicator_row(item, finding, comparators))
+    sheet.table(heads, rows)
+
+
+def _indicator_row(item: Indicator, finding: FindingJson, comparators: Sequence[Comparator]) -> list[Any]:
+    beside = {other["comparator_code"]: other for other in finding["comparisons"]}
+    peers, against = finding.get("peers") or {}, beside.get(finding["headline"])
+    return [
+        *(item.name, item.unit, finding["period"]),
+        *(read(finding[end], item.decimals) for end in ("value", "lower", "upper")),
+        *(against["comparator"] if against else None, judged_word(finding)),
+        *(read(beside.get(other.code, {}).get("value"), item.decimals) for other in comparators),
+        *(read(peers.get(end), item.decimals) for end in ("lowest", "highest")),
+        *(read(finding[count], 0) for count in ("numerator", "denominator")),
+        finding["flag_reason"],
+    ]
+
+
+def _finding(sheet: Sheet, finding: FindingJson) -> None:
+    sheet.title(finding["title"])
+    sheet.paragraph(finding["statement"])
+    if finding["flagged"]:
+        sheet.paragraph(f"Flagged. {finding['flag_reason']}", "warning")
+    if finding["caution"]:
+        sheet.paragraph(f"Check before acting. {finding['caution']}", "warning")
+    for name in TABLES:
+        if table := finding[name]:
+            sheet.heading(table["title"])
+            _resource(sheet, table)
+    cited = "; ".join(f"{item['title']}, {item['publisher']}" for item in finding["source"])
+    sheet.paragraph(f"Period: {finding['period']}. Source: {cited}.", "minor")
+    for caveat in finding["caveats"]:
+        sheet.paragraph(caveat, "minor")
+
+
+def _resource(sheet: Sheet, table: Mapping[str, Any]) -> None:
+    """A tabular data resource as a table, units in its heads."""
+    fields = table["schema"]["fields"]
+    heads = [f"{field['title']} ({field['unit']})" if field.get("unit") else field["title"] for field in fields]
+    rows = [[read(row[field["name"]], field.get("decimals")) for field in fields] for row in table["data"]]
+    sheet.table(heads, rows)
+
+
+def _notes(sheet: Sheet, pack: ExecutedPack, local: LocalCommentary, organisation: str) -> None:
+    sheet.title("Notes")
+    for note in NOTES:
+        sheet.paragraph(note)
+    for failure in pack.failures:
+        sheet.paragraph(f"Missing: {failure.title}. {why(failure)}", "warning")
+    if local.priorities or local.commentary.strip():
+        sheet.heading(f"Local commentary, written by {organisation}; it is not part of the evidence")
+        for part in (*local.priorities, *local.commentary.split("\n\n")):
+            sheet.paragraph(part)
+
+
+def _sources(sheet: Sheet, findings: Sequence[FindingJson]) -> None:
+    sheet.title("Sources")
+    cited = {item["table"]: item for finding in findings for item in finding["source"]}
+    heads = ("Table", "Publisher", "Licence", "Name in the data catalogue")
+    rows = [(item["title"], item["publisher"], item["licence"], name) for name, item in cited.items()]
+    sheet.table(heads, rows)
+    sheet.paragraph(LICENCE, "minor")
