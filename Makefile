@@ -1,6 +1,6 @@
 # The handbook's everyday commands. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help packs site publish test lint lab clean setup reference-packs bench bench-england bench-stats
+.PHONY: help packs site publish test lint lab clean setup reference-packs bench bench-england bench-site bench-stats
 
 VENV  := .venv
 BIN   := $(VENV)/bin
@@ -17,11 +17,12 @@ help: ## list these commands
 	@echo "make packs    set up, build all packs, the site and what it offers, say where to open it"
 	@echo "make site     build the site again from the packs that are there"
 	@echo "make publish  the site, workbooks, PDFs, tables and archives from the packs that are there"
-	@echo "make test     every check and test: lint, unit, integration, statistics, notebooks"
+	@echo "make test     every check and test: lint, unit, integration, statistics, notebooks, browser"
 	@echo "make lint     style, types and the directions of imports"
 	@echo "make reference-packs    execute again the packs that make test compares, after a change that is meant"
 	@echo "make bench              time the batch against stock Papermill and its own cells: some ten minutes"
 	@echo "make bench-england      time an edition over all of England"
+	@echo "make bench-site         time the site against stock Jupyter Book, and weigh its pages: some ten minutes"
 	@echo "make bench-stats        time the statistical methods against loops over areas"
 	@echo "make lab      JupyterLab, with the kernel and the package ready"
 	@echo "make setup    make .venv and install everything into it (the others do this when it is needed)"
@@ -47,6 +48,7 @@ test: lint
 	$(BIN)/pytest -q -n $(CORES) --dist loadscope tests/integration
 	$(BIN)/pytest -q -n $(CORES) --dist loadscope tests/statistics
 	$(BIN)/pytest -q -n $(CORES) --dist loadscope --nbval --nbval-current-env tests/notebooks
+	$(BIN)/pytest -q -n $(CORES) --dist loadfile tests/browser
 	$(BIN)/pytest -q -n $(CORES) --dist loadscope --nbval-lax --nbval-current-env notebooks book/methods
 
 # Executed packs of one PCT, one sector and London, which `make test` runs again and compares with what they hold.
@@ -61,6 +63,9 @@ bench: $(READY)
 
 bench-england: $(READY)
 	@$(BIN)/python benchmarks/bench_batch.py --england
+
+bench-site: $(READY)
+	@$(BIN)/python benchmarks/bench_site.py
 
 # Only its ratios mean anything on another machine; no test depends on a time.
 bench-stats: $(READY)

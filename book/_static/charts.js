@@ -38,6 +38,7 @@
     drawn.setAttribute("viewBox", `0 0 ${Math.max(width, wide)} ${height}`);
     drawn.removeAttribute("width");
     drawn.removeAttribute("height");
+    for (const part of drawn.querySelectorAll("[role]")) part.removeAttribute("role");  // the whole is one image
     place.className = "cbs-live";
     place.setAttribute("role", "img");
     place.setAttribute("aria-label", picture.getAttribute("aria-label"));

@@ -43,7 +43,7 @@ class Table:
         )
         body = "".join(self._row(row) for row in self.frame.to_dict("records"))
         return (
-            f'<div class="cbs-scroll" tabindex="0" role="region" aria-label="{html.escape(self.title)}">'
+            f'<div class="cbs-scroll" tabindex="0" role="group" aria-label="{html.escape(self.title)}">'
             f'<table class="cbs-table"><caption>{html.escape(self.title)}</caption>'
             f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
         )

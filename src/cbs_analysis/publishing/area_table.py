@@ -29,7 +29,7 @@ def area_table(
     heads.append(_head(f"Beside {geography.whole.name}"))
     rows = "".join(_row(each, indicator, geography, root, has_groups, counts, to_findings) for each in standings)
     return (
-        f'<div class="cbs-scroll" tabindex="0" role="region" aria-label="{text(title)}">'
+        f'<div class="cbs-scroll" tabindex="0" role="group" aria-label="{text(title)}">'
         f'<table class="cbs-table cbs-areas"><caption>{text(title)}</caption><thead><tr>{"".join(heads)}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
     )

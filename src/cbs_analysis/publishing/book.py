@@ -65,7 +65,7 @@ def build_site(edition: str, execute: Execute | None = None) -> Path:
     seen = _digest([fresh], [*files.values(), *THEME])
     if not _is_current(site, seen):
         _adopt(fresh, staged)
-        _build_pages(staged, work, build / LOG)
+        build_pages(staged, work, build / LOG)
         _put_in_place(work / "_build" / "html", site, files, seen)
     shutil.rmtree(fresh, ignore_errors=True)
     return site / "index.html"
@@ -133,7 +133,7 @@ def _adopt(fresh: Path, staged: Path) -> None:
     fresh.rename(staged)
 
 
-def _build_pages(staged: Path, work: Path, log: Path) -> None:
+def build_pages(staged: Path, work: Path, log: Path) -> None:
     """Pages from what is staged: all where something has changed that all show, else those that have changed."""
     stamp, seen = work / STAMP, _digest([], [*THEME, *(staged / name for name in EVERY_PAGE)])
     if not _is_current(work, seen):

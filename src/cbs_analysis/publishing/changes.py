@@ -64,7 +64,7 @@ def _table(rows: Sequence[str], before: Edition) -> str:
         )
     )
     return (
-        f'<div class="cbs-scroll" tabindex="0" role="region" aria-label="{HEADING}">'
+        f'<div class="cbs-scroll" tabindex="0" role="group" aria-label="{HEADING}">'
         f'<table class="cbs-table cbs-changes">'
         f"<caption>{HEADING}</caption><thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )

@@ -33,7 +33,7 @@ def _readable(output: dict[str, Any]) -> dict[str, Any]:
     data = output["data"]
     table = _INLINE_STYLE.sub("", "".join(data.get("text/html", "")))
     table = table.replace('class="dataframe"', 'class="cbs-table cbs-result"')
-    framed = f'<div class="cbs-scroll" tabindex="0" role="region" aria-label="Result">{table}</div>'
+    framed = f'<div class="cbs-scroll" tabindex="0" role="group" aria-label="Result">{table}</div>'
     shown = {"text/html": framed} if table else {"text/plain": data["text/plain"]}
     return {"output_type": "display_data", "metadata": {}, "data": shown}
 

@@ -34,7 +34,7 @@ def ranked_chart(
     rows += [_ranked_row(each, _role(each)) for each in groups if each.value is not None and not each.is_flagged]
     rows += _national(leaves, geography)
     frame = pd.DataFrame(rows, columns=["name", "value", "lower", "upper", "role"])
-    known = frame[frame["role"] != "flagged"]
+    known = frame[frame["role"] == "peer"]
     if known.empty:
         return ""
     lowest, highest = known.loc[known["value"].idxmin()], known.loc[known["value"].idxmax()]
@@ -42,7 +42,8 @@ def ranked_chart(
     has_limits = frame["lower"].notna().any()
     drawing = charts.ranked_intervals(
         frame,
-        title=f"{indicator.name}, highest first",
+        title=f"{indicator.name}: from {_read(lowest['value'], indicator)} in {lowest['name']} to "
+        f"{_read(highest['value'], indicator)} in {highest['name']}",
         subtitle=f"{levels} of {geography.whole.name} and their groups, {period}{WITH_INTERVALS if has_limits else ''}",
         value_title=_axis(indicator),
         value_format=_format(indicator),
@@ -65,13 +66,15 @@ def funnel_chart(leaves: Sequence[Standing], indicator: Indicator, geography: Ge
     chance, widened, average = _curves(indicator, known["events"], known["x"], at)
     levels = level_name(geography.levels[0], plural=True)
     outside = _outside(points[points["role"] == "peer"], widened if widened is not None else chance, at)
+    level = level_name(geography.levels[0])
+    explains = "explains" if widened is None else "and their usual differences explain"
     drawing = charts.funnel(
         points,
         chance.assign(x=at),
         average=average,
         average_label=f"{levels} {_read(average, indicator)}",
         widened=None if widened is None else widened.assign(x=at),
-        title=f"{indicator.name}, and what chance explains",
+        title=f"{indicator.name}: {plural(outside, level) if outside else f'no {level}'} outside what chance {explains}",
         subtitle=f"{levels} of {geography.whole.name}, {period}; limits around the average of those not flagged",
         x_title=indicator.denominator,
         y_title=_axis(indicator),

@@ -125,7 +125,7 @@ def indicators_page(indicators: Mapping[str, Indicator], titles: Mapping[str, st
         markup.heading("Indicators", 1),
         raw(
             f'<p class="cbs-lead">{lead}</p>',
-            '<div class="cbs-scroll" tabindex="0" role="region" aria-label="Indicators">'
+            '<div class="cbs-scroll" tabindex="0" role="group" aria-label="Indicators">'
             f'<table class="cbs-table"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>',
         ),
     )

@@ -61,7 +61,7 @@ def _table(
         else ""
     )
     return (
-        f'<div class="cbs-scroll" tabindex="0" role="region" aria-label="{text(title)}">'
+        f'<div class="cbs-scroll" tabindex="0" role="group" aria-label="{text(title)}">'
         f'<table class="cbs-table cbs-indicators"><caption>{text(title)}</caption>'
         '<thead><tr><th scope="col">Indicator</th>'
         f'<th scope="col" class="cbs-number cbs-own">{text(area.name)}</th>{standing_heads}{others}</tr></thead>'

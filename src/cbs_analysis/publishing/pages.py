@@ -82,7 +82,7 @@ def _columns(resource: Mapping[str, Any]) -> str:
     heads = "".join(f'<th scope="col">{name}</th>' for name in ("Column", "Type", "Unit", "Meaning"))
     return (
         "<details><summary>Columns</summary>"
-        f'<div class="cbs-scroll" tabindex="0" role="region" aria-label="{title}">'
+        f'<div class="cbs-scroll" tabindex="0" role="group" aria-label="{title}">'
         f'<table class="cbs-table"><caption>{title}</caption><thead><tr>{heads}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div></details>"
     )

@@ -5,10 +5,12 @@ Nothing of the system is needed, no browser and no font; why is in the decisions
 """
 
 import json
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import copyfile
 from tempfile import TemporaryDirectory
-from typing import Literal
+from typing import Any, Final, Literal
 
 import typst
 
@@ -16,13 +18,16 @@ from cbs_analysis.edition import LocalCommentary
 from cbs_analysis.errors import DataError
 from cbs_analysis.publishing.edited import Edited
 from cbs_analysis.publishing.findings import ExecutedPack
-from cbs_analysis.publishing.pdf.content import contents, pictures
+from cbs_analysis.publishing.pdf.content import contents
+from cbs_analysis.publishing.pdf.letters import PLAIN, SHOWN, all_replaced, replaced
+from cbs_analysis.publishing.pdf.pictures import pictures
 
 TEMPLATE = Path(__file__).with_name("pack.typ")
 FONT_PACKAGE = "font_source_sans_pro"
-STANDARD: Literal["ua-1"] = (
-    "ua-1"  # PDF/UA: what assistive technology needs; Typst refuses a document that lacks any of it
-)
+# One file for each style. The package has two, and Typst takes that which the file system happens to list first.
+FONT_FILES = tuple(f"SourceSansPro-{style}.otf" for style in ("Regular", "It", "Semibold", "Bold"))
+# PDF/UA: what assistive technology needs. Typst refuses to write a document that lacks any of it.
+STANDARD: Final[Literal["ua-1"]] = "ua-1"
 
 
 def write_pdf(path: Path, pack: ExecutedPack, edited: Edited, local: LocalCommentary) -> None:
@@ -30,27 +35,39 @@ def write_pdf(path: Path, pack: ExecutedPack, edited: Edited, local: LocalCommen
 
     Raises DataError where Typst cannot set it.
     """
-    with TemporaryDirectory(prefix="cbs-pdf-") as work:
-        folder = Path(work)
-        (folder / TEMPLATE.name).write_bytes(TEMPLATE.read_bytes())
-        data = json.dumps(contents(pack, edited, local), ensure_ascii=False)
-        (folder / "pack.json").write_bytes(data.encode("utf-8", "replace"))
-        for name, svg in pictures(pack):
-            (folder / name).write_bytes(svg.encode("utf-8", "replace"))
+    document, charts = contents(pack, edited, local), pictures(pack)
+    try:
+        made = _set(document, charts, SHOWN)
+    except typst.TypstError:
+        # Fonts may hold two characters and not the one on top of the other; then only plain letters are kept.
         try:
-            made = typst.compile(
-                folder / TEMPLATE.name,
-                root=folder,
-                font_paths=[font_folder()],
-                ignore_system_fonts=True,
-                pdf_standards=[STANDARD],
-            )
+            made = _set(document, charts, PLAIN)
         except typst.TypstError as error:
             raise DataError(f"{pack.area_code}: the PDF was not made: {' '.join(str(error).split())}") from None
     path.write_bytes(made)
 
 
-def font_folder() -> Path:
+def _set(document: Mapping[str, Any], charts: Mapping[str, str], shown: str) -> bytes:
+    """The PDF of a document and its charts, with the characters in `shown`."""
+    with TemporaryDirectory(prefix="cbs-pdf-") as work:
+        folder, fonts = Path(work), Path(work, "fonts")
+        fonts.mkdir()
+        for name in FONT_FILES:
+            copyfile(_font_folder() / name, fonts / name)
+        copyfile(TEMPLATE, folder / TEMPLATE.name)
+        (folder / "pack.json").write_text(json.dumps(all_replaced(document, shown)), encoding="utf-8")
+        for name, svg in charts.items():
+            (folder / name).write_text(replaced(svg, shown), encoding="utf-8")
+        return typst.compile(
+            folder / TEMPLATE.name,
+            root=folder,
+            font_paths=[fonts],
+            ignore_system_fonts=True,
+            pdf_standards=STANDARD,
+        )
+
+
+def _font_folder() -> Path:
     """Where the font's package keeps its files."""
     found = find_spec(FONT_PACKAGE)
     if found is None or found.origin is None:

@@ -1,217 +1,236 @@
 """What a pack's PDF says, as JSON for its template: every text as it is read, every number as it is shown."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
-from xml.etree import ElementTree
 
-from cbs_analysis.edition import Indicator, LocalCommentary
+from cbs_analysis.edition import LocalCommentary
+from cbs_analysis.evidence import theme
 from cbs_analysis.evidence.tables import shown_cell
-from cbs_analysis.evidence.wording import level_name, number
-from cbs_analysis.publishing import markup
-from cbs_analysis.publishing.across import judged_word
+from cbs_analysis.evidence.wording import level_name, listed, plural
+from cbs_analysis.geography import Area
+from cbs_analysis.publishing.downloads import file_name
 from cbs_analysis.publishing.edited import Edited
-from cbs_analysis.publishing.findings import ExecutedChapter, ExecutedPack, FindingJson
-from cbs_analysis.publishing.indicator_table import BETTER_SIDE, KEY
-from cbs_analysis.publishing.messages import headline_comparison, is_size, rank_messages
-from cbs_analysis.publishing.standings import Comparator, comparators_in, indicator_findings
-from cbs_analysis.publishing.summary import first_sentence, headline, why
+from cbs_analysis.publishing.findings import ExecutedChapter, ExecutedPack, Failure, FindingJson
+from cbs_analysis.publishing.indicator_table import KEY
+from cbs_analysis.publishing.messages import Message, rank_messages
+from cbs_analysis.publishing.pdf.indicators import indicators, mark
+from cbs_analysis.publishing.pdf.pictures import picture
+from cbs_analysis.publishing.summary import WITHOUT_INTERVAL, first_sentence, headline, why
+from cbs_analysis.publishing.workbook import LICENCE
 
-FONT = "Source Sans Pro"
-WIDEST_MM, TALLEST_MM = 110.0, 150.0  # of a chart: key figures stand beside it, and two findings on a page
 SHORT_TABLE = 15  # rows that are printed where a finding has no chart
-_FONT_FAMILY = re.compile(r'font-family="[^"]*"')
-_UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+BESIDE_ROWS, BESIDE_COLUMNS = 9, 4  # the most that stands beside a chart
+WIDE_TABLE = 100  # characters across the page; wider tables share its width by what their columns hold
+WIDEST_COLUMN = 34
+VALUE = "Value"
 
 Json = dict[str, Any]
 
 
 def contents(pack: ExecutedPack, edited: Edited, local: LocalCommentary) -> Json:
-    """The whole document: cover, messages, indicators, local commentary, chapters, sources."""
-    area, edition, geography = edited.geography.area(pack.area_code), edited.edition, edited.geography
-    document = {
-        "area": area.name,
-        "organisation": area.organisation_name,
-        "edition": edition.title,
-        "cut": [
-            ["Prospectus year", edition.prospectus_year],
-            ["Geography", f"{geography.title}. {geography.note}"],
-            ["Hospital activity", edition.activity_year],
-            ["Population", f"mid-{edition.population_year}"],
-            ["Emergency admissions", edition.emergency_year],
-            ["Edition", f"{edition.name}, made by cbs-analysis {pack.version}"],
-        ],
-        "messages": [_message(message, edited) for message in rank_messages(pack.findings, edited.indicators)],
-        "missing": [f"{failure.title}: {why(failure)}" for failure in pack.failures],
-        "flagged": _flagged(pack.findings),
-        **_indicators(pack, edited),
+    """The whole document: cover, messages, indicators, local commentary, chapters, how to read it, sources."""
+    area, edition = edited.geography.area(pack.area_code), edited.edition
+    ranked = rank_messages(pack.findings, edited.indicators)
+    labels = {
+        finding["id"]: f"finding-{place}-{at}"
+        for place, chapter in enumerate(pack.chapters)
+        for at, finding in enumerate(chapter.findings)
+    }
+    return {
+        **_cover(pack, edited, area),
+        "messages": [_message(message, edited, labels) for message in ranked],
+        "missing": [_failed(failure, edited) for failure in pack.failures],
+        "flagged": _flagged(pack.findings, labels),
+        "indicators": indicators(pack, edited, labels),
         "local": {
             "priorities": list(local.priorities),
             "commentary": [part for part in re.split(r"\n\s*\n", local.commentary.strip()) if part.strip()],
         },
-        "chapters": [_chapter(chapter, place) for place, chapter in enumerate(pack.chapters)],
-        "failures": [{"title": failure.title, "why": why(failure)} for failure in pack.failures],
+        "chapters": _chapters(pack, edited, area, labels),
+        "notes": list(edition.notes),
         "key": KEY,
         "sources": _sources(pack.findings),
+        "colours": {"ink": theme.INK, "area": theme.AREA_COLOUR, "tint": theme.AREA_TINT, "soft": theme.MUTED},
     }
-    found: Json = _writable(document)
-    return found
 
 
-def pictures(pack: ExecutedPack) -> Iterator[tuple[str, str]]:
-    """The name and the SVG of each chart, in the document's own font."""
-    for place, chapter in enumerate(pack.chapters):
-        for at, finding in enumerate(chapter.findings):
-            if svg := chapter.pictures.get(finding["id"]):
-                yield _picture(place, at), _FONT_FAMILY.sub(f'font-family="{FONT}"', svg)
+def _cover(pack: ExecutedPack, edited: Edited, area: Area) -> Json:
+    edition, geography = edited.edition, edited.geography
+    title = f"{area.name}: {edition.title}"
+    organisation = "" if area.organisation_name == area.name else f"{area.organisation_name}. "
+    beside = listed(other.name for other in geography.comparators(area.code))
+    return {
+        "title": title,
+        "area": area.name,
+        "organisation": area.organisation_name,
+        "where": _where(edited, area),
+        "edition": edition.title,
+        "said": f"What the published figures say about {area.name}, held against {beside}, for the people who decide "
+        "what care to buy. The first pages give the answer; the chapters give the evidence."
+        if beside
+        else f"What the published figures say about {area.name}, for the people who decide what care to buy. "
+        "The first pages give the answer; the chapters give the evidence.",
+        "facts": [
+            ["Prospectus year", edition.prospectus_year],
+            ["Hospital activity", edition.activity_year],
+            ["Population", f"mid-{edition.population_year}"],
+            ["Emergency admissions", edition.emergency_year],
+            ["Geography", geography.title],
+            ["Edition", f"{edition.name}, made by cbs-analysis {pack.version}"],
+        ],
+        "cite": f"{organisation}{title}. Edition {edition.name}, cbs-analysis {pack.version}.",
+        "rest": "Every table in full, with the tables too long to print, is in the workbook "
+        f"{file_name(pack.area_code, edition.name, 'workbook')}; the handbook’s site has the same evidence, with "
+        "methods and definitions.",
+        "licence": LICENCE,
+        "geography_note": geography.note,
+        "keywords": [area.name, area.code, edition.title, edition.name, "commissioning", "evidence pack"],
+    }
 
 
-def _picture(chapter: int, finding: int) -> str:
-    return f"chart-{chapter}-{finding}.svg"
+def _where(edited: Edited, area: Area) -> str:
+    """What kind of area it is and what it lies in: '6 PCTs, in London'."""
+    geography = edited.geography
+    members = "" if area.is_leaf else plural(len(geography.leaves(area.code)), level_name(geography.levels[0]))
+    within = [above.name for above in geography.ancestors(area.code)]
+    return ", ".join(part for part in (members, f"in {', '.join(within)}" if within else "") if part)
 
 
-def _message(message: Any, edited: Edited) -> Json:
-    finding = message.finding
-    status = message.comparison["status"]
+def _message(message: Message, edited: Edited, labels: Mapping[str, str]) -> Json:
+    finding, status = message.finding, message.comparison["status"]
     return {
         "headline": headline(message, edited.indicators[finding["indicator"]]),
-        "judged": _mark(status) if status in ("better", "worse") else None,
+        "judged": mark(status) if status in ("better", "worse") else None,
         "said": first_sentence(finding["statement"]),
         "caution": finding["caution"],
-        "note": "" if message.has_interval else "By the values alone: no interval was published.",
+        "note": "" if message.has_interval else WITHOUT_INTERVAL,
+        "label": labels[finding["id"]],
     }
 
 
-def _mark(word: str) -> Json:
-    shape, css = markup.STATUSES[word]
-    return {"shape": shape, "word": word, "kind": css}
-
-
-def _flagged(findings: Sequence[FindingJson]) -> list[list[str]]:
-    return [[finding["title"], finding["flag_reason"]] for finding in findings if finding["flagged"]]
-
-
-def _indicators(pack: ExecutedPack, edited: Edited) -> Json:
-    """The rows of the table, split in those that can be set side by side and sizes."""
-    found = indicator_findings(pack.findings)
-    comparators = comparators_in(found.values())
-    rows: dict[bool, list[Json]] = {True: [], False: []}
-    for key, finding in found.items():
-        if item := edited.indicators.get(key):
-            rows[is_size(item)].append(_indicator(item, finding, comparators))
-    geography = edited.geography
-    middle = next((row["beside"] for row in rows[False] if row["beside"]), "")
+def _failed(failure: Failure, edited: Edited) -> Json:
+    names = [edited.indicators[key].name for key, chapter in edited.made_by.items() if chapter == failure.chapter]
     return {
-        "comparators": [item.name for item in comparators],
-        "rates": rows[False],
-        "sizes": rows[True],
-        "middle": middle,
-        "compared": f"{level_name(geography.levels[0], plural=True)} of {geography.whole.name}",
+        "title": failure.title,
+        "why": why(failure),
+        "without": f"It would have covered: {'; '.join(names)}." if names else "",
     }
 
 
-def _indicator(item: Indicator, finding: FindingJson, comparators: Sequence[Comparator]) -> Json:
-    against, word = headline_comparison(finding), judged_word(finding)
-    values = {other["comparator_code"]: other["value"] for other in finding["comparisons"]}
-    unit = "" if item.unit in ("%", "ratio") else item.unit
-    limits = ""
-    if finding["lower"] is not None and finding["upper"] is not None:
-        limits = f"{number(finding['lower'], item.decimals)} to {number(finding['upper'], item.decimals)}"
-    return {
-        "name": item.short_name,
-        "what": ", ".join(part for part in (unit, finding["period"], BETTER_SIDE[item.polarity]) if part),
-        "value": markup.reading(finding["value"], item),
-        "limits": limits,
-        "mark": _mark(word),
-        "beside": against["comparator"] if against else "",
-        "others": ["" if values.get(other.code) is None else markup.reading(values[other.code], item)
-                   for other in comparators],
-        "spine": _spine(item, finding, against),
-    }  # fmt: skip
+def _flagged(findings: Sequence[FindingJson], labels: Mapping[str, str]) -> list[Json]:
+    """Flagged findings, those with the same reason together."""
+    alike: dict[str, list[list[str]]] = {}
+    for finding in findings:
+        if finding["flagged"]:
+            alike.setdefault(finding["flag_reason"], []).append([finding["title"], labels[finding["id"]]])
+    return [{"findings": found, "why": reason} for reason, found in alike.items()]
 
 
-def _spine(item: Indicator, finding: FindingJson, against: Mapping[str, Any] | None) -> Json | None:
-    """Places from 0 to 1 of the range, the middle half, the area with its limits; 0.5 is the headline comparator."""
-    peers, value = finding.get("peers"), finding["value"]
-    if not peers or value is None:
-        return None
-    middle = against["value"] if against and against["value"] is not None else peers["median"]
-    ends = [value, finding["lower"], finding["upper"], peers["lowest"], peers["highest"]]
-    reach = max(abs(end - middle) for end in ends if end is not None) or 1.0
-
-    def at(end: float | None) -> float | None:
-        return None if end is None else 0.5 + (end - middle) / reach / 2
-
-    return {
-        "lowest": at(peers["lowest"]),
-        "lower": at(peers["lower_quartile"]),
-        "upper": at(peers["upper_quartile"]),
-        "highest": at(peers["highest"]),
-        "value": at(value),
-        "limits": [at(finding["lower"]), at(finding["upper"])],
-        "ends": [number(peers[end], item.decimals) for end in ("lowest", "highest")],
+def _chapters(pack: ExecutedPack, edited: Edited, area: Area, labels: Mapping[str, str]) -> list[Json]:
+    """Made chapters and failed ones, in the edition's order."""
+    made: dict[str, Json] = {
+        chapter.name: {
+            "title": chapter.title,
+            "failed": None,
+            "findings": [_finding(chapter, place, at, area, labels) for at in range(len(chapter.findings))],
+            "notes": list(chapter.notes),
+        }
+        for place, chapter in enumerate(pack.chapters)
     }
-
-
-def _chapter(chapter: ExecutedChapter, place: int) -> Json:
-    return {
-        "title": chapter.title,
-        "findings": [_finding(chapter, finding, _picture(place, at)) for at, finding in enumerate(chapter.findings)],
-        "notes": list(chapter.notes),
+    failed: dict[str, Json] = {
+        failure.chapter: {"title": failure.title, "failed": _failed(failure, edited), "findings": [], "notes": []}
+        for failure in pack.failures
     }
+    order = {name: place for place, name in enumerate(edited.edition.chapters)}
+    return [
+        chapter for _, chapter in sorted({**made, **failed}.items(), key=lambda item: order.get(item[0], len(order)))
+    ]
 
 
-def _finding(chapter: ExecutedChapter, finding: FindingJson, picture: str) -> Json:
-    svg = chapter.pictures.get(finding["id"])
-    tables = [finding["key_figures"]]
-    if svg is None:
-        tables += [
-            table for table in (finding["table"], finding["members"]) if table and len(table["data"]) <= SHORT_TABLE
-        ]
+def _finding(chapter: ExecutedChapter, place: int, at: int, area: Area, labels: Mapping[str, str]) -> Json:
+    finding = chapter.findings[at]
+    figures, has_chart = finding["key_figures"], finding["id"] in chapter.pictures
+    beside = _beside(figures, area) if figures and has_chart else None
+    tables = [figures] if figures and not beside else []
+    if not has_chart:
+        more = (finding["table"], finding["members"])
+        tables += [table for table in more if table and len(table["data"]) <= SHORT_TABLE]
+    cited = "; ".join(f"{item['title']}, {item['publisher']}" for item in finding["source"])
     return {
         "title": finding["title"],
+        "label": labels[finding["id"]],
         "statement": finding["statement"],
         "flag": finding["flag_reason"] if finding["flagged"] else "",
         "caution": finding["caution"],
-        "tables": [_table(table) for table in tables if table],
-        "chart": None if svg is None else {"file": picture, "alt": finding["chart_description"], "width": _width(svg)},
-        "source": f"Period: {finding['period']}. Source: "
-        + "; ".join(f"{item['title']}, {item['publisher']}" for item in finding["source"])
-        + ".",
+        "beside": beside,
+        "chart": picture(chapter, place, at, beside is not None),
+        "tables": [_table(table, area) for table in tables],
+        "source": f"Period: {finding['period']}. Source: {cited}.",
         "caveats": list(finding["caveats"]),
     }
 
 
-def _width(svg: str) -> float:
-    """How wide a chart may be, in millimetres, so that there is room beside it and on its page."""
-    view_box = ElementTree.fromstring(svg).get("viewBox", "0 0 1 1").split()
-    width, height = float(view_box[2]), float(view_box[3])
-    return round(min(WIDEST_MM, TALLEST_MM * width / height), 1)
-
-
-def _table(resource: Mapping[str, Any]) -> Json:
-    fields = resource["schema"]["fields"]
-    heads = [f"{field['title']} ({field['unit']})" if field.get("unit") else field["title"] for field in fields]
-    rows = [[shown_cell(row[field["name"]], field) for field in fields] for row in resource["data"]]
+def _table(table: Mapping[str, Any], area: Area) -> Json:
+    """A tabular data resource as texts; `shares` are the columns' parts of the width where it takes the whole page."""
+    fields = table["schema"]["fields"]
+    heads = [_head(field) for field in fields]
+    rows = [[shown_cell(row[field["name"]], field) for field in fields] for row in table["data"]]
+    columns = [[head, *(row[place] for row in rows)] for place, head in enumerate(heads)]
+    natural = [max(map(len, column)) for column in columns]
+    is_wide = sum(natural) + 3 * len(columns) > WIDE_TABLE
     return {
-        "title": resource["title"],
+        "title": table["title"],
         "heads": heads,
         "numbers": [field["type"] == "number" for field in fields],
         "rows": rows,
+        "own": [bool(rows) and row[0] == area.name for row in rows],
+        "shares": [_share(column) for column in columns] if is_wide else [],
     }
+
+
+def _share(column: Sequence[str]) -> int:
+    """How much of the width a column needs: that of its longest word, or of its longest cell up to a limit."""
+    words = [len(word) for cell in column for word in cell.split(" ")]
+    cells = [min(len(cell), WIDEST_COLUMN) for cell in column[1:]]
+    return max([*words, *cells]) + 2
+
+
+def _beside(table: Mapping[str, Any], area: Area) -> Json | None:
+    """Key figures narrow enough to stand beside a chart: the one number with its interval under it, then the rest. None
+    where the table is not of that kind.
+    """
+    fields = table["schema"]["fields"]
+    numbers = [field for field in fields if field["type"] == "number"]
+    if numbers != fields[1:2] or len(fields) > BESIDE_COLUMNS:
+        return None
+    if len(table["data"]) > BESIDE_ROWS:
+        return None
+    value, interval = numbers[0], next((field for field in fields if field["name"] == "interval"), None)
+    rest = [field for field in fields[2:] if field is not interval]
+    if len(rest) > 1:
+        return None
+    return {
+        "title": _head(value),
+        "heads": [_head(fields[0]), VALUE, *(_head(field) for field in rest)],
+        "interval": _head(interval) if interval else "",
+        "rows": [
+            {
+                "name": shown_cell(row[fields[0]["name"]], fields[0]),
+                "value": shown_cell(row[value["name"]], value),
+                "interval": shown_cell(row[interval["name"]], interval) if interval else "",
+                "rest": [shown_cell(row[field["name"]], field) for field in rest],
+                "own": row[fields[0]["name"]] == area.name,
+            }
+            for row in table["data"]
+        ],
+    }
+
+
+def _head(field: Mapping[str, Any]) -> str:
+    return f"{field['title']} ({field['unit']})" if field.get("unit") else str(field["title"])
 
 
 def _sources(findings: Sequence[FindingJson]) -> list[list[str]]:
     cited = {item["table"]: item for finding in findings for item in finding["source"]}
     return [[item["title"], item["publisher"], item["licence"]] for item in cited.values()]
-
-
-def _writable(value: Any) -> Any:
-    """The same with every text without characters that no page can hold."""
-    if isinstance(value, str):
-        return _UNWRITABLE.sub("\N{REPLACEMENT CHARACTER}", value)
-    if isinstance(value, list):
-        return [_writable(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _writable(item) for key, item in value.items()}
-    return value

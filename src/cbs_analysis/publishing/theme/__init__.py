@@ -70,14 +70,15 @@ def _clear_finding_anchors(app: Sphinx, doctree: nodes.document) -> None:
 
 
 def _finish_body(app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: Any) -> None:
-    """Explain terms where they stand, and drop styles that stand in elements."""
-    if "body" not in context or pagename == GLOSSARY.removesuffix(".md"):
+    """Explain terms where they stand, drop styles that stand in elements, let the keyboard scroll what is too wide."""
+    if "body" not in context:
         return
     if not hasattr(app, "handbook_explainer"):
         path = Path(app.srcdir) / GLOSSARY
         app.handbook_explainer = Explainer(read_terms(path.read_text(encoding="utf-8")) if path.exists() else [])  # type: ignore[attr-defined]
     explainer: Explainer = app.handbook_explainer  # type: ignore[attr-defined]
-    context["body"] = explainer.explained(INLINE_STYLE.sub(r"\1", context["body"]))
+    body = INLINE_STYLE.sub(r"\1", context["body"]).replace("<pre>", '<pre tabindex="0">')
+    context["body"] = body if pagename == GLOSSARY.removesuffix(".md") else explainer.explained(body)
 
 
 def _finish(app: Sphinx, error: Exception | None) -> None:

@@ -1,0 +1,79 @@
+"""What holds on every kind of page: nothing from elsewhere or refused, accessible in light and dark, on a phone."""
+
+import json
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from watching import KINDS
+
+EVERY_KIND = pytest.mark.parametrize("address", KINDS.values(), ids=list(KINDS))
+PHONE = {"viewport": {"width": 390, "height": 800}}
+NARROWEST = {"viewport": {"width": 320, "height": 640}}
+ZOOMED = {"viewport": {"width": 640, "height": 450}, "device_scale_factor": 2}  # 1280 by 900 at 200%
+MOST_BYTES_OF_HTML = 300_000
+MOST_BYTES_SHARED = 1_600_000
+WITHOUT_SCRIPT = {"java_script_enabled": False}
+
+
+@EVERY_KIND
+def test_nothing_comes_from_elsewhere_and_a_strict_policy_breaks_nothing(watched, address):
+    watched.open(address)
+    watched.see_everything()
+    assert watched.elsewhere == []
+    assert watched.missing == []
+    assert watched.said == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@EVERY_KIND
+def test_axe_finds_nothing_against_a_page(watched, address, scheme):
+    watched.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    page = watched.open(address)
+    watched.see_everything()
+    page.evaluate("document.querySelectorAll('details').forEach(closed => { closed.open = true })")
+    found = Axe().run(page).response["violations"]
+    assert [(item["id"], [node["target"] for node in item["nodes"]][:3]) for item in found] == []
+
+
+@pytest.mark.parametrize("context", [PHONE, NARROWEST, ZOOMED], ids=["phone", "320 wide", "200%"], indirect=True)
+@EVERY_KIND
+def test_no_page_scrolls_sideways(watched, address):
+    page = watched.open(address)
+    wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wide <= 0
+
+
+@EVERY_KIND
+def test_headings_go_down_a_level_at_a_time_from_one_title(watched, address):
+    page = watched.open(address)
+    levels = page.evaluate("[...document.querySelectorAll('main :is(h1,h2,h3,h4,h5,h6)')].map(h => +h.tagName[1])")
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+
+
+@pytest.mark.parametrize("context", [WITHOUT_SCRIPT], indirect=True)
+@EVERY_KIND
+def test_a_page_reads_without_a_script(watched, address):
+    page = watched.open(address)
+    assert page.locator("h1").is_visible()
+    for place in range(page.locator(".cbs-chart").count()):
+        assert page.locator(".cbs-chart > svg").nth(place).is_visible()
+
+
+def test_pages_and_what_they_share_are_light(site: Path):
+    heaviest = max(site.rglob("*.html"), key=lambda path: path.stat().st_size)
+    assert heaviest.stat().st_size < MOST_BYTES_OF_HTML, heaviest
+    assert sum(path.stat().st_size for path in (site / "_static").rglob("*")) < MOST_BYTES_SHARED
+
+
+def test_charts_carry_their_data_and_read_no_file(watched, site: Path):
+    watched.open(KINDS["emergency care"])
+    watched.page.wait_for_load_state("networkidle")
+    asked = []
+    watched.page.on("request", lambda request: asked.append(request.url))
+    watched.see_everything()
+    assert [url for url in asked if not url.endswith(("_static/vega.js",))] == []
+    assert json.dumps(asked).count("vega.js") <= 1

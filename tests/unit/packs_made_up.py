@@ -1,0 +1,67 @@
+"""Executed packs made up for tests of what is published: two areas, hostile words wherever there are words."""
+
+import json
+
+import pandas as pd
+
+from cbs_analysis.edition import LocalCommentary, load_edition, load_indicators
+from cbs_analysis.evidence import charts
+from cbs_analysis.evidence.comparing import Comparison, value_range
+from cbs_analysis.evidence.finding import Chart, Citation, Finding
+from cbs_analysis.evidence.rendering import svg
+from cbs_analysis.evidence.tables import Column, Table
+from cbs_analysis.geography import load_geography
+from cbs_analysis.home import data_dir, params_dir
+from cbs_analysis.publishing.edited import Edited
+from cbs_analysis.publishing.findings import ExecutedChapter, ExecutedPack, Failure
+
+HOSTILE = "=cmd|' /C calc'!A0 </script><script>alert(1)</script> {{x}} #let `b` $y$ \N{RIGHT-TO-LEFT OVERRIDE}abc"
+LOCAL = LocalCommentary(priorities=(f"+{HOSTILE}",), commentary=f"@{HOSTILE}\n\nSecond.")
+
+
+def edited(name="2011-12"):
+    edition = load_edition(name, params_dir())
+    made_by = {"daycase_rate_pct": "planned_care", "population": "planned_care"}
+    return Edited(edition, load_geography(edition.geography, data_dir()), load_indicators(params_dir()), made_by)
+
+
+def finding(code="5LE", name="Southwark", words="", indicator="daycase_rate_pct", **changes):
+    table = Table(
+        f"Rates {words}",
+        pd.DataFrame({"area": [f"{words}{name}", "London"], "rate": [80.123456789, None], "events": [1234, -5]}),
+        {"area": Column("Area"), "rate": Column("Rate", "%", 1), "events": Column(f"Events {words}", decimals=0)},
+        emphasis=name,
+    )
+    frame = pd.DataFrame({"name": [f"{words}{name}", "Lambeth"], "value": [80.0, 70.0], "lower": [79.0, 69.0],
+                          "upper": [81.0, 71.0], "role": ["area", "peer"]})  # fmt: skip
+    values = {
+        "id": "planned_care.daycases", "title": f"Day case rate {words}".strip(), "area_code": code, "area_name": name,
+        "level": "pct", "chapter": "planned_care", "function": "provider management",
+        "statement": f"{name} had 80.1% day cases. {words}", "indicator": indicator, "value": 80.123456789,
+        "lower": 79.0, "upper": 81.5, "unit": "%", "period": f"2010/11 {words}".strip(), "numerator": 1234.0,
+        "denominator": 1540.0, "comparisons": (Comparison("London", "LON", 78.5, None, None, "better", "higher"),),
+        "headline": "LON", "spread": 2.0, "peers": value_range(pd.Series([60.0, 72.0, 78.0, 80.0])), "people": 500.0,
+        "flagged": False, "flag_reason": "", "caution": words,
+        "source": (Citation("monthly_activity_return", f"Activity {words}".strip(), "Department of Health", "OGL"),),
+        "methods": ("proportions",), "caveats": (f"Case mix is not adjusted. {words}",), "key_figures": table,
+        "table": table, "members": None,
+        "chart": Chart(charts.ranked_intervals(frame, title=f"T {words}", value_title="Rate (%)"), f"Dots. {words}"),
+    }  # fmt: skip
+    return Finding(**{**values, **changes})
+
+
+def pack(*findings, code="5LE", failures=(), path=None):
+    """A pack of one chapter with these findings; its notebook is written where a `path` is given."""
+    found = findings or (finding(code),)
+    written = [json.loads(json.dumps(each.to_json())) for each in found]
+    pictures = {
+        each.id: svg(each.chart.specification, each.anchor, each.chart.description) for each in found if each.chart
+    }
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"cells": [each["statement"] for each in written]}), encoding="utf-8")
+    chapter = ExecutedChapter("planned_care", "Planned care", path, tuple(written), ("Nothing more.",), pictures)
+    return ExecutedPack(code, (chapter,), tuple(failures))
+
+
+FAILED = Failure("outlook", "Outlook", 4, "ValueError: no value for 2010-07")

@@ -1,0 +1,184 @@
+"""Areas side by side: fifths, words, the tile map, the table, the front page's data and the pages of indicators."""
+
+import json
+import re
+from dataclasses import replace
+from html import unescape
+
+import pytest
+from packs_made_up import HOSTILE, edited, finding, pack
+
+from cbs_analysis.evidence.comparing import Comparison
+from cbs_analysis.publishing import front
+from cbs_analysis.publishing.across import Across
+from cbs_analysis.publishing.area_table import area_table
+from cbs_analysis.publishing.indicator_pages import indicator_page, indicators_page
+from cbs_analysis.publishing.tile_map import map_key, short_labels, tile_map
+
+KEY = "daycase_rate_pct"
+
+
+def value_of(rank):
+    return 60.0 + rank
+
+
+@pytest.fixture(scope="module")
+def london():
+    """Every PCT of London with a value by its place in the list, one of them flagged, and two sectors."""
+    known = edited()
+    leaves = [area for area in known.geography.areas.values() if area.is_leaf]
+    packs = {}
+    for rank, area in enumerate(leaves):
+        found = finding(area.code, area.name, value=value_of(rank), lower=value_of(rank) - 1, upper=value_of(rank) + 1,
+                        flagged=rank == 30, flag_reason="records are missing" if rank == 30 else "")  # fmt: skip
+        packs[area.code] = pack(found, code=area.code)
+    for code in ("SEL", "LON"):
+        packs[code] = pack(finding(code, known.geography.area(code).name, value=75.0), code=code)
+    return known, packs, leaves
+
+
+def words(page):
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", page)).split())
+
+
+def test_fifths_go_from_lowest_to_highest_and_leave_flagged_values_out(london):
+    known, packs, leaves = london
+    fifths = {each.area.code: each.fifth for each in Across(known, packs).leaves(KEY)}
+    assert [fifths[area.code] for area in leaves[:30:6]] == [1, 2, 3, 4, 5]
+    assert sorted(fifths.values()) == [0] + [1] * 6 + [2] * 6 + [3] * 6 + [4] * 6 + [5] * 6
+
+
+def test_every_area_is_one_tile_in_its_place_that_leads_to_its_pack(london):
+    known, packs, leaves = london
+    shown = tile_map(Across(known, packs).leaves(KEY), known.indicators[KEY], known.geography)
+    assert shown.count("<li ") == 31
+    places = re.findall(r'<li class="cbs-c(\d+) cbs-r(\d+)" data-area="(\w+)">', shown)
+    assert len({place[:2] for place in places}) == 31
+    assert ("4", "4", "5LE") in places
+    assert all(f'href="packs/{area.code}/index.html"' in shown for area in leaves)
+
+
+def test_a_tile_says_its_name_value_and_standing_in_words(london):
+    known, packs, _ = london
+    shown = tile_map(Across(known, packs).leaves(KEY), known.indicators[KEY], known.geography)
+    tile = words(shown[shown.index('data-area="5LE"') :].partition("</li>")[0].partition(">")[2])
+    value = next(each for each in Across(known, packs).leaves(KEY) if each.area.code == "5LE").value
+    assert tile == f"Southwark Sout {value:.1f}% ● better than London"
+
+
+def test_a_flagged_value_is_hatched_and_in_no_fifth(london):
+    known, packs, leaves = london
+    shown = tile_map(Across(known, packs).leaves(KEY), known.indicators[KEY], known.geography)
+    tile = shown[shown.index(f'data-area="{leaves[30].code}"') :].partition("</li>")[0]
+    assert "cbs-f0 cbs-hatched" in tile
+    assert "flagged" in words(tile)
+
+
+def test_a_pack_that_was_not_made_is_a_tile_without_a_link(london):
+    known, packs, _ = london
+    few = {"5LE": packs["5LE"]}
+    shown = tile_map(Across(known, few).leaves(KEY), known.indicators[KEY], known.geography)
+    assert shown.count("<a ") == 1
+    assert shown.count("not made") == 30
+
+
+def test_areas_without_a_place_have_no_map():
+    england = edited("england-2011-12")
+    packs = {"5LE": pack(code="5LE")}
+    assert tile_map(Across(england, packs).leaves(KEY), england.indicators[KEY], england.geography) == ""
+
+
+def test_short_labels_are_all_different_and_made_of_the_name():
+    labels = short_labels(["Hackney", "Hammersmith and Fulham", "Haringey", "Harrow", "Harrogate", "Tower Hamlets"])
+    assert labels["Hammersmith and Fulham"] == "H&F"
+    assert labels["Tower Hamlets"] == "TH"
+    assert labels["Hackney"] == "Hack"
+    assert len(set(labels.values())) == 6
+
+
+def test_the_key_names_only_the_marks_that_are_used(london):
+    known, packs, _ = london
+    said = words(map_key(Across(known, packs).leaves(KEY), known.geography))
+    assert "better" in said
+    assert "flagged" in said
+    assert "worse" not in said
+
+
+def test_numbers_sort_as_numbers_and_flagged_ones_last(london):
+    known, packs, leaves = london
+    table = area_table(Across(known, packs).leaves(KEY), known.indicators[KEY], known.geography, "T")
+    row = table[table.index(f'data-area="{leaves[30].code}"') :].partition("</tr>")[0]
+    assert 'data-sort=""' in row
+    row = table[table.index(f'data-area="{leaves[3].code}"') :].partition("</tr>")[0]
+    assert 'data-sort="63"' in row
+
+
+def test_the_front_page_carries_every_indicator_that_can_be_compared(london):
+    known, packs, leaves = london
+    page = front.front_page(known, packs)
+    body = page.partition(f'id="{front.DATA}">')[2].partition("</script>")[0]
+    data = json.loads(body)
+    assert list(data["indicators"]) == [KEY]
+    assert data["indicators"][KEY]["areas"][leaves[0].code][:2] == ["60.0%", "59.0 to 61.0"]
+    assert data["words"]["better"][2] == "better than London"
+
+
+def test_no_name_ends_the_data_or_the_block_it_stands_in(london):
+    known, packs, leaves = london
+    areas = {**known.geography.areas, leaves[0].code: replace(leaves[0], name=HOSTILE)}
+    hostile = replace(known, geography=replace(known.geography, areas=areas))
+    page = front.front_page(hostile, packs)
+    assert "<script>alert" not in page
+    assert page.count("```") == 2 * page.count("```{raw} html")
+
+
+def test_sizes_are_no_choice_of_the_map(london):
+    known, packs, _ = london
+    sized = {**packs, "5LE": pack(finding(), finding(id="planned_care.size", indicator="population"), code="5LE")}
+    assert [item.id for item in Across(known, sized).comparable()] == [KEY]
+
+
+def test_a_page_of_an_indicator_states_its_point(london):
+    known, packs, leaves = london
+    page = indicator_page(known.indicators[KEY], Across(known, packs), known, {})
+    said = words(page)
+    assert f"From 60.0% in {leaves[0].name} to 89.0% in {leaves[29].name}." in said
+    assert "Of the 31 PCTs, 30 are better than London and 1 is flagged and not ranked." in said
+    assert page.count('<figure class="cbs-chart"') == 2
+    assert all(f"../packs/{area.code}/planned_care.html#daycases" in page for area in leaves)
+
+
+def test_a_page_of_a_size_ranks_nobody(london):
+    known, _, _ = london
+    size = finding(id="planned_care.size", indicator="population", value=283777.0, lower=None, upper=None)
+    page = indicator_page(known.indicators["population"], Across(known, {"5LE": pack(size)}), known, {})
+    assert "PCTs are not ranked by it" in words(page)
+    assert "<figure" not in page
+    assert "283,777" in page
+
+
+def test_an_indicator_that_no_pack_has_still_has_a_page_with_its_definition(london):
+    known, packs, _ = london
+    page = words(indicator_page(known.indicators["births_per_1000"], Across(known, packs), known, {}))
+    assert "No pack of this edition has a value for it." in page
+    assert known.indicators["births_per_1000"].definition in page
+
+
+def test_a_partial_build_says_how_many_it_shows(london):
+    known, packs, _ = london
+    page = words(indicator_page(known.indicators[KEY], Across(known, {"5LE": packs["5LE"]}), known, {}))
+    assert "1 pack of 31 PCTs is made and shown here." in page
+
+
+def test_without_a_better_side_areas_are_higher_or_lower(london):
+    known, _, _ = london
+    neutral = Comparison("London", "LON", 78.5, None, None, "not compared", "higher")
+    found = finding(indicator="births_per_1000", comparisons=(neutral,))
+    (standing,) = [each for each in Across(known, {"5LE": pack(found)}).leaves("births_per_1000") if each.finding]
+    assert standing.word == "higher"
+
+
+def test_the_index_of_indicators_leads_to_each_page(london):
+    known, _, _ = london
+    page = indicators_page(known.indicators, {})
+    assert all(f'href="indicator/{key}.html"' in page and f'id="{key}"' in page for key in known.indicators)
