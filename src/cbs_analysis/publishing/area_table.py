@@ -24,7 +24,7 @@ def area_table(
     has_groups = any(each.group is not None and not each.group.is_whole for each in standings)
     heads = [_head(level_name(geography.levels[0]) if has_groups else "Area")]
     heads += [_head(level_name(geography.levels[1]).capitalize(), "cbs-spare")] if has_groups else []
-    heads += [_head("Value", "cbs-number"), _head("95% interval", "cbs-number")]
+    heads += [_head("Value", "cbs-number"), _head("95% interval", "cbs-number cbs-limits")]
     heads += [_head(count, "cbs-number cbs-spare") for count in ("Numerator", "Denominator")] if counts else []
     heads.append(_head(f"Beside {geography.whole.name}"))
     rows = "".join(_row(each, indicator, geography, root, has_groups, counts, to_findings) for each in standings)
@@ -67,7 +67,7 @@ def _row(
     group = standing.group.name if standing.group and not standing.group.is_whole else ""
     cells = [f'<td class="cbs-spare">{text(group)}</td>'] if has_groups else []
     cells.append(_number(shown_value(standing, indicator), sortable(None if standing.is_flagged else standing.value)))
-    cells.append(_number(limits(standing, indicator), sortable(finding["lower"] if finding else None)))
+    cells.append(_number(limits(standing, indicator), sortable(finding["lower"] if finding else None), " cbs-limits"))
     if counts:
         for count in ("numerator", "denominator"):
             found = finding[count] if finding else None

@@ -67,6 +67,7 @@ def funnel_chart(leaves: Sequence[Standing], indicator: Indicator, geography: Ge
     levels = level_name(geography.levels[0], plural=True)
     outside = _outside(points[points["role"] == "peer"], widened if widened is not None else chance, at)
     level = level_name(geography.levels[0])
+    count = plural(outside, level) if outside else f"no {level}"
     explains = "explains" if widened is None else "and their usual differences explain"
     drawing = charts.funnel(
         points,
@@ -74,7 +75,7 @@ def funnel_chart(leaves: Sequence[Standing], indicator: Indicator, geography: Ge
         average=average,
         average_label=f"{levels} {_read(average, indicator)}",
         widened=None if widened is None else widened.assign(x=at),
-        title=f"{indicator.name}: {plural(outside, level) if outside else f'no {level}'} outside what chance {explains}",
+        title=f"{indicator.name}: {count} outside what chance {explains}",
         subtitle=f"{levels} of {geography.whole.name}, {period}; limits around the average of those not flagged",
         x_title=indicator.denominator,
         y_title=_axis(indicator),
