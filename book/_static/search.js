@@ -30,7 +30,7 @@
     place.className = "cbs-minor";
     place.textContent = where;
     line.append(link, " ", place);
-    if (words && address.startsWith("packs/")) {
+    if (words && /^(packs|indicator|catalogue)/.test(address)) {
       const said = document.createElement("p");
       said.textContent = words;
       line.append(said);

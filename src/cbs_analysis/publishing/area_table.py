@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from cbs_analysis.edition import Indicator
-from cbs_analysis.evidence.wording import level_name, number
+from cbs_analysis.evidence.wording import level_name, number, sentence_case
 from cbs_analysis.geography import Geography
 from cbs_analysis.publishing import markup
 from cbs_analysis.publishing.across import Standing
@@ -23,7 +23,7 @@ def area_table(
     """Areas in the order given. `counts` adds numerator and denominator; links lead to findings, or to packs."""
     has_groups = any(each.group is not None and not each.group.is_whole for each in standings)
     heads = [_head(level_name(geography.levels[0]) if has_groups else "Area")]
-    heads += [_head(level_name(geography.levels[1]).capitalize(), "cbs-spare")] if has_groups else []
+    heads += [_head(sentence_case(level_name(geography.levels[1])), "cbs-spare")] if has_groups else []
     heads += [_head("Value", "cbs-number"), _head("95% interval", "cbs-number cbs-limits")]
     heads += [_head(count, "cbs-number cbs-spare") for count in ("Numerator", "Denominator")] if counts else []
     heads.append(_head(f"Beside {geography.whole.name}"))

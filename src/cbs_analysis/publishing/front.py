@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cbs_analysis.edition import Indicator
-from cbs_analysis.evidence.wording import level_name, plural
+from cbs_analysis.evidence.wording import level_name, plural, sentence_case
 from cbs_analysis.geography import Area, Geography
 from cbs_analysis.publishing import markup
 from cbs_analysis.publishing.across import Across, Standing
@@ -105,7 +105,7 @@ def _filter(geography: Geography) -> str:
     options = "".join(f"<option>{text(area.name)}</option>" for area in groups)
     level = level_name(groups[0].level) if groups else ""
     select = f'<select id="cbs-group"><option value="">All</option>{options}</select>'
-    chosen = f"<label>{text(level.capitalize())} {select}</label>" if groups else ""
+    chosen = f"<label>{text(sentence_case(level))} {select}</label>" if groups else ""
     return (
         '<p class="cbs-filter" hidden><label>Name <input type="search" id="cbs-name" autocomplete="off"></label> '
         f'{chosen} <span id="cbs-left" role="status"></span></p>'

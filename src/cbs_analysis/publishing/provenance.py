@@ -4,6 +4,7 @@ For the reader who is about to rely on a number and asks where it came from. It 
 the book; everything in it is read out of the executed notebook and the run's record.
 """
 
+import html
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from cbs_analysis.publishing.markup import link, text
 ROOT = "../../"
 OPENING = '<section class="cbs-finding"'
 CLOSING = "</section>"
+MOST_ROWS = 60  # of a side-by-side table on a page: a page holds several, and is to stay light
 
 
 def finished(
@@ -27,9 +29,26 @@ def finished(
     """
     if not shown.startswith(OPENING) or not shown.endswith(CLOSING):
         return shown
+    shown = _with_long_table_elsewhere(shown, finding, edited)
     if specification:
         shown = shown.replace(END, f"{packed(specification)}{END}", 1)
     return f"{shown.removesuffix(CLOSING)}{how_made(finding, edited, version)}{CLOSING}"
+
+
+def _with_long_table_elsewhere(shown: str, finding: Mapping[str, Any], edited: Edited) -> str:
+    """The finding with a link in place of a side-by-side table too long to carry on every page."""
+    table = finding["members"]
+    if not table or len(table["data"]) <= MOST_ROWS:
+        return shown
+    opening = f"<details><summary>{html.escape(table['title'])}</summary>"
+    before, found, after = shown.partition(opening)
+    if not found:
+        return shown
+    where = "in the pack’s workbook and tables"
+    if finding["indicator"] in edited.indicators:
+        page = f"{ROOT}indicator/{finding['indicator']}.html"
+        where = f"{link(page, 'on one page')}, and {where}"
+    return f'{before}<p class="cbs-minor">{text(table["title"])}: {where}.</p>{after.partition("</details>")[2]}'
 
 
 def how_made(finding: Mapping[str, Any], edited: Edited, version: str) -> str:

@@ -112,7 +112,7 @@ def stage(
     groups = contents(edited, packs, folder)
     _write(folder / "_toc.yml", toc(groups))
     _write(folder / NAVIGATION, _json([_group_json(*group) for group in groups]))
-    _write(folder / ENTRIES, _json(search_entries(edited, packs)))
+    _write(folder / ENTRIES, _json(search_entries(edited, packs, package)))
     _write(folder / "_config.yml", configuration(inputs.config, edited))
 
 

@@ -18,7 +18,7 @@ from sphinx.application import Sphinx
 ENTRIES = "_search.json"
 INDEX = Path("_static", "search-index.js")
 START = "window.handbookIndex = "
-_INDEXED = (nodes.paragraph, nodes.term, nodes.caption)
+_NOT_WORDS = (nodes.section, nodes.title, nodes.raw)
 _WORD = re.compile(r"[^\W\d_][\w'’-]+")
 
 Entry = list[str]  # title, where it stands, address, words
@@ -31,7 +31,7 @@ def sections(document: nodes.document, docname: str) -> Iterator[Entry]:
         title = section.next_node(nodes.title)
         heading = title.astext() if title else docname
         page = page or heading
-        own = [node.astext() for node in section.children if not isinstance(node, (nodes.section, nodes.title))]
+        own = [node.astext() for node in section.children if not isinstance(node, _NOT_WORDS)]
         where = "" if heading == page else page
         anchor = f"#{section['ids'][0]}" if where and section["ids"] else ""
         yield [heading, where, f"{docname}.html{anchor}", " ".join(_words(" ".join(own)))]
