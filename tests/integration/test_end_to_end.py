@@ -8,6 +8,7 @@ import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import nbformat
 import pytest
@@ -125,10 +126,14 @@ def test_a_chapters_page_says_what_the_notebook_says(build: Path) -> None:
             assert all(caveat in text for caveat in finding["caveats"])
 
 
-def test_no_page_links_to_a_page_that_is_not_there(build: Path) -> None:
+def test_no_link_is_dead_in_the_book_and_no_anchor(build: Path) -> None:
     site = build / "site"
-    for path in site.rglob("*.html"):
-        for link in Page(path).links:
-            target = link.partition("#")[0]
-            if target and "://" not in link and not link.startswith("mailto:"):
-                assert (path.parent / target).exists(), f"{path.relative_to(site)}: {link}"
+    pages = {path: Page(path) for path in site.rglob("*.html")}
+    dead = []
+    for path, page in pages.items():
+        for link in page.links:
+            target, _, anchor = unquote(link).partition("#")
+            found = (path.parent / target).resolve() if target else path
+            if "://" not in link and not (found.exists() and (not anchor or anchor in pages[found].ids)):
+                dead.append(f"{path.relative_to(site)}: {link}")
+    assert dead == []

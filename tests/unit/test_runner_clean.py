@@ -1,6 +1,7 @@
 """An executed notebook keeps what it says and loses what differs from run to run."""
 
 import json
+import time
 
 import nbformat
 import pytest
@@ -65,3 +66,11 @@ def test_colours_and_temporary_file_names_go_and_the_text_stays():
     assert (
         plain("\x1b[0;31mValueError\x1b[0m: [red] in /tmp/ipykernel_1234/567.py") == "ValueError: [red] in cell-567.py"
     )
+
+
+def test_a_long_word_takes_no_longer_to_clean_than_to_read():
+    text = "x/" * 200_000
+    started = time.process_time()
+    is_cleaned = plain(f"{text} /tmp/ipykernel_12/345.py") == f"{text} cell-345.py"
+    assert is_cleaned
+    assert time.process_time() - started < 5  # seconds; where each letter was tried, it took minutes

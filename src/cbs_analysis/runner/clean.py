@@ -15,7 +15,7 @@ INJECTED = "injected-parameters"
 FROM_THE_RUN = ("papermill", "execution")
 FIXED_LANGUAGE_KEYS = ("name", "file_extension", "mimetype", "pygments_lexer", "nbconvert_exporter")
 
-_KERNEL_FILE = re.compile(r"\S*[\\/]ipykernel_\d+[\\/](\d+)\.py")
+_KERNEL_FILE = re.compile(r"(?<!\S)\S*[\\/]ipykernel_\d+[\\/](\d+)\.py")
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 
