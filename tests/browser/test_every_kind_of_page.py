@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
 from watching import KINDS
 
 EVERY_KIND = pytest.mark.parametrize("address", KINDS.values(), ids=list(KINDS))
@@ -58,9 +59,9 @@ def test_headings_go_down_a_level_at_a_time_from_one_title(watched, address):
 @EVERY_KIND
 def test_a_page_reads_without_a_script(watched, address):
     page = watched.open(address)
-    assert page.locator("h1").is_visible()
+    expect(page.locator("h1")).to_be_visible()
     for place in range(page.locator(".cbs-chart").count()):
-        assert page.locator(".cbs-chart > svg").nth(place).is_visible()
+        expect(page.locator(".cbs-chart > svg").nth(place)).to_be_visible()
 
 
 def test_pages_and_what_they_share_are_light(site: Path):

@@ -5,6 +5,7 @@ import zipfile
 
 import openpyxl
 import pytest
+from playwright.sync_api import expect
 from watching import KINDS
 
 PHONE = {"viewport": {"width": 390, "height": 800}, "has_touch": True}
@@ -14,15 +15,16 @@ WITHOUT_SCRIPT = {"java_script_enabled": False}
 def test_from_the_map_to_a_pack_a_finding_its_table_a_download_and_back(watched, tmp_path):
     page = watched.open("index.html")
     page.locator('.cbs-map [data-area="5LE"] a').click()
-    assert page.locator("h1").inner_text().startswith("Southwark")
+    expect(page.locator("h1")).to_contain_text("Southwark")
     page.locator(".cbs-messages a").first.click()
+    page.wait_for_url("**/packs/5LE/*.html#*")
     finding = page.url.partition("#")[2]
     section = page.locator(f"#{finding}")
-    assert section.locator(".cbs-statement").is_visible()
+    expect(section.locator(".cbs-statement")).to_be_visible()
     disclosure = section.locator("details").first
-    assert not disclosure.locator("table").is_visible()
+    expect(disclosure.locator("table")).not_to_be_visible()
     disclosure.locator("summary").click()
-    assert disclosure.locator("table").is_visible()
+    expect(disclosure.locator("table")).to_be_visible()
     page.go_back()
     with page.expect_download() as waiting:
         page.get_by_role("link", name="Workbook (Excel)").click()
@@ -33,7 +35,7 @@ def test_from_the_map_to_a_pack_a_finding_its_table_a_download_and_back(watched,
     waiting.value.save_as(tmp_path / "pack.zip")
     assert "5LE-2011-12.pdf" in zipfile.ZipFile(tmp_path / "pack.zip").namelist()
     page.locator(".hb-crumbs a").first.click()
-    assert page.locator(".cbs-map").is_visible()
+    expect(page.locator(".cbs-map")).to_be_visible()
 
 
 def test_a_finding_says_how_it_was_made_and_where_that_is(watched):
@@ -44,12 +46,12 @@ def test_a_finding_says_how_it_was_made_and_where_that_is(watched):
     for part in ("Monthly Activity Return", "Department of Health", "planned_care.ipynb", "2011-12", "cbs-analysis"):
         assert part in said
     made.get_by_role("link", name="Proportions").click()
-    assert "Proportions" in page.locator("h1").inner_text()
+    expect(page.locator("h1")).to_contain_text("Proportions")
     page.go_back()
     page.reload()
     made.locator("summary").click()
     made.get_by_role("link", name="Compare across London").click()
-    assert page.locator("h1").inner_text().startswith("Day case rate")
+    expect(page.locator("h1")).to_contain_text("Day case rate")
 
 
 def test_choosing_an_indicator_changes_map_and_table_and_can_be_linked_to(watched):
@@ -57,12 +59,12 @@ def test_choosing_an_indicator_changes_map_and_table_and_can_be_linked_to(watche
     page.select_option("#cbs-indicator", "daycase_rate_pct")
     tile = page.locator('.cbs-map [data-area="5LE"] .cbs-tile-value')
     row = page.locator('.cbs-areas [data-area="5LE"]')
-    assert tile.inner_text() == "78.6%"
-    assert "78.1 to 79.1" in row.inner_text()
+    expect(tile).to_have_text("78.6%")
+    expect(row).to_contain_text("78.1 to 79.1")
     assert "indicator=daycase_rate_pct" in page.url
     page.reload()
-    assert tile.inner_text() == "78.6%"
-    assert page.locator("#cbs-indicator").input_value() == "daycase_rate_pct"
+    expect(tile).to_have_text("78.6%")
+    expect(page.locator("#cbs-indicator")).to_have_value("daycase_rate_pct")
 
 
 def test_the_table_sorts_by_a_header_and_says_how(watched):
@@ -82,10 +84,10 @@ def test_the_table_filters_by_name_and_sector_and_says_how_many_are_left(watched
     page = watched.open("index.html")
     page.fill("#cbs-name", "wark")
     assert page.locator(".cbs-areas tbody tr:visible").all_inner_texts()[0].startswith("Southwark")
-    assert page.locator("#cbs-left").inner_text() == "1 of 31 shown"
+    expect(page.locator("#cbs-left")).to_have_text("1 of 31 shown")
     page.fill("#cbs-name", "")
     page.select_option("#cbs-group", "South East London")
-    assert page.locator("#cbs-left").inner_text() == "6 of 31 shown"
+    expect(page.locator("#cbs-left")).to_have_text("6 of 31 shown")
 
 
 def test_search_finds_a_finding_by_area_and_subject_and_leads_to_it(watched):
@@ -93,10 +95,10 @@ def test_search_finds_a_finding_by_area_and_subject_and_leads_to_it(watched):
     page.locator('.hb-search input[name="q"]').fill("southwark day case")
     page.keyboard.press("Enter")
     first = page.locator("#search-results a").first
-    assert first.inner_text() == "Day case rate"
-    assert "place" in page.locator("#search-count").inner_text()
+    expect(first).to_have_text("Day case rate")
+    expect(page.locator("#search-count")).to_contain_text("place")
     first.click()
-    assert page.url.endswith("packs/5LE/planned_care.html#daycase_rate")
+    page.wait_for_url("**/packs/5LE/planned_care.html#daycase_rate")
 
 
 def test_search_finds_a_section_of_a_method_and_says_when_there_is_nothing(watched):
@@ -105,12 +107,12 @@ def test_search_finds_a_section_of_a_method_and_says_when_there_is_nothing(watch
         "methods/" in link for link in page.locator("#search-results a").evaluate_all("links => links.map(l => l.href)")
     )
     page.goto(f"{watched.base}search.html?q=zzyzx")
-    assert page.locator("#search-count").inner_text() == "0 places for “zzyzx”."
+    expect(page.locator("#search-count")).to_have_text("0 places for “zzyzx”.")
 
 
 def test_search_shows_hostile_words_as_text(watched):
     page = watched.open("search.html?q=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E")
-    assert "<img src=x onerror=alert(1)>" in page.locator("#search-count").inner_text()
+    expect(page.locator("#search-count")).to_contain_text("<img src=x onerror=alert(1)>")
     assert page.locator("main img").count() == 0
 
 
@@ -134,9 +136,9 @@ def test_a_term_is_explained_where_it_stands_by_keyboard_alone(watched):
     term.focus()
     page.keyboard.press("Enter")
     definition = page.locator(f"#{term.get_attribute('popovertarget')}")
-    assert definition.is_visible()
+    expect(definition).to_be_visible()
     page.keyboard.press("Escape")
-    assert not definition.is_visible()
+    expect(definition).not_to_be_visible()
 
 
 def test_the_keyboard_reaches_the_page_the_map_and_a_pack(watched):
@@ -159,20 +161,20 @@ def test_in_print_charts_are_pictures_and_the_frame_is_gone(watched):
     page = watched.open("packs/5LE/emergency_care.html")
     watched.see_everything()
     page.emulate_media(media="print")
-    assert page.locator(".cbs-chart > svg").first.is_visible()
-    assert not page.locator(".cbs-live").first.is_visible()
-    assert not page.locator(".hb-nav").is_visible()
+    expect(page.locator(".cbs-chart > svg").first).to_be_visible()
+    expect(page.locator(".cbs-live").first).not_to_be_visible()
+    expect(page.locator(".hb-nav")).not_to_be_visible()
     assert len(page.pdf()) > 10_000
 
 
 @pytest.mark.parametrize("context", [WITHOUT_SCRIPT], indirect=True)
 def test_without_a_script_map_table_and_links_lead_on(watched):
     page = watched.open("index.html")
-    assert not page.locator(".cbs-choice").is_visible()
-    assert not page.locator(".cbs-filter").is_visible()
+    expect(page.locator(".cbs-choice")).not_to_be_visible()
+    expect(page.locator(".cbs-filter")).not_to_be_visible()
     page.locator('.cbs-areas [data-area="5LE"] a').click()
-    assert page.locator("h1").inner_text().startswith("Southwark")
-    assert page.locator(".cbs-spine").first.is_visible()
+    expect(page.locator("h1")).to_contain_text("Southwark")
+    expect(page.locator(".cbs-spine").first).to_be_visible()
 
 
 @pytest.mark.parametrize("context", [PHONE], indirect=True)
@@ -182,7 +184,7 @@ def test_on_a_phone_the_map_is_whole_and_a_tile_can_be_touched(watched):
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= 390
     tile = page.locator('.cbs-map [data-area="5LE"] a')
-    assert tile.locator(".cbs-tile-short").is_visible()
+    expect(tile.locator(".cbs-tile-short")).to_be_visible()
     tile.tap()
     page.wait_for_url("**/packs/5LE/index.html")
 

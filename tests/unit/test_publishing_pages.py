@@ -322,3 +322,12 @@ def _files(entries):
 
 def _names(entries):
     return [name for entry in entries for name in (entry["title"], *_names(entry["children"]))]
+
+
+def test_a_method_without_a_page_is_named_with_the_finding_that_names_it(edited, tmp_path):
+    (tmp_path / "rates.md").write_text("# Rates\n", encoding="utf-8")
+    pack = executed(whole_finding("rate", methods=["rates", "ratse"]))
+    with pytest.raises(
+        UserError, match=r"planned_care\.rate: methods: 'ratse' has no page in book/methods; nearest: rates"
+    ):
+        book._check_methods(edited, {"5LE": pack}, tmp_path)
