@@ -39,8 +39,11 @@ class Kernel:
         return ast.literal_eval(asked["data"]["text/plain"])
 
     def begin(self, *lines: str) -> str:
-        """Have a cell run until it has printed something; gives what to look for in its reply."""
-        asked = self.client.execute("\n".join((*lines[:-1], "print('begun', flush=True)", lines[-1])))
+        """Have a cell run until it has printed something; gives what to look for in its reply. Should it raise, what
+        is asked next is answered all the same: a kernel else refuses what comes in the moment after.
+        """
+        code = "\n".join((*lines[:-1], "print('begun', flush=True)", lines[-1]))
+        asked = self.client.execute(code, stop_on_error=False)
         while True:
             message = self.client.get_iopub_msg(timeout=SECONDS)
             if message["parent_header"].get("msg_id") == asked and message["msg_type"] == "stream":
