@@ -22,7 +22,7 @@ GOOD = ["import os, sys", "(area_code, edition, sys.executable, os.environ['OMP_
 CHAPTERS = {
     "good": GOOD,
     "raising": ["1 + 1", "raise ValueError('[red]no such month[/]\\nsecond line')", "print('not reached')"],
-    "endless": ["1 + 1", "while True:\n    print('x' * 1000)"],
+    "endless": ["1 + 1", "while True:\n    pass"],
     "dying": ["import os, signal", "os.kill(os.getpid(), signal.SIGKILL)"],
     "deadly": [  # the process that runs the notebook is the other one that holds the kernel's log open
         "import os, pathlib, psutil\nlog = str(pathlib.Path(os.environ['IPYTHONDIR']).parent / 'kernel.log')",

@@ -1,12 +1,15 @@
 """An executed notebook keeps what it says and loses what differs from run to run."""
 
 import json
+import re
 import time
 
 import nbformat
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from cbs_analysis.runner.clean import cleaned_text, plain
+from cbs_analysis.runner.clean import cleaned_text, plain, with_whole_streams
 
 
 def executed(template, clock: str):
@@ -74,3 +77,35 @@ def test_a_long_word_takes_no_longer_to_clean_than_to_read():
     is_cleaned = plain(f"{text} /tmp/ipykernel_12/345.py") == f"{text} cell-345.py"
     assert is_cleaned
     assert time.process_time() - started < 5  # seconds; where each letter was tried, it took minutes
+
+
+def printed(text: str, name: str = "stdout"):
+    return nbformat.v4.new_output("stream", name=name, text=text)
+
+
+def test_what_is_printed_is_one_text_wherever_the_kernel_cut_it_and_stays_between_its_neighbours():
+    shown = nbformat.v4.new_output("display_data", {"text/plain": "a finding"})
+    outputs = [
+        printed("wa", "stderr"),
+        printed("one\nt"),
+        printed("rned", "stderr"),
+        printed("wo"),
+        shown,
+        printed("3"),
+    ]
+    assert with_whole_streams(outputs) == [printed("one\ntwo"), printed("warned", "stderr"), shown, printed("3")]
+
+
+@given(st.lists(st.text("ab\r\n"), max_size=4))
+def test_a_line_that_is_written_over_is_kept_as_it_stands_in_the_end(parts):
+    """As nbclient has it, whose pattern takes the square of a line's length; two returns at the end are as one."""
+    expected = re.sub(r".*\r(?=[^\n])", "", re.sub("\r+", "\r", "".join(parts)))
+    assert [one["text"] for one in with_whole_streams([printed(part) for part in parts])] == [expected] * bool(parts)
+
+
+@pytest.mark.parametrize("end", ["", "\r", "\rover"])
+def test_a_long_line_takes_no_longer_to_clean_than_to_read(end):
+    started = time.process_time()
+    (whole,) = with_whole_streams([printed("x" * 1_900_000), printed(end)])
+    assert len(whole["text"]) == (4 if end == "\rover" else 1_900_000 + len(end))
+    assert time.process_time() - started < 5  # seconds; nbclient's pattern took half an hour

@@ -5,6 +5,7 @@ them.
 """
 
 import re
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +53,37 @@ def _clean_cell(cell: NotebookNode, position: int, known_ids: set[str | None]) -
         cell["id"] = INJECTED
     elif cell.get("id") not in known_ids:
         cell["id"] = f"cell-{position}"
+    if "outputs" in cell:
+        cell["outputs"] = with_whole_streams(cell["outputs"])
     for output in cell.get("outputs", []):
         _clean_output(output)
+
+
+def with_whole_streams(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """Outputs with what was printed between two others as one text, standard output first: where a kernel cuts what it
+    prints, and which of its two streams comes first, is chance.
+    """
+    whole: list[NotebookNode] = []
+    for is_stream, group in groupby(outputs, key=lambda output: output["output_type"] == "stream"):
+        if not is_stream:
+            whole += group
+            continue
+        printed = list(group)
+        for name in sorted({output["name"] for output in printed}, reverse=True):
+            text = "".join(output["text"] for output in printed if output["name"] == name)
+            whole.append(nbformat.v4.new_output("stream", name=name, text=_as_on_a_terminal(text)))
+    return whole
+
+
+def _as_on_a_terminal(text: str) -> str:
+    """Text whose lines hold what stands there in the end: after a carriage return a line is written over."""
+    if "\r" not in text:
+        return text
+    lines = []
+    for line in text.split("\n"):
+        written = line.rstrip("\r")
+        lines.append(written.rpartition("\r")[2] + ("\r" if written != line else ""))
+    return "\n".join(lines)
 
 
 def _clean_output(output: dict[str, Any]) -> None:

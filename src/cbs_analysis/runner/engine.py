@@ -16,7 +16,7 @@ import zmq.asyncio
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
-from nbclient.exceptions import CellExecutionComplete, CellTimeoutError
+from nbclient.exceptions import CellExecutionComplete, CellTimeoutError, DeadKernelError
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
 from papermill.log import logger
@@ -26,11 +26,15 @@ from cbs_analysis.runner import warm
 from cbs_analysis.runner.limits import Limits
 
 ENGINE = "cbs"
-MOST_PRINTED = 2_000_000  # characters a notebook may print: ours print nothing, and memory is not endless
+MOST_SHOWN = 20_000_000  # characters that a notebook may print and display: ours show less than a tenth of it
 LAST_OUTPUT_SECONDS = 30  # nbclient's own 4 is too short for a machine with every core at work
 MILLISECONDS_TO_CALL_AGAIN = 10
 SECONDS_TO_HEAR = 0.02
 LONGEST_SOCKET = 90  # characters of the path of a Unix socket, without its number
+
+
+class TooMuchOutputError(Exception):
+    """A notebook printed and displayed more than MOST_SHOWN characters."""
 
 
 class Watch:
@@ -42,11 +46,16 @@ class Watch:
         self.position = -1
         self.number: int | None = None
         self.source = ""
-        self.printed = 0
+        self.shown = 0
         self.is_unread = False
         self.notebook: Any = None
 
     def cell_started(self, cell: Any, cell_index: int) -> None:
+        """Raises what ends the notebook where the cell before left no time for this one, or showed too much."""
+        if self.is_flooded:
+            raise TooMuchOutputError
+        if self.is_over:
+            raise CellTimeoutError("no time is left for the next cell")
         self.position, self.source = cell_index, str(cell.source)
         self.number = (self.number or 0) + 1
 
@@ -57,6 +66,10 @@ class Watch:
     @property
     def is_over(self) -> bool:
         return time.monotonic() > self.deadline
+
+    @property
+    def is_flooded(self) -> bool:
+        return self.shown > MOST_SHOWN
 
     @property
     def first_line(self) -> str:
@@ -128,21 +141,26 @@ class OwnKernelManager(AsyncKernelManager):
 
 
 class WatchedClient(PapermillNotebookClient):
-    """Bounds what is read of a cell that prints without end, which would keep nbclient from its own time
-    limit.
+    """Bounds what is read of a cell that prints or displays without end, which would take all the memory and keep
+    nbclient from its own time limit.
     """
 
     watch: Watch
 
     def process_message(self, msg: Any, *args: Any, **kwargs: Any) -> Any:
+        self.watch.shown += _size(msg["content"]) + sum(map(len, msg.get("buffers", ())))
+        if self.watch.is_flooded:
+            self._kill_kernel()  # so that the cell ends; nbclient looks every second
+            raise CellExecutionComplete
         if self.watch.is_over:
             self.watch.is_unread = True
             raise CellExecutionComplete  # ends the reading; the wait for the cell runs into its own limit
-        if msg["msg_type"] == "stream":
-            self.watch.printed += len(msg["content"]["text"])
-            if self.watch.printed > MOST_PRINTED:
-                return None
         return super().process_message(msg, *args, **kwargs)
+
+    def _kill_kernel(self) -> None:
+        if process := getattr(self.km and self.km.provisioner, "process", None):
+            with suppress(OSError):
+                process.kill()
 
     def limit_memory(self, **unused: Any) -> None:
         """Hold the kernel to its memory from its first cell on, where the system can: Linux can."""
@@ -154,12 +172,27 @@ class WatchedClient(PapermillNotebookClient):
     def execute(self, **kwargs: Any) -> Any:
         try:
             notebook = super().execute(**kwargs)
+        except DeadKernelError:
+            if self.watch.is_flooded:
+                raise TooMuchOutputError from None
+            raise
         finally:
             if self.km is not None and self.km.has_kernel:  # interrupted while it started: not in nbclient's hands
                 self._cleanup_kernel()
+        if self.watch.is_flooded:
+            raise TooMuchOutputError
         if self.watch.is_unread:
             raise CellTimeoutError("the last cell ended, but its output came too late")
         return notebook
+
+
+def _size(content: Any) -> int:
+    """The characters in a message, whatever it is made of."""
+    if isinstance(content, str):
+        return len(content)
+    if isinstance(content, dict):
+        return sum(map(_size, content.values()))
+    return sum(map(_size, content)) if isinstance(content, list) else 1
 
 
 def limit_memory(pid: int, memory: int) -> None:
@@ -191,7 +224,6 @@ class WatchedEngine(NBClientEngine):
             timeout_func=watch.seconds_left,
             on_cell_execute=watch.cell_started,
             iopub_timeout=LAST_OUTPUT_SECONDS,
-            coalesce_streams=True,
             shutdown_kernel="immediate",
             extra_arguments=["--HistoryManager.enabled=False"],
         )

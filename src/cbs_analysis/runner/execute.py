@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 KERNEL_START_SECONDS = 60
 TRACEBACK_LINES = 20
+LONGEST_MESSAGE, LONGEST_LINE = 2000, 400  # characters that are recorded of an error
 GIGABYTE = 1024**3
 
 _KERNEL_LOG = re.compile(r"^\[IPKernelApp\].*\n?", re.MULTILINE)
@@ -63,7 +64,9 @@ def execute(job: Job, limits: Limits = Limits()) -> Result:  # noqa: B008  # it 
         if failure and failure.kernel_lost:
             failure, notebook = _attempt(job, limits)
     except Exception as error:
-        failure = Failure(type(error).__name__, str(error), traceback=_last_lines(tracebacks.format_exc()))
+        failure = Failure(
+            type(error).__name__, _short(str(error), LONGEST_MESSAGE), traceback=_last_lines(tracebacks.format_exc())
+        )
     seconds = round(time.monotonic() - started, 2)
     if failure is None:
         return Result(NotebookRecord(job.area_code, job.chapter, "done", seconds), notebook)
@@ -104,7 +107,7 @@ def _papermill(job: Job, scratch: Path, log: Path, watch: "Watch") -> Failure | 
     from papermill.exceptions import PapermillExecutionError
     from papermill.execute import raise_for_execution_errors
 
-    from cbs_analysis.runner.engine import ENGINE, MOST_PRINTED
+    from cbs_analysis.runner.engine import ENGINE, MOST_SHOWN, TooMuchOutputError
 
     logging.getLogger("papermill").setLevel(logging.CRITICAL)
     try:
@@ -128,12 +131,16 @@ def _papermill(job: Job, scratch: Path, log: Path, watch: "Watch") -> Failure | 
             )
         raise_for_execution_errors(notebook, None)
     except PapermillExecutionError as error:
-        message = _plain(error.evalue) + _limit_said(error.ename, watch)
+        message = _short(_plain(error.evalue), LONGEST_MESSAGE) + _limit_said(error.ename, watch)
         return Failure(error.ename, message, watch.number, _last_lines("\n".join(error.traceback)))
     except CellTimeoutError:
         limit = f"the notebook's {watch.limits.seconds} seconds ran out"
-        message = f"stopped: {limit} in the cell that begins {watch.first_line!r}"
-        return Failure("Timeout", message, watch.number)
+        where = f"in the cell that begins {watch.first_line!r}" if watch.number else "before the first cell"
+        return Failure("Timeout", f"stopped: {limit} {where}", watch.number)
+    except TooMuchOutputError:
+        limit = f"more than {MOST_SHOWN:,} characters were printed and displayed"
+        message = f"stopped: {limit}, the last of them in the cell that begins {watch.first_line!r}"
+        return Failure("TooMuchOutput", message, watch.number)
     except DeadKernelError:
         message = f"the kernel died in the cell that begins {watch.first_line!r}"
         return Failure("KernelDied", message, watch.number, kernel_lost=True)
@@ -141,8 +148,6 @@ def _papermill(job: Job, scratch: Path, log: Path, watch: "Watch") -> Failure | 
         if watch.number is not None:
             raise
         return Failure("KernelNotStarted", str(error), kernel_lost=True)
-    if watch.printed > MOST_PRINTED:
-        return Failure("TooMuchOutput", f"its cells printed more than {MOST_PRINTED:,} characters", watch.number)
     if notebook.metadata.papermill.get("exception"):
         return Failure("SystemExit", "the cell ended the notebook before its last cell", watch.number)
     return None
@@ -168,7 +173,7 @@ def _notebook(job: Job, watch: "Watch", failure: Failure | None) -> bytes | None
 def _say_where_it_stopped(notebook: "NotebookNode", watch: "Watch", failure: Failure) -> None:
     import nbformat
 
-    if failure.error in ("Timeout", "KernelDied") and watch.number:
+    if failure.error in ("Timeout", "TooMuchOutput", "KernelDied") and watch.number:
         text = failure.message
         shown = nbformat.v4.new_output("error", ename=failure.error, evalue=text, traceback=[text])
         notebook.cells[watch.position].outputs.append(shown)
@@ -181,4 +186,9 @@ def _plain(text: str) -> str:
 
 
 def _last_lines(text: str) -> str:
-    return "\n".join(_plain(text).strip("\n").splitlines()[-TRACEBACK_LINES:])
+    lines = _plain(text).strip("\n").splitlines()[-TRACEBACK_LINES:]
+    return "\n".join(_short(line, LONGEST_LINE) for line in lines)
+
+
+def _short(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[:longest]} … and {len(text) - longest:,} characters more"
