@@ -285,6 +285,18 @@ class TestReadingExecutedNotebooks:
         self.record(folder)
         assert find_pack("2011-12", "5LE").findings == []
 
+    def test_what_a_run_recorded_before_it_was_killed_counts(self, folder):
+        self.write(folder, "outlook", {FINDING_MIME: {"id": "o.1"}})
+        self.write(folder, "planned_care", {FINDING_MIME: {"id": "p.1"}})
+        self.record(folder)
+        outcomes = (("outlook", "done"), ("planned_care", "failed"))
+        lines = [
+            json.dumps({"area_code": "5LE", "chapter": name, "status": status, "seconds": 1})
+            for name, status in outcomes
+        ]
+        (folder / "run.journal").write_text("\n".join(lines), encoding="utf-8")
+        assert [item["id"] for item in find_pack("2011-12", "5LE").findings] == ["o.1"]
+
     def test_a_pack_that_was_not_made_is_said_with_what_to_run(self, folder):
         with pytest.raises(UserError, match="run cbs packs --edition 2011-12 --area 5LE"):
             find_pack("2011-12", "5LE")

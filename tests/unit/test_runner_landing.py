@@ -18,9 +18,9 @@ from pathlib import Path
 import pytest
 
 from cbs_analysis.errors import UserError
+from cbs_analysis.record import JOURNAL
 from cbs_analysis.runner import Job, NotebookRecord, Plan, Result, read_run, run_plan
 from cbs_analysis.runner.landing import Landing, held
-from cbs_analysis.runner.record import JOURNAL
 
 EDITION = "e"
 PARTS = {name: {"notebook": name, "edition": "1"} for name in ("new", "as_before", "changed", "mended", "breaking")}

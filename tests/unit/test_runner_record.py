@@ -2,12 +2,14 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from cbs_analysis.errors import DataError
 from cbs_analysis.files import write_atomically
+from cbs_analysis.record import Journal
 from cbs_analysis.runner import NotebookRecord, read_run, run_path
-from cbs_analysis.runner.record import Journal
 
 OFFERED = (("5LE", "care"), ("5LE", "outlook"), ("SEL", "care"))
 DONE = NotebookRecord("5LE", "care", "done", 1.5)
@@ -102,9 +104,30 @@ def test_what_the_edition_no_longer_offers_is_dropped(build):
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"version": "1"}', '{"version": "1", "notebooks": [{}]}'])
-def test_a_file_that_is_no_run_record_counts_as_none(build, text):
+def test_a_file_that_is_no_run_record_is_said_to_readers_and_counts_as_none_for_the_next_run(build, text):
     write_atomically(run_path("2011-12"), text)
-    assert read_run("2011-12").notebooks == ()
+    with pytest.raises(DataError, match=r"2011-12/run.json: not a run record; run cbs packs again"):
+        read_run("2011-12")
+    record_outcome("2011-12", DONE, OFFERED)
+    assert read_run("2011-12").notebooks == (DONE,)
+
+
+@pytest.mark.parametrize("read", ["read_text", "read_bytes"])
+def test_what_a_run_folds_in_the_middle_of_a_reading_is_not_missed(build, monkeypatch, read):
+    record_outcome("2011-12", DONE, OFFERED)
+    journal = Journal("2011-12", OFFERED)
+    journal.append(FAILED)
+    stock = getattr(Path, read)
+
+    def and_folded_then(path, **how):
+        monkeypatch.setattr(Path, read, stock)
+        content = stock(path, **how)
+        journal.fold()
+        return content
+
+    monkeypatch.setattr(Path, read, and_folded_then)
+    assert read_run("2011-12").notebooks == (DONE, FAILED)
+    assert not run_path("2011-12").with_name("run.journal").exists()
 
 
 @pytest.mark.parametrize(

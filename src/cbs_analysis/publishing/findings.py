@@ -1,7 +1,7 @@
 """What an area's executed notebooks say, for every page and export made from them.
 
-Read from `build/editions/<edition>/<area>/<chapter>.ipynb`, the artefacts of record, and from `run.json`
-beside them, which says which notebooks failed and why. Nothing is computed here.
+Read from `build/editions/<edition>/<area>/<chapter>.ipynb`, the artefacts of record, and from the
+run record beside them, which says which notebooks failed and why. Nothing is computed here.
 """
 
 import json
@@ -16,6 +16,7 @@ from cbs_analysis.edition import Edition, load_edition
 from cbs_analysis.errors import DataError, UserError
 from cbs_analysis.geography import load_geography
 from cbs_analysis.home import build_dir, data_dir, params_dir
+from cbs_analysis.record import NotebookRecord, read_run
 
 FINDING_MIME = "application/vnd.cbs.finding+json"
 NOTE_MARK = 'class="cbs-note"'
@@ -85,8 +86,8 @@ def read_pack(edition: Edition, area_code: str) -> ExecutedPack:
     Raises UserError where none of its chapters has been run, DataError where a notebook cannot be read.
     """
     folder = edition_folder(edition)
-    records = {record["chapter"]: record for record in read_record(folder) if record["area_code"] == area_code}
-    failed = {chapter: record for chapter, record in records.items() if record["status"] == "failed"}
+    run = read_run(edition.name)
+    failed = {record.chapter: record for record in run.failed if record.area_code == area_code}
     chapters, failures = [], []
     for chapter in edition.chapters:
         path = folder / area_code / f"{chapter}.ipynb"
@@ -99,34 +100,18 @@ def read_pack(edition: Edition, area_code: str) -> ExecutedPack:
             f"area {area_code}: no pack in edition {edition.name}; "
             f"run cbs packs --edition {edition.name} --area {area_code}"
         )
-    return ExecutedPack(area_code, tuple(chapters), tuple(failures), _run(folder).get("version", __version__))
+    return ExecutedPack(area_code, tuple(chapters), tuple(failures), run.version)
 
 
 def is_made(edition: Edition, area_code: str) -> bool:
     """Whether any chapter of this pack has been run, well or not."""
     folder = edition_folder(edition)
     executed = any((folder / area_code / f"{chapter}.ipynb").exists() for chapter in edition.chapters)
-    return executed or any(record["area_code"] == area_code for record in read_record(folder))
+    return executed or any(record.area_code == area_code for record in read_run(edition.name).notebooks)
 
 
 def edition_folder(edition: Edition) -> Path:
     return build_dir() / "editions" / edition.name
-
-
-def read_record(folder: Path) -> list[dict[str, Any]]:
-    """The run record's notebooks; empty where notebooks were executed without our runner."""
-    return list(_run(folder).get("notebooks", []))
-
-
-def _run(folder: Path) -> dict[str, Any]:
-    path = folder / "run.json"
-    if not path.exists():
-        return {}
-    try:
-        run = json.loads(path.read_text(encoding="utf-8"))
-        return {**run, "notebooks": list(run["notebooks"])}
-    except (ValueError, KeyError, TypeError):
-        raise DataError(f"{folder.name}/run.json: not a run record; run cbs packs again") from None
 
 
 def chapter_name(chapter: str) -> str:
@@ -140,17 +125,11 @@ def source_text(part: dict[str, Any], key: str = "source") -> str:
     return value if isinstance(value, str) else "".join(value)
 
 
-def _failure(chapter: str, record: dict[str, Any] | None) -> Failure:
+def _failure(chapter: str, record: NotebookRecord | None) -> Failure:
     if record is None:
         return Failure(chapter, chapter_name(chapter), None, NOT_MADE)
-    error, message = str(record.get("error") or "Error"), " ".join(str(record.get("message") or "").split())
-    cell = record.get("cell")
-    return Failure(
-        chapter,
-        chapter_name(chapter),
-        cell if isinstance(cell, int) else None,
-        f"{error}: {message}".rstrip(": "),
-    )
+    error, message = record.error or "Error", " ".join((record.message or "").split())
+    return Failure(chapter, chapter_name(chapter), record.cell, f"{error}: {message}".rstrip(": "))
 
 
 def _read_chapter(name: str, path: Path) -> ExecutedChapter:

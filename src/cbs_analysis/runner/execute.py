@@ -13,9 +13,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from cbs_analysis.record import NotebookRecord
 from cbs_analysis.runner.limits import Limits
 from cbs_analysis.runner.plan import Job
-from cbs_analysis.runner.record import NotebookRecord
 from cbs_analysis.runner.surroundings import kernel_environment
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ from filelock import FileLock, Timeout
 
 from cbs_analysis.errors import UserError
 from cbs_analysis.files import remove_drafts, write_atomically
+from cbs_analysis.record import Journal, NotebookRecord, recorded, run_path
 from cbs_analysis.runner.execute import Result
 from cbs_analysis.runner.inputs import digest_of_bytes, why
 from cbs_analysis.runner.plan import Job, Plan
-from cbs_analysis.runner.record import Journal, NotebookRecord, read_run, run_path
 
 LOCK = ".lock"
 
@@ -48,7 +48,7 @@ class Landing:
 
     def __init__(self, plan: Plan) -> None:
         self._journal = Journal(plan.edition, plan.offered)
-        self._known = {record.key: record for record in read_run(plan.edition).notebooks}
+        self._known = recorded(plan.edition)
         self._parts = plan.parts
 
     def known(self, job: Job) -> NotebookRecord | None:

@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
+from cbs_analysis.errors import DataError
 from cbs_analysis.files import keep_name, write_atomically
 from cbs_analysis.home import build_dir
 
@@ -94,7 +95,7 @@ class Journal:
 
     def fold(self) -> None:
         """Lay the journal over run.json, in pack order, and end it. What the edition no longer offers is dropped."""
-        known = {record.key: record for record in read_run(self.edition).notebooks}
+        known = recorded(self.edition)
         kept = tuple(known[key] for key in self._offered if key in known)
         write_run(Run(self.edition, version("cbs-analysis"), kept))
         _journal_path(self.edition).unlink(missing_ok=True)
@@ -106,18 +107,24 @@ def run_path(edition: str) -> Path:
 
 
 def read_run(edition: str) -> Run:
-    """The record of an edition; without notebooks where none was run, or where the file is no run record."""
-    known: dict[tuple[str, str], NotebookRecord] = {}
-    written = version("cbs-analysis")
-    with suppress(FileNotFoundError, ValueError, KeyError, TypeError):
-        content = json.loads(run_path(edition).read_text(encoding="utf-8"))
-        records = [_known_fields(entry) for entry in content["notebooks"]]
-        written, known = content["version"], {record.key: record for record in records}
-    for line in _journal_lines(edition):
-        with suppress(ValueError, TypeError):  # the last line, where writing it was cut off
-            record = _known_fields(json.loads(line))
-            known[record.key] = record
-    return Run(edition, written, tuple(known.values()))
+    """The record of an edition; without notebooks where none was run.
+
+    Raises DataError where run.json is not one: the next run writes it anew.
+    """
+    journal = _journal_lines(edition)  # first: should it be folded meanwhile, run.json has it too
+    try:
+        written, records = _folded(edition)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise DataError(f"{edition}/{run_path(edition).name}: not a run record; run cbs packs again") from None
+    return Run(edition, written, tuple(_laid_over(records, journal).values()))
+
+
+def recorded(edition: str) -> dict[tuple[str, str], NotebookRecord]:
+    """What became of each notebook by its area code and chapter, as far as it can be read."""
+    try:
+        return {record.key: record for record in read_run(edition).notebooks}
+    except DataError:
+        return _laid_over([], _journal_lines(edition))
 
 
 def write_run(run: Run) -> None:
@@ -138,6 +145,24 @@ def _journal_lines(edition: str) -> list[bytes]:
         return _journal_path(edition).read_bytes().splitlines()
     except FileNotFoundError:
         return []
+
+
+def _folded(edition: str) -> tuple[str, list[NotebookRecord]]:
+    """What run.json holds: the version that wrote it, and the records."""
+    try:
+        content = json.loads(run_path(edition).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return version("cbs-analysis"), []
+    return content.get("version", version("cbs-analysis")), [_known_fields(entry) for entry in content["notebooks"]]
+
+
+def _laid_over(records: Iterable[NotebookRecord], journal: Iterable[bytes]) -> dict[tuple[str, str], NotebookRecord]:
+    known = {record.key: record for record in records}
+    for line in journal:
+        with suppress(ValueError, TypeError, AttributeError):  # the last line, where writing it was cut off
+            record = _known_fields(json.loads(line))
+            known[record.key] = record
+    return known
 
 
 def _known_fields(entry: dict[str, Any]) -> NotebookRecord:
