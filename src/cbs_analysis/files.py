@@ -32,6 +32,17 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     keep_name(path.parent)
 
 
+def stamp(path: Path) -> tuple[int, ...]:
+    """What every write to a file changes, even one that puts its old content back: inode, size, and the times of its
+    last change and last write in nanoseconds. Empty where there is no file.
+    """
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return found.st_ino, found.st_size, found.st_ctime_ns, found.st_mtime_ns
+
+
 def remove_drafts(folder: Path) -> None:
     """Remove what writers that were killed left in a folder and the folders in it."""
     for draft in folder.glob("**/.*.tmp"):

@@ -9,6 +9,7 @@ from pathlib import Path
 from cbs_analysis.errors import UserError
 
 MARK = Path("params", "editions")
+SOURCES = "CBS_SOURCES"  # the environment variable that names, as JSON, the tables that a kernel of the batch may read
 
 
 def home() -> Path:

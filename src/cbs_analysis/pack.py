@@ -119,9 +119,11 @@ def open_pack(area_code: str, edition: str, tables: Sequence[str] | None = None)
     """The pack of this area in this edition, which reads these source tables and no other; None for any.
 
     In a notebook the whole kernel is held to them. Raises UserError naming the nearest valid value where the area, the
-    edition or a table is not known.
+    edition or a table is not known, UndeclaredSourceError where a notebook of the batch names others than its
+    `sources`.
     """
     params, data = params_dir(), data_dir()
+    declared.check_list(tables)
     if tables is not None:
         for table in tables:
             source(table, data)

@@ -39,6 +39,19 @@ CHAPTERS = {
         "import pandas as pd\npd.read_csv(pack.data / 'published' / 'population_change.csv').shape",
         "pd.read_csv(pack.data / 'published' / 'population_by_age.csv').shape",
     ],
+    "unopened": [
+        "sources = ['population_change']",
+        "import os, pathlib\ndata = pathlib.Path(os.environ['CBS_HOME'], 'data')\n"
+        "(data / 'published' / 'population_by_age.csv').open()",
+    ],
+    "unlisted": [
+        "from cbs_analysis.chapters import open_pack\nsources = ['population_change']",
+        "pack = open_pack(area_code, edition)",
+    ],
+    "widened": [
+        "from cbs_analysis.chapters import open_pack\nsources = ['population_change']",
+        "sources.append('population_by_age')\npack = open_pack(area_code, edition, sources)",
+    ],
 }
 ERRORS = {
     "raising": ("ValueError", 4),
@@ -47,6 +60,9 @@ ERRORS = {
     "deadly": ("WorkerDied", None),
     "leaving": ("SystemExit", 4),
     "undeclared": ("UndeclaredSourceError", 5),
+    "unopened": ("UndeclaredSourceError", 4),
+    "unlisted": ("UndeclaredSourceError", 4),
+    "widened": ("UndeclaredSourceError", 4),
 }
 SECONDS = 20
 
@@ -80,7 +96,7 @@ def notebooks(home, finished) -> dict[str, dict[str, object]]:
 
 def test_the_exit_status_is_1_and_the_closing_lines_name_each_failure(finished):
     assert finished.returncode == 1
-    assert "1 of 7 notebooks made" in finished.stdout
+    assert "1 of 10 notebooks made" in finished.stdout
     assert "  LON raising, cell 4: ValueError: [red]no such month[/]\n" in finished.stdout
     assert "Traceback" not in finished.stdout + finished.stderr
     assert finished.stderr == ""
@@ -96,6 +112,14 @@ def test_a_figure_that_a_notebook_opens_without_declaring_it_is_named_with_what_
     said = notebooks["undeclared"]["message"]
     assert "data/published/population_by_age.csv is read but not declared" in said
     assert "`sources` in the notebook" in said
+    assert "data/published/population_by_age.csv is read but not declared" in notebooks["unopened"]["message"]
+
+
+def test_a_pack_that_is_opened_with_another_list_than_the_notebook_declares_is_refused(notebooks):
+    assert "open_pack is given no list of tables" in notebooks["unlisted"]["message"]
+    assert "is given ['population_by_age', 'population_change'] of tables" in notebooks["widened"]["message"]
+    for chapter in ("unlisted", "widened"):
+        assert "write pack = open_pack(area_code, edition, sources)" in notebooks[chapter]["message"]
 
 
 def test_a_traceback_is_kept_without_colour_codes(notebooks):
@@ -119,6 +143,9 @@ def test_no_failed_chapter_leaves_a_notebook_of_an_earlier_run(home, finished):
         "leaving.failed.ipynb",
         "raising.failed.ipynb",
         "undeclared.failed.ipynb",
+        "unlisted.failed.ipynb",
+        "unopened.failed.ipynb",
+        "widened.failed.ipynb",
     ]
 
 
@@ -156,6 +183,7 @@ def test_the_next_run_of_a_mended_chapter_takes_its_failure_away(home, finished,
 def test_the_same_inputs_give_the_same_bytes_whatever_kernel_the_user_has(tmp_path, write_template, monkeypatch):
     kernel = tmp_path / "jupyter" / "kernels" / "python3" / "kernel.json"
     kernel.parent.mkdir(parents=True)
+    (tmp_path / "params" / "editions").mkdir(parents=True)
     kernel.write_text(json.dumps({"argv": ["/bin/false"], "display_name": "other", "language": "python"}))
     template = write_template(tmp_path / "notebooks" / "good.ipynb", *GOOD, "import warnings; warnings.warn('w')")
     job = Job("2011-12", "5LE", "good", template, tmp_path / "out" / "good.ipynb", tmp_path)

@@ -23,6 +23,7 @@ FLOODS = {
 
 @pytest.fixture(autouse=True)
 def build(tmp_path, monkeypatch) -> None:
+    (tmp_path / "params" / "editions").mkdir(parents=True)
     monkeypatch.setenv("CBS_BUILD", str(tmp_path / "build"))
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from cbs_analysis.errors import UserError
+from cbs_analysis.files import stamp
 from cbs_analysis.record import JOURNAL
 from cbs_analysis.runner import Job, NotebookRecord, Plan, Result, read_run, run_plan
 from cbs_analysis.runner.landing import Landing, held
@@ -482,7 +483,23 @@ def test_a_record_of_a_version_that_kept_no_key_is_due(build):
     plan = plan_in(build)
     landing, job = Landing(plan), plan.jobs[0]
     landing._journal.append(NotebookRecord("5LE", job.chapter, "done", 1.0))
-    assert Landing(plan).why(job) == "what it was made from is not recorded"
+    assert Landing(plan).why(job).startswith("what it was made from is not known")
+
+
+def test_a_notebook_whose_inputs_were_written_to_while_it_was_made_is_kept_and_made_again(build, tmp_path):
+    table = tmp_path / "table.csv"
+    table.write_text("as planned")
+    job = plan_in(build).jobs[0]
+    plan = replace(plan_in(build), jobs=(job,), stamps={job.chapter: {table: stamp(table)}})
+    for text in ("another", "as planned"):
+        table.write_text(text)
+    landing = Landing(plan)
+    landing.land(job, result_of(job, "done", "now"))
+    assert job.output.exists()
+    assert landing.why(job) == "what it was made from is not known, or was changed while it was made"
+    landing = Landing(replace(plan, stamps={job.chapter: {table: stamp(table)}}))
+    landing.land(job, result_of(job, "done", "again"))
+    assert landing.why(job) == ""
 
 
 def test_drafts_of_a_killed_writer_go_when_the_edition_is_held_again(build):

@@ -79,7 +79,7 @@ def _executed(page: Path, kernel: "OwnKernelManager", surroundings: dict[str, An
     def count(cell: Any, cell_index: int) -> None:
         started.append(cell.id)
 
-    client = NotebookClient(notebook, km=kernel, timeout=SECONDS_A_CELL, on_cell_execute=count, coalesce_streams=True)
+    client = NotebookClient(notebook, km=kernel, timeout=SECONDS_A_CELL, on_cell_execute=count)
     try:
         client.execute(cwd=str(page.parent), **surroundings)
     except CellExecutionError as error:

@@ -4,6 +4,7 @@ A failure is an outcome and not an exception, so that nothing a notebook does ca
 here but scratch files: what was made goes back to the batch as bytes, wherever the job ran.
 """
 
+import json
 import logging
 import re
 import time
@@ -13,7 +14,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from cbs_analysis.home import SOURCES
 from cbs_analysis.record import NotebookRecord
+from cbs_analysis.runner.inputs import declared_sources
 from cbs_analysis.runner.limits import Limits
 from cbs_analysis.runner.plan import Job
 from cbs_analysis.runner.surroundings import kernel_environment
@@ -125,7 +128,7 @@ def _papermill(job: Job, scratch: Path, log: Path, watch: "Watch") -> Failure | 
                 start_timeout=min(watch.limits.seconds, KERNEL_START_SECONDS),
                 watch=watch,
                 scratch=scratch,
-                env=kernel_environment(job.home, scratch),
+                env=kernel_environment(job.home, scratch) | {SOURCES: json.dumps(declared_sources(job.template))},
                 folder=job.template.parent,
                 log=said,
             )

@@ -10,13 +10,14 @@ import json
 import platform
 import sys
 from collections.abc import Mapping, Sequence
-from functools import cache, cached_property
+from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import cbs_analysis
 from cbs_analysis.errors import DataError, UserError, nearest
+from cbs_analysis.files import stamp
 from cbs_analysis.home import files_under
 
 DESCRIPTION = "datapackage.json"
@@ -27,42 +28,60 @@ FOLDERS = ("params", "data", NOTEBOOKS)
 Parts = Mapping[str, str]
 
 
+Stamps = Mapping[Path, tuple[int, ...]]
+
+
 class Inputs:
-    """The files of a home and of this installation, each read and digested once."""
+    """The files of a home and of this installation, each read and digested once.
+
+    Each file is stamped before it is read, so that a change while notebooks are made is seen, even where it is undone.
+    """
 
     def __init__(self, home: Path, edition: str) -> None:
         self.home, self.edition = home, edition
+        self._data = home / "data"
+        self._edition = home / "params" / "editions" / f"{edition}.yml"
+        self._indicators = home / "params" / "indicators.yml"
+        self._lock = home / "requirements.lock"
+        everything = [*files_of_home(home), *package_files(), self._lock, self._data / REFERENCE]
+        self._stamps = {path: stamp(path) for path in everything}
         self._notebooks: dict[str, dict[str, str]] = {}
 
     def parts(self, chapter: str) -> dict[str, str]:
         """Each part of what a chapter of the edition is made from, with its digest; the same for every area."""
         if chapter not in self._notebooks:
-            template = self.home / NOTEBOOKS / f"{chapter}.ipynb"
-            declared = declared_sources(template)
+            template = self._template(chapter)
             self._notebooks[chapter] = {
                 "notebook": _digest_of(template),
-                **{f"figures: {table}": self._table(table, template) for table in declared},
+                **{f"figures: {table}": self._table(table, template) for table in declared_sources(template)},
                 **self._shared,
             }
         return self._notebooks[chapter]
 
+    def stamps(self, chapter: str) -> Stamps:
+        """Each file that a chapter of the edition is made from, with its stamp from before it was read."""
+        template = self._template(chapter)
+        tables = {self._data / self._described[table]["path"] for table in declared_sources(template)}
+        reference = {self._data / REFERENCE, *files_under(self._data / REFERENCE)}
+        shared = {self._edition, self._indicators, self._lock, self._data / DESCRIPTION, *package_files()}
+        return {path: self._stamps.get(path, ()) for path in {template} | tables | reference | shared}
+
     @cached_property
     def _shared(self) -> dict[str, str]:
-        tables = {path.name: _digest_of(path) for path in files_under(self.home / "data" / REFERENCE)}
+        tables = {path.name: _digest_of(path) for path in files_under(self._data / REFERENCE)}
         described = {name: entry for name, entry in self._described.items() if entry["path"].startswith(REFERENCE)}
-        lock = self.home / "requirements.lock"
         return {
-            "edition": _digest_of(self.home / "params" / "editions" / f"{self.edition}.yml"),
-            "indicators": _digest_of(self.home / "params" / "indicators.yml"),
+            "edition": _digest_of(self._edition),
+            "indicators": _digest_of(self._indicators),
             "reference tables": digest([tables, described]),
-            "lock file": _digest_of(lock) if lock.exists() else "none",
+            "lock file": _digest_of(self._lock) if self._lock.exists() else "none",
             **made_with(),
         }
 
     @cached_property
     def _described(self) -> dict[str, Any]:
         try:
-            package = json.loads((self.home / "data" / DESCRIPTION).read_text(encoding="utf-8"))
+            package = json.loads((self._data / DESCRIPTION).read_text(encoding="utf-8"))
             return {entry["name"]: entry for entry in package["resources"]}
         except (OSError, ValueError, KeyError, TypeError):
             raise DataError(f"data/{DESCRIPTION} is missing or broken; it must describe every table") from None
@@ -72,7 +91,10 @@ class Inputs:
             near = nearest(table, self._described)
             raise UserError(f"notebooks/{template.name}: {NAME}: {table!r} is not a table; {near}")
         entry = self._described[table]
-        return digest([entry, _digest_of(self.home / "data" / entry["path"])])
+        return digest([entry, _digest_of(self._data / entry["path"])])
+
+    def _template(self, chapter: str) -> Path:
+        return self.home / NOTEBOOKS / f"{chapter}.ipynb"
 
 
 def files_of_home(home: Path) -> list[Path]:
@@ -105,10 +127,15 @@ def declared_sources(template: Path) -> tuple[str, ...]:
     return tuple(dict.fromkeys(tables))
 
 
+def are_unchanged(stamps: Stamps) -> bool:
+    """Whether nothing was written to these files since they were stamped."""
+    return all(stamp(path) == before for path, before in stamps.items())
+
+
 def why(before: Parts | None, now: Parts) -> str:
     """What has changed between the parts of an earlier run and those of now, in words."""
     if not before:
-        return "what it was made from is not recorded"
+        return "what it was made from is not known, or was changed while it was made"
     changed = [name for name in now if name in before and before[name] != now[name]]
     new, gone = [name for name in now if name not in before], [name for name in before if name not in now]
     said = [
@@ -126,11 +153,17 @@ def digest_of_bytes(content: bytes) -> str:
     return blake2b(content, digest_size=12).hexdigest()
 
 
-@cache
+def package_files() -> list[Path]:
+    """The source of this package, in the order of its paths."""
+    return sorted(Path(cbs_analysis.__file__).parent.rglob("*.py"))
+
+
 def made_with() -> dict[str, str]:
-    """The code that makes a notebook: this package's source, and every library with its version."""
+    """The code that makes a notebook, as it is on the disk now: this package's source, and every library with its
+    version.
+    """
     root = Path(cbs_analysis.__file__).parent
-    source = {path.relative_to(root).as_posix(): _digest_of(path) for path in sorted(root.rglob("*.py"))}
+    source = {path.relative_to(root).as_posix(): _digest_of(path) for path in package_files()}
     libraries = sorted(
         {path.name for folder in map(Path, sys.path) if folder.is_dir() for path in folder.glob("*.dist-info")}
     )
@@ -157,10 +190,12 @@ def _assigned(source: str) -> Sequence[ast.expr]:
     return [
         statement.value
         for statement in body
-        if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value and NAME in _names(statement)
+        if isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign)
+        and statement.value
+        and NAME in _names(statement)
     ]
 
 
-def _names(statement: ast.Assign | ast.AnnAssign) -> list[str]:
+def _names(statement: ast.Assign | ast.AnnAssign | ast.AugAssign) -> list[str]:
     targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
     return [target.id for target in targets if isinstance(target, ast.Name)]

@@ -2,7 +2,7 @@
 
 One run at a time holds an edition. A notebook is written before its record, each whole and on the disk, so that a run
 that is cut off at any moment loses at most what was running; the next one finds what is there to be as recorded, or
-makes it again.
+makes it again. A notebook whose inputs were written to while it was made is kept, and made again by the next run.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ from cbs_analysis.errors import UserError
 from cbs_analysis.files import remove_drafts, write_atomically
 from cbs_analysis.record import Journal, NotebookRecord, recorded, run_path
 from cbs_analysis.runner.execute import Result
-from cbs_analysis.runner.inputs import digest_of_bytes, why
+from cbs_analysis.runner.inputs import are_unchanged, digest_of_bytes, why
 from cbs_analysis.runner.plan import Job, Plan
 
 LOCK = ".lock"
@@ -49,7 +49,7 @@ class Landing:
     def __init__(self, plan: Plan) -> None:
         self._journal = Journal(plan.edition, plan.offered)
         self._known = recorded(plan.edition)
-        self._parts = plan.parts
+        self._parts, self._stamps = plan.parts, plan.stamps
 
     def known(self, job: Job) -> NotebookRecord | None:
         """What became of a job when it was last run."""
@@ -68,7 +68,8 @@ class Landing:
 
     def land(self, job: Job, result: Result) -> NotebookRecord:
         """Keep a result: the notebook, then its record. Raises UserError where the disk does not take them."""
-        record = replace(result.record, made_from=self._parts[job.chapter])
+        is_as_planned = are_unchanged(self._stamps.get(job.chapter, {}))
+        record = replace(result.record, made_from=self._parts[job.chapter] if is_as_planned else {})
         try:
             if record.status == "done" and result.notebook is not None:
                 record = replace(record, digest=digest_of_bytes(result.notebook))

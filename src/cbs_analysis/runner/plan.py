@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from cbs_analysis.errors import DataError, UserError, nearest
 from cbs_analysis.files import write_atomically
 from cbs_analysis.home import build_dir, data_dir, home, params_dir
-from cbs_analysis.runner.inputs import NOTEBOOKS, Inputs, Parts, digest_of_home
+from cbs_analysis.runner.inputs import NOTEBOOKS, Inputs, Parts, Stamps, digest_of_home
 
 if TYPE_CHECKING:
     from cbs_analysis.edition import Edition
@@ -49,13 +49,14 @@ class Job:
 @dataclass(frozen=True)
 class Plan:
     """The jobs of a run, every (area code, chapter) the edition offers, in pack order, and what each chapter's
-    notebooks are made from.
+    notebooks are made from: the digests, and the files with their stamps.
     """
 
     edition: str
     jobs: tuple[Job, ...]
     offered: tuple[tuple[str, str], ...]
     parts: Mapping[str, Parts] = field(default_factory=dict)
+    stamps: Mapping[str, Stamps] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -89,11 +90,13 @@ def make_plan(
             _note_checked(inputs, offer)
     wanted = [(area, chapter) for area in dict.fromkeys(areas) or offer.areas
               for chapter in dict.fromkeys(chapters) or offer.chapters]  # fmt: skip
+    made = dict.fromkeys(chapter for _, chapter in wanted)
     return Plan(
         edition=edition,
         jobs=tuple(_job(edition, area, chapter, offer.areas[area]) for area, chapter in wanted),
         offered=tuple((area, chapter) for area in offer.areas for chapter in offer.chapters),
-        parts={chapter: inputs.parts(chapter) for chapter in dict.fromkeys(chapter for _, chapter in wanted)},
+        parts={chapter: inputs.parts(chapter) for chapter in made},
+        stamps={chapter: inputs.stamps(chapter) for chapter in made},
     )
 
 

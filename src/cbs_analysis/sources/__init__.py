@@ -13,6 +13,7 @@ from typing import Protocol
 import pandas as pd
 
 from cbs_analysis.errors import DataError, UserError, nearest
+from cbs_analysis.files import stamp as stamp_of
 from cbs_analysis.home import files_under
 from cbs_analysis.sources import (
     activity,
@@ -56,7 +57,7 @@ READERS: Mapping[str, Feed] = {feed.TABLE: feed for feed in _FEEDS}
 READ_EVENT = "cbs_analysis.sources.read"
 NANOSECONDS_TO_SETTLE = 2_000_000_000
 
-Stamp = tuple[tuple[str, int, int, int], ...]
+Stamp = tuple[tuple[str, tuple[int, ...]], ...]
 _read: dict[str, tuple[tuple[Path, Stamp], pd.DataFrame]] = {}
 
 
@@ -85,14 +86,13 @@ def _checked(table: str, data: Path) -> pd.DataFrame:
 
 
 def stamp(folder: Path) -> Stamp:
-    """Which files lie in a folder, each with its inode, size and time of change in nanoseconds."""
-    found = [(path, path.stat()) for path in files_under(folder)]
-    return tuple((str(path), stat.st_ino, stat.st_size, stat.st_mtime_ns) for path, stat in found)
+    """Which files lie in a folder, each with its stamp."""
+    return tuple((str(path), stamp_of(path)) for path in files_under(folder))
 
 
 def is_settled(found: Stamp) -> bool:
     """A file changed just now may change again without its time saying so: clocks of file systems are coarse."""
-    return all(changed < time.time_ns() - NANOSECONDS_TO_SETTLE for *_, changed in found)
+    return all(times[-1] < time.time_ns() - NANOSECONDS_TO_SETTLE for _, times in found if times)
 
 
 def check_all(data: Path) -> list[CheckResult]:

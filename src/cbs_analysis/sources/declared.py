@@ -1,18 +1,21 @@
 """Holds a notebook to the sources that it declares: whether it has to run again is told from those alone.
 
-What counts is what is opened, by whatever road: a file of the data folder that no declared table has is refused.
-Reference tables and the descriptions of tables are everybody's.
+What counts is what the notebook's process opens, by whatever road: a file of the data folder that no declared table has
+is refused. Reference tables and the descriptions of tables are everybody's. A kernel of the batch is held from its
+start, to the list that the plan was made with; another from the cell that opens its pack.
 """
 
+import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cbs_analysis.errors import UndeclaredSourceError, nearest
+from cbs_analysis.home import SOURCES, data_dir
 from cbs_analysis.sources import READ_EVENT, reference
-from cbs_analysis.sources.catalogue import DESCRIPTION, sources
+from cbs_analysis.sources.catalogue import DESCRIPTION, source
 
 _REFERENCE = "reference"
 _held: "_Held | None" = None
@@ -42,7 +45,7 @@ def hold_to(declared: Iterable[str], data: Path) -> None:
     """From here on this process may read only these tables of the data folder, until it is held to others."""
     global _held, _is_listening
     tables = frozenset(declared)
-    files = [data / DESCRIPTION, *(data / source.path for source in sources(data) if source.table in tables)]
+    files = [data / DESCRIPTION, *(data / source(table, data).path for table in sorted(tables))]
     _held = _Held(
         tables,
         tuple(f"{folder}{os.sep}" for folder in _spellings(data)),
@@ -52,6 +55,27 @@ def hold_to(declared: Iterable[str], data: Path) -> None:
     if not _is_listening:
         _is_listening = True
         sys.addaudithook(_listen)
+
+
+def load_ipython_extension(shell: object) -> None:
+    """Hold a kernel of the batch, before its first cell."""
+    hold_to(_planned() or (), data_dir())
+
+
+def check_list(tables: Sequence[str] | None) -> None:
+    """Raises UndeclaredSourceError where a kernel of the batch opens a pack with another list than the plan's."""
+    planned = _planned()
+    if planned is not None and (tables is None or set(tables) != set(planned)):
+        given = "no list" if tables is None else f"{sorted(tables)}"
+        raise UndeclaredSourceError(
+            f"open_pack is given {given} of tables, and `sources` in the notebook says {sorted(planned)}: write "
+            "pack = open_pack(area_code, edition, sources), and change `sources` nowhere else"
+        )
+
+
+def _planned() -> list[str] | None:
+    text = os.environ.get(SOURCES)
+    return None if text is None else json.loads(text)
 
 
 def _listen(event: str, arguments: tuple[object, ...]) -> None:
