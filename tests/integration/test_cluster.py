@@ -15,7 +15,8 @@ from batches import Batch, notebooks, recorded, run_to_its_end, until
 
 import cbs_analysis
 from cbs_analysis.runner import Limits, make_plan, worker
-from cbs_analysis.runner.cluster import cluster, packed, work_at
+from cbs_analysis.runner.cluster import cluster, packed
+from cbs_analysis.runner.cluster_worker import work_at
 from cbs_analysis.runner.inputs import digest_of_home
 
 pytest.importorskip("distributed", reason="Dask, which this tests, is not installed")
@@ -106,16 +107,49 @@ def test_inputs_travel_to_workers_that_do_not_see_the_home(home, running, tmp_pa
             shutil.rmtree(folder)
 
 
-def test_a_worker_with_other_code_is_refused_in_one_line(home, running, tmp_path):
-    copy = shutil.copytree(Path(cbs_analysis.__file__).parent, tmp_path / "other" / "cbs_analysis")
+def other_code(folder: Path) -> str:
+    """A copy of the package that is not the same."""
+    copy = shutil.copytree(Path(cbs_analysis.__file__).parent, folder / "other" / "cbs_analysis")
     (copy / "home.py").write_text((copy / "home.py").read_text(encoding="utf-8") + "\n", encoding="utf-8")
-    other = running.add_worker(PYTHONPATH=str(tmp_path / "other"))
+    return str(folder / "other")
+
+
+def test_a_worker_with_other_code_is_refused_in_one_line(home, running, tmp_path):
+    other = running.add_worker(PYTHONPATH=other_code(tmp_path))
     until(lambda: running._log().count("Starting established connection") >= 3, "the third worker is there")
     status, out, error = Batch(home, tmp_path / "build", *AREAS, "--cluster", running.address).ended()
     assert status == 2, out
     assert "differs in its package; set it up from the same checkout and lock file" in error
     assert len(error.strip().splitlines()) == 1
     other.kill()
+
+
+def test_a_worker_with_other_code_that_joins_later_leaves_and_its_notebooks_run_elsewhere(home, running, tmp_path):
+    code = other_code(tmp_path)
+    batch = Batch(home, tmp_path / "build", *AREAS, "--cluster", running.address)
+    while "done" not in batch.process.stdout.readline():
+        pass
+    late = running.add_worker(PYTHONPATH=code)
+    status, out, error = batch.ended()
+    assert (status, error) == (0, ""), out
+    assert "9 of 9 notebooks made" in out
+    if late.poll() is None:  # it was too late even for that
+        status, out, error = Batch(home, tmp_path / "again", *AREAS, "--cluster", running.address).ended()
+        assert "differs in its package" in error
+    else:
+        assert "this worker cannot run a batch's notebooks and leaves" in running._log()
+
+
+def test_when_the_last_worker_is_gone_it_is_said_and_what_ended_is_kept(home, running, tmp_path):
+    batch = Batch(home, tmp_path, *AREAS, "--cluster", running.address)
+    while "done" not in batch.process.stdout.readline():
+        pass
+    for each in running.workers:
+        each.kill()
+    status, out, error = batch.ended()
+    assert status == 2, out + error
+    assert f"{running.address} has no workers any more: their logs say why; what ended before is kept" in error
+    assert 0 < len(notebooks(tmp_path)) < 9
 
 
 def test_when_the_scheduler_is_lost_it_is_said_and_what_ended_is_kept(home, running, tmp_path):

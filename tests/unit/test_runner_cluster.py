@@ -1,5 +1,6 @@
 """Inputs travel to a cluster whole: packed here, unpacked there, and known by their digest. Without a cluster."""
 
+import os
 import shutil
 import tempfile
 import zipfile
@@ -9,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from cbs_analysis.errors import UserError
-from cbs_analysis.runner import Job, Limits, NotebookRecord, Result, cluster
+from cbs_analysis.files import stamp
+from cbs_analysis.runner import Job, Limits, NotebookRecord, Result, cluster, cluster_worker
 from cbs_analysis.runner.inputs import digest_of_home, files_of_home, made_with
 
 
@@ -30,7 +32,7 @@ def home(tmp_path: Path, monkeypatch) -> Path:
     there = tmp_path / "worker"
     there.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(there))
-    monkeypatch.setattr(cluster, "_unpacked", {})
+    monkeypatch.setattr(cluster_worker, "_homes", {})
     return home
 
 
@@ -39,7 +41,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_what_is_unpacked_is_what_was_packed_and_nothing_else_travels(home, tmp_path):
-    there = cluster._unpack(digest_of_home(home), cluster.packed(home))
+    there = cluster_worker._unpack(digest_of_home(home), cluster.packed(home))
     assert contents(there) == contents(home)
     assert not (there / "build").exists() and not (there / "README.md").exists()
     assert there.parent == tmp_path / "worker"
@@ -48,9 +50,9 @@ def test_what_is_unpacked_is_what_was_packed_and_nothing_else_travels(home, tmp_
 
 def test_a_second_worker_of_the_machine_uses_what_the_first_unpacked(home, tmp_path):
     digest, inputs = digest_of_home(home), cluster.packed(home)
-    first = cluster._unpack(digest, inputs)
+    first = cluster_worker._unpack(digest, inputs)
     mark = first.stat().st_ino
-    assert cluster._unpack(digest, inputs) == first
+    assert cluster_worker._unpack(digest, inputs) == first
     assert first.stat().st_ino == mark
     assert list((tmp_path / "worker").iterdir()) == [first]
 
@@ -58,36 +60,36 @@ def test_a_second_worker_of_the_machine_uses_what_the_first_unpacked(home, tmp_p
 def test_workers_that_unpack_at_the_same_time_do_not_disturb_each_other(home, tmp_path):
     digest, inputs = digest_of_home(home), cluster.packed(home)
     with ThreadPoolExecutor(8) as threads:
-        (there,) = set(threads.map(lambda _: cluster._unpack(digest, inputs), range(16)))
+        (there,) = set(threads.map(lambda _: cluster_worker._unpack(digest, inputs), range(16)))
     assert contents(there) == contents(home)
     assert list((tmp_path / "worker").iterdir()) == [there]
 
 
 def test_other_inputs_go_into_a_folder_of_their_own(home):
-    first = cluster._unpack(digest_of_home(home), cluster.packed(home))
+    first = cluster_worker._unpack(digest_of_home(home), cluster.packed(home))
     (home / "params" / "indicators.yml").write_text("more")
-    second = cluster._unpack(digest_of_home(home), cluster.packed(home))
+    second = cluster_worker._unpack(digest_of_home(home), cluster.packed(home))
     assert first != second
     assert (first / "params" / "indicators.yml").read_text() == ""
     assert (second / "params" / "indicators.yml").read_text() == "more"
 
 
 def test_inputs_that_are_not_what_their_digest_says_are_refused(home, tmp_path):
-    with pytest.raises(UserError, match=r"cbs-inputs-0ther .*does not hold the batch's inputs, or its code is another"):
-        cluster._unpack("0ther", cluster.packed(home))
+    with pytest.raises(UserError, match=r"cbs-inputs-0ther does not hold the batch's inputs, or the code"):
+        cluster_worker._unpack("0ther", cluster.packed(home))
 
 
 def test_a_folder_that_something_changed_on_the_worker_is_not_used(home):
     digest, inputs = digest_of_home(home), cluster.packed(home)
-    there = cluster._unpack(digest, inputs)
+    there = cluster_worker._unpack(digest, inputs)
     (there / "data" / "published" / "a.csv").write_text("tampered")
     with pytest.raises(UserError, match="does not hold the batch's inputs"):
-        cluster._unpack(digest, inputs)
+        cluster_worker._unpack(digest, inputs)
 
 
 def test_an_archive_that_was_cut_off_leaves_nothing_behind(home, tmp_path):
     with pytest.raises(zipfile.BadZipFile):
-        cluster._unpack(digest_of_home(home), cluster.packed(home)[:-30])
+        cluster_worker._unpack(digest_of_home(home), cluster.packed(home)[:-30])
     assert list((tmp_path / "worker").iterdir()) == []
 
 
@@ -100,12 +102,12 @@ def test_a_worker_with_the_same_home_reads_it_there_and_another_unpacks_once(hom
         seen.append((given, limits))
         return Result(NotebookRecord(given.area_code, given.chapter, "done", 1.0), b"made")
 
-    assert cluster.work_at(digest, inputs, work, job, Limits(7)).notebook == b"made"
+    assert cluster_worker.work_at(digest, inputs, work, job, Limits(7)).notebook == b"made"
     assert seen == [(job, Limits(7))]
-    cluster._unpacked.clear()
+    cluster_worker._homes.clear()
     shutil.move(home, tmp_path / "away")
     for _ in range(2):
-        cluster.work_at(digest, inputs, work, job, Limits(7))
+        cluster_worker.work_at(digest, inputs, work, job, Limits(7))
     there = tmp_path / "worker" / f"cbs-inputs-{digest}"
     assert [given.home for given, _ in seen[1:]] == [there, there]
     assert seen[1][0].template == there / "notebooks" / "care.ipynb"
@@ -113,10 +115,53 @@ def test_a_worker_with_the_same_home_reads_it_there_and_another_unpacks_once(hom
     assert seen[1][0].output == job.output, "where a notebook goes is the batch's affair"
 
 
+def test_what_a_worker_found_once_is_not_believed_for_ever(home, tmp_path):
+    digest, inputs = digest_of_home(home), cluster.packed(home)
+    table = home / "data" / "published" / "a.csv"
+    assert cluster_worker._home_with(digest, inputs, home) == home
+    content = table.read_bytes()
+    table.write_text("another")
+    there = tmp_path / "worker" / f"cbs-inputs-{digest}"
+    assert cluster_worker._home_with(digest, inputs, home) == there
+    table.write_bytes(content)
+    assert cluster_worker._home_with(digest, inputs, home) == there, "which still holds them"
+    shutil.rmtree(there)
+    assert cluster_worker._home_with(digest, inputs, home) == home
+    (home / "data" / "reference").mkdir()
+    (home / "data" / "reference" / "more.csv").write_text("x")
+    assert cluster_worker._home_with(digest, inputs, home) == there
+
+
+def test_a_home_that_was_read_once_is_not_read_again_for_each_notebook(home, monkeypatch):
+    digest, inputs = digest_of_home(home), cluster.packed(home)
+    cluster_worker._home_with(digest, inputs, home)
+    monkeypatch.setattr(cluster_worker, "digest_of_home", lambda folder: pytest.fail("read again"))
+    assert cluster_worker._home_with(digest, inputs, home) == home
+
+
+def test_inputs_of_long_ago_are_removed_and_those_in_use_are_not(home, tmp_path):
+    old, used = (tmp_path / "worker" / f"cbs-inputs-{name}" for name in ("old", "used"))
+    for folder in (old, used):
+        folder.mkdir()
+    os.utime(old, (0, 0))
+    there = cluster_worker._unpack(digest_of_home(home), cluster.packed(home))
+    assert sorted((tmp_path / "worker").iterdir()) == sorted([there, used])
+
+
+def test_a_worker_whose_code_was_changed_after_its_start_says_to_restart_it(tmp_path, monkeypatch):
+    module = tmp_path / "module.py"
+    module.write_text("as it was")
+    monkeypatch.setattr(cluster_worker, "_code", {module: stamp(module)})
+    assert cluster_worker.made_with_here() == made_with()
+    module.write_text("as it is now")
+    with pytest.raises(UserError, match="its code was changed after it was started; restart it"):
+        cluster_worker.made_with_here()
+
+
 def test_a_home_at_the_same_path_with_other_figures_is_not_read(home, tmp_path):
     digest, inputs = digest_of_home(home), cluster.packed(home)
     (home / "data" / "published" / "a.csv").write_text("another")
-    assert cluster._home_with(digest, inputs, home) == tmp_path / "worker" / f"cbs-inputs-{digest}"
+    assert cluster_worker._home_with(digest, inputs, home) == tmp_path / "worker" / f"cbs-inputs-{digest}"
 
 
 class Workers:
@@ -126,7 +171,7 @@ class Workers:
         self.answers = answers
 
     def run(self, function, on_error):
-        assert (function, on_error) == (made_with, "return")
+        assert (function, on_error) == (cluster_worker.made_with_here, "return")
         return self.answers
 
 

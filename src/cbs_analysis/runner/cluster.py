@@ -1,33 +1,30 @@
 """Runs jobs on a Dask cluster: any number of machines that have this package and these libraries.
 
 Parameters, figures and notebooks travel with the batch; a worker that sees the same ones at the same path reads them
-there. Results come back as bytes. A notebook whose worker is lost is run again on another.
+there. Results come back as bytes. A notebook whose worker is lost, or has other code, is run again on another.
 """
 
 import io
-import shutil
-import tempfile
+import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cbs_analysis.errors import UserError
 from cbs_analysis.home import home
-from cbs_analysis.runner.execute import Result
+from cbs_analysis.runner import cluster_worker
 from cbs_analysis.runner.inputs import digest_of_home, files_of_home, made_with
-from cbs_analysis.runner.limits import Limits
-from cbs_analysis.runner.plan import Job
 
 if TYPE_CHECKING:
     from distributed import Client
 
-SECONDS_TO_CONNECT = 20
-
-_unpacked: dict[str, Path] = {}
+SECONDS_TO_CONNECT = 10
+SECONDS_WITHOUT_WORKERS = 15  # one that was killed is started again sooner by its nanny
+SECONDS_A_LOOK = 2
 
 
 @dataclass(frozen=True)
@@ -45,24 +42,53 @@ class Cluster:
         return sum(self.client.nthreads().values())
 
     def pool(self, workers: int) -> Executor:
-        """Raises UserError where the scheduler is not there any more."""
+        """Raises UserError where the scheduler or the last worker is not there any more."""
         if self.client.status != "running":
             raise UserError(f"--cluster: the scheduler at {self.address} is gone; what ended before is kept")
+        if not self.workers:
+            wanted = "their logs say why; what ended before is kept"
+            raise UserError(f"--cluster: {self.address} has no workers any more: {wanted}")
         return ClusterExecutor(self)
 
 
 class ClusterExecutor(Executor):
-    """Hands jobs to the cluster, each with the inputs to run it on."""
+    """Hands jobs to the cluster, each with the inputs to run it on. Where no worker is left for a while, what is out is
+    given up as lost.
+    """
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self._executor = cluster.client.get_executor(pure=False)
+        self._out: set[Future[Any]] = set()
+        self._is_over = threading.Event()
+        threading.Thread(target=self._watch, daemon=True).start()
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
-        return self._executor.submit(work_at, self._cluster.digest, self._cluster.inputs, fn, *args, **kwargs)
+        on_worker = cluster_worker.work_at
+        future = self._executor.submit(on_worker, self._cluster.digest, self._cluster.inputs, fn, *args, **kwargs)
+        self._out.add(future)
+        future.add_done_callback(self._out.discard)
+        return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        self._is_over.set()
         self._executor.shutdown(wait=wait and not cancel_futures)
+
+    def _watch(self) -> None:
+        missed = 0
+        while missed < SECONDS_WITHOUT_WORKERS:
+            if self._is_over.wait(SECONDS_A_LOOK):
+                return
+            missed = 0 if self._has_workers() else missed + SECONDS_A_LOOK
+        for future in list(self._out):
+            future.cancel()
+
+    def _has_workers(self) -> bool:
+        """Also where it cannot be told: that the scheduler is lost is noticed elsewhere."""
+        try:
+            return bool(self._cluster.workers)
+        except Exception:
+            return True
 
 
 @contextmanager
@@ -88,11 +114,6 @@ def cluster(address: str) -> Iterator[Cluster]:
         yield Cluster(address, client, digest_of_home(home()), inputs)
 
 
-def work_at(digest: str, inputs: bytes, work: Callable[[Job, Limits], Result], job: Job, limits: Limits) -> Result:
-    """On a worker: run a job on the inputs that have this digest, from where the batch has them or unpacked here."""
-    return work(job.at(_home_with(digest, inputs, job.home)), limits)
-
-
 def packed(folder: Path) -> bytes:
     """Parameters, figures and notebooks of a home as a zip archive."""
     content = io.BytesIO()
@@ -102,37 +123,9 @@ def packed(folder: Path) -> bytes:
     return content.getvalue()
 
 
-def _home_with(digest: str, inputs: bytes, there: Path) -> Path:
-    if digest not in _unpacked:
-        _unpacked[digest] = there if _is_same(there, digest) else _unpack(digest, inputs)
-    return _unpacked[digest]
-
-
-def _is_same(folder: Path, digest: str) -> bool:
-    try:
-        return folder.is_dir() and digest_of_home(folder) == digest
-    except UserError:
-        return False
-
-
-def _unpack(digest: str, inputs: bytes) -> Path:
-    """Into a folder named after the digest, whole or not at all: workers of one machine share it."""
-    folder = Path(tempfile.gettempdir()) / f"cbs-inputs-{digest}"
-    draft = Path(tempfile.mkdtemp(prefix="cbs-inputs-"))
-    try:
-        zipfile.ZipFile(io.BytesIO(inputs)).extractall(draft)
-        with suppress(OSError):  # another worker was there first
-            draft.replace(folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-    if not _is_same(folder, digest):
-        raise UserError(f"{folder} on this worker does not hold the batch's inputs, or its code is another version")
-    return folder
-
-
 def _check_workers(client: "Client", address: str) -> None:
     ours = made_with()
-    answers: dict[str, Any] = client.run(made_with, on_error="return")
+    answers: dict[str, Any] = client.run(cluster_worker.made_with_here, on_error="return")
     if not answers:
         raise UserError(f"--cluster: {address} has no workers; start some with `dask worker {address}`")
     for worker, theirs in sorted(answers.items()):

@@ -1,0 +1,109 @@
+"""What a Dask worker does with the notebooks that a batch hands it.
+
+A worker lives long: before each notebook it makes sure that it still has the batch's inputs, and the code that it was
+started with. Where it has not, it says so in its log and leaves the cluster, and the notebook goes to another.
+"""
+
+import io
+import logging
+import os
+import shutil
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import NoReturn
+
+from cbs_analysis.errors import UserError
+from cbs_analysis.files import stamp
+from cbs_analysis.runner.execute import Result
+from cbs_analysis.runner.inputs import Stamps, are_unchanged, digest_of_home, files_of_home, made_with, package_files
+from cbs_analysis.runner.limits import Limits
+from cbs_analysis.runner.plan import Job
+
+UNPACKED = "cbs-inputs-"
+SECONDS_TO_KEEP = 7 * 24 * 3600  # inputs that no batch has used for longer are removed by the next that unpacks
+
+_log = logging.getLogger("distributed.worker")
+_code: Stamps = {path: stamp(path) for path in package_files()}
+_homes: dict[str, tuple[Path, Stamps]] = {}
+
+
+def made_with_here() -> dict[str, str]:
+    """The code and libraries that this worker makes notebooks with. Raises UserError where they are not those that it
+    was started with.
+    """
+    if not are_unchanged(_code):
+        raise UserError("its code was changed after it was started; restart it")
+    return made_with()
+
+
+def work_at(digest: str, inputs: bytes, work: Callable[[Job, Limits], Result], job: Job, limits: Limits) -> Result:
+    """Run a job on the inputs that have this digest, from where the batch has them or unpacked here."""
+    try:
+        made_with_here()
+        folder = _home_with(digest, inputs, job.home)
+    except UserError as error:
+        _leave(error)
+    return work(job.at(folder), limits)
+
+
+def _leave(why: UserError) -> NoReturn:
+    from distributed import Reschedule, get_worker
+
+    here = get_worker()
+    _log.error("this worker cannot run a batch's notebooks and leaves: %s", why)
+    here.loop.add_callback(here.close, reason=str(why))
+    raise Reschedule
+
+
+def _home_with(digest: str, inputs: bytes, there: Path) -> Path:
+    """A folder that holds these inputs. One that was found to hold them is not read again while nothing is written to
+    its files.
+    """
+    folder, stamps = _homes.get(digest, (there, None))
+    if stamps is None or stamps != _stamps(folder):
+        before = _stamps(there)
+        folder = there if _is_same(there, digest) else _unpack(digest, inputs)
+        _homes[digest] = folder, before if folder == there else _stamps(folder)
+    if folder != there:
+        os.utime(folder)
+    return folder
+
+
+def _stamps(folder: Path) -> Stamps:
+    return {path: stamp(path) for path in files_of_home(folder)}
+
+
+def _is_same(folder: Path, digest: str) -> bool:
+    try:
+        return folder.is_dir() and digest_of_home(folder) == digest
+    except UserError:
+        return False
+
+
+def _unpack(digest: str, inputs: bytes) -> Path:
+    """Into a folder named after the digest, whole or not at all: workers of one machine share it."""
+    folder = Path(tempfile.gettempdir()) / f"{UNPACKED}{digest}"
+    _remove_unused(folder)
+    draft = Path(tempfile.mkdtemp(prefix=UNPACKED))
+    try:
+        zipfile.ZipFile(io.BytesIO(inputs)).extractall(draft)
+        with suppress(OSError):  # another worker was there first
+            draft.replace(folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    if not _is_same(folder, digest):
+        wanted = "set the worker up from the batch's checkout and lock file, or remove the folder if it was changed"
+        raise UserError(f"{folder} does not hold the batch's inputs, or the code here is another; {wanted}")
+    return folder
+
+
+def _remove_unused(kept: Path) -> None:
+    """Remove the inputs of batches long ago, and what a killed worker left half unpacked."""
+    for folder in kept.parent.glob(f"{UNPACKED}*"):
+        with suppress(OSError):
+            if folder != kept and folder.stat().st_mtime < time.time() - SECONDS_TO_KEEP:
+                shutil.rmtree(folder, ignore_errors=True)
