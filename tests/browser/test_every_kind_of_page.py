@@ -25,6 +25,20 @@ def test_nothing_comes_from_elsewhere_and_a_strict_policy_breaks_nothing(watched
     assert watched.said == []
 
 
+TEXTS = """() => [...document.querySelectorAll('.cbs-chart')].map(figure =>
+    [':scope > svg', '.cbs-live svg'].map(chart =>
+        [...figure.querySelector(chart).querySelectorAll('text')].map(text => text.textContent).sort()))"""
+
+
+@EVERY_KIND
+def test_a_chart_that_was_drawn_again_says_what_its_picture_says(watched, address):
+    """Every label of every axis too: where a scale fails there are none, though nothing is an error."""
+    page = watched.open(address)
+    watched.see_everything()
+    for picture, drawn in page.evaluate(TEXTS):
+        assert drawn == picture
+
+
 @EVERY_KIND
 def test_axe_finds_nothing_against_a_page_in_light_or_dark(watched, address):
     watched.page.emulate_media(reduced_motion="reduce")
