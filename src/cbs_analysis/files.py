@@ -15,7 +15,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     Makes the folder where it is missing. Raises OSError, with nothing left behind, where it cannot be written.
     """
     written = content.encode("utf-8") if isinstance(content, str) else content
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     draft = Path(name)
     try:
@@ -30,6 +30,14 @@ def write_atomically(path: Path, content: str | bytes) -> None:
             draft.unlink()
         raise
     keep_name(path.parent)
+
+
+def make_folder(folder: Path) -> None:
+    """Have a folder, and those it lies in, with their names on the disk."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        keep_name(folder.parent)
 
 
 def stamp(path: Path) -> tuple[int, ...]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cbs_analysis.errors import DataError
-from cbs_analysis.files import keep_name, write_atomically
+from cbs_analysis.files import keep_name, make_folder, write_atomically
 from cbs_analysis.home import build_dir
 
 Status = Literal["done", "failed"]
@@ -84,7 +84,7 @@ class Journal:
         path = _journal_path(self.edition)
         if self._is_new and path.exists():
             self.fold()
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         with path.open("ab") as file:
             file.write(json.dumps(asdict(record), ensure_ascii=False).encode("utf-8") + b"\n")
             file.flush()

@@ -60,6 +60,13 @@ class Cluster:
         options = ("--nthreads", "1", "--no-nanny", "--host", "127.0.0.1", "--local-directory", str(self._folder))
         return self._parts.enter_context(dask(self._folder, "worker", self.address, *options, **environment))
 
+    def is_at_work(self, worker: subprocess.Popen) -> bool:
+        from distributed import Client
+
+        with Client(self.address, set_as_default=False) as client:
+            addresses = [address for address, pid in client.run(os.getpid).items() if pid == worker.pid]
+            return any(client.processing(addresses).values())
+
     def _answers(self) -> bool:
         host, _, port = self.address.removeprefix("tcp://").partition(":")
         with socket.socket() as client:
@@ -82,7 +89,9 @@ def test_the_notebooks_are_those_of_a_run_on_this_machine_though_a_worker_is_kil
     batch = Batch(home, tmp_path / "there", *AREAS, "--cluster", running.address)
     while "done" not in batch.process.stdout.readline():
         pass
-    running.workers[0].send_signal(signal.SIGKILL)
+    lost = running.workers[0]
+    until(lambda: running.is_at_work(lost), "the worker that is to be lost runs a notebook")
+    lost.send_signal(signal.SIGKILL)
     status, out, error = batch.ended()
     assert (status, error) == (0, ""), out
     assert "9 of 9 notebooks made" in out

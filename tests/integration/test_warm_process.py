@@ -29,7 +29,7 @@ from kernels import (
     warm_process_pid,
 )
 
-from cbs_analysis.runner.warm import process, provisioner
+from cbs_analysis.runner.warm import process
 
 pytestmark = pytest.mark.skipif(not process.is_possible(), reason="this system cannot fork a ready process")
 
@@ -254,7 +254,7 @@ def test_settings_that_are_read_at_import_take_a_process_of_their_own(key, is_re
 
 @pytest.fixture
 def nothing_said(monkeypatch, caplog):
-    monkeypatch.setattr(provisioner, "_said", set())
+    monkeypatch.setattr(process, "_said", set())
     return caplog
 
 
@@ -265,12 +265,21 @@ def said(log: pytest.LogCaptureFixture) -> list[str]:
 def test_where_no_process_can_be_forked_stock_kernels_start_and_it_is_said_once(nothing_said, monkeypatch):
     monkeypatch.setattr(process, "is_possible", lambda: False)
     monkeypatch.setattr(process, "_own", None)
-    assert process.keep_warm(os.environ) == {}
+    assert process.keep_warm(os.environ) == {process.SAID: "1"}
     for _ in range(2):
         with started() as kernel:
             assert kernel.parent == os.getpid()
             assert isinstance(kernel.process, subprocess.Popen)
     assert said(nothing_said) == ["stock kernels are used, which start slowly: this system cannot fork a ready process"]
+
+
+def test_a_worker_does_not_say_again_what_its_batch_has_said(nothing_said, monkeypatch):
+    monkeypatch.setattr(process, "is_possible", lambda: False)
+    monkeypatch.setattr(process, "_own", None)
+    monkeypatch.setenv(process.SAID, "1")
+    with started() as kernel:
+        assert isinstance(kernel.process, subprocess.Popen)
+    assert said(nothing_said) == []
 
 
 def test_a_client_that_wants_a_pipe_gets_a_stock_kernel(nothing_said):

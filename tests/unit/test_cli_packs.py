@@ -165,6 +165,7 @@ def test_retry_failed_runs_those_that_failed_and_no_others(home, cbs):
     assert InProcess.worked == [("5LE", "bad")]
     assert status == 0
     assert "1 of 1 notebooks made" in out
+    assert "[1/1] 5LE bad: done" in out
     assert cbs("--retry-failed")[1].startswith("0 of 0 notebooks made")
     assert InProcess.worked == []
     kept = json.loads(run_path("2011-12").read_text(encoding="utf-8"))["notebooks"]
@@ -223,7 +224,7 @@ def test_a_run_that_waits_for_another_says_so(home, cbs, monkeypatch):
     thread.join(10)
     assert status == 0
     told = [json.loads(line)["event"] for line in out.splitlines()]
-    assert told == ["planned", "waiting", "started", "ended", "finished"]
+    assert told == ["waiting", "planned", "started", "ended", "finished"]
 
 
 def test_an_address_where_nothing_answers_is_one_line(home, cbs, monkeypatch):

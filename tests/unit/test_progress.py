@@ -98,6 +98,13 @@ def test_where_there_is_no_terminal_each_notebook_is_a_line_and_there_is_no_bar(
     ]
 
 
+def test_the_bar_is_about_the_notebooks_that_the_run_considers(capfd):
+    with Progress(152, console()) as progress:
+        for event in (Event("planned", notebooks=2), started("5LE"), done("5LE")):
+            progress.tell(event)
+    assert capfd.readouterr().out == "[1/2] 5LE care: done, 1.2 s\n"
+
+
 def test_that_another_run_is_waited_for_is_said_at_once(capfd):
     with Progress(1, console()) as progress:
         progress.tell(Event("waiting"))
@@ -107,7 +114,10 @@ def test_that_another_run_is_waited_for_is_said_at_once(capfd):
 
 def test_events_are_lines_of_json_with_what_each_is_about(capfd):
     with Events(3) as events:
-        for event in (Event("waiting"), cached("5LD"), started("5LE"), done("5LE"), started("SEL"), failed("SEL")):
+        planned = Event("planned", notebooks=3)
+        for event in (
+            Event("waiting"), planned, cached("5LD"), started("5LE"), done("5LE"), started("SEL"), failed("SEL")
+        ):  # fmt: skip
             events.tell(event)
         assert (events.cached, events.ended) == (1, 3)
     finished({"made": 1, "cached": 1, "failed": 1}, 1.23456)
@@ -115,8 +125,8 @@ def test_events_are_lines_of_json_with_what_each_is_about(capfd):
     assert err == ""
     none = {"cell": None, "error": None, "message": None, "traceback": None}
     assert [json.loads(line) for line in out.splitlines()] == [
-        {"event": "planned", "notebooks": 3},
         {"event": "waiting"},
+        {"event": "planned", "notebooks": 3},
         {"event": "cached", "area": "5LD", "chapter": "care"},
         {"event": "started", "area": "5LE", "chapter": "care"},
         {"event": "ended", "area": "5LE", "chapter": "care", "status": "done", "seconds": 1.25, **none},
@@ -129,6 +139,5 @@ def test_events_are_lines_of_json_with_what_each_is_about(capfd):
 
 def test_an_event_can_be_read_when_it_happens(capfd):
     with Events(1) as events:
-        capfd.readouterr()
         events.tell(started("5LE"))
         assert json.loads(capfd.readouterr().out)["event"] == "started"

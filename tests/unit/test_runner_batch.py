@@ -148,7 +148,8 @@ def test_what_is_as_it_would_be_is_not_run_again_and_told_as_cached(plan_of):
     second, told = run_all(plan)
     assert Processes.worked == []
     assert second == first
-    assert [(event.kind, event.job) for event in told] == [("cached", job) for job in plan.jobs]
+    assert told[0] == Event("planned", notebooks=4)
+    assert [(event.kind, event.job) for event in told[1:]] == [("cached", job) for job in plan.jobs]
 
 
 def test_one_template_edited_runs_that_chapter_and_no_other(plan_of):
@@ -178,7 +179,8 @@ def test_only_failed_leaves_the_changed_and_the_new_alone(plan_of):
     records, told = run_all(edited(plan, "a"), only_failed=True)
     assert Processes.worked == [("5LE", "raising")]
     assert [record.chapter for record in records] == ["raising"]
-    assert {event.job.chapter for event in told} == {"raising"}
+    assert told[0] == Event("planned", notebooks=1)
+    assert {event.job.chapter for event in told[1:]} == {"raising"}
     assert [record.chapter for record in read_run("e").notebooks] == ["raising", "a"]
 
 
@@ -186,6 +188,7 @@ def test_events_come_in_order_and_say_which_job(plan_of):
     plan = plan_of("a", "b", "c")
     run_all(replace(plan, jobs=plan.jobs[:1]))
     _, told = run_all(plan, workers=1)
+    assert told.pop(0) == Event("planned", notebooks=3)
     assert [(event.kind, event.job.chapter) for event in told] == [
         ("cached", "a"),
         ("started", "b"),

@@ -295,8 +295,9 @@ def test_the_notebook_then_its_name_then_its_record_are_on_the_disk_before_landi
     monkeypatch.setattr(os, "fsync", look_fsync)
     monkeypatch.setattr(os, "replace", look_replace)
     record = landing.land(job, result_of(job, "done", "now"))
-    assert did[0][0] == "kept" and did[0][1].startswith(".new.ipynb.")
-    assert did[1:4] == [("named", "new.ipynb"), ("kept", "5LE"), ("kept", JOURNAL)]
+    assert did[:4] == [("kept", name) for name in (build.parent.name, "build", "editions", EDITION)], "new folders"
+    assert did[4][0] == "kept" and did[4][1].startswith(".new.ipynb.")
+    assert did[5:8] == [("named", "new.ipynb"), ("kept", "5LE"), ("kept", JOURNAL)]
     assert read_run(EDITION).notebooks == (record,)
     assert record.made_from == PARTS["new"]
     assert len(record.digest) == 24

@@ -156,7 +156,7 @@ def packs(
                 pool=pool,
             )
     except KeyboardInterrupt:
-        _complain(f"stopped after {progress.ended} of {len(plan.jobs)} notebooks; those that ended are kept")
+        _complain(f"stopped after {progress.ended} of {progress.total} notebooks; those that ended are kept")
         raise typer.Exit(INTERRUPTED) from None
     seconds = time.monotonic() - started
     failed = sum(record.status == "failed" for record in records)

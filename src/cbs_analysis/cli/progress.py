@@ -48,13 +48,15 @@ class Progress:
     def tell(self, event: Event) -> None:
         if event.kind == "waiting":
             self._say(WAITING)
+        elif event.kind == "planned":
+            self.total = event.notebooks
         elif event.kind == "started" and event.job:
             self._out[event.job.area_code, event.job.chapter] = None
         elif event.kind == "cached":
             self.cached += 1
         elif event.kind == "ended" and event.record:
             self._end(event.record)
-        self._bar.update(self._task, completed=self.ended, description=self._described())
+        self._bar.update(self._task, total=self.total, completed=self.ended, description=self._described())
 
     def _end(self, record: NotebookRecord) -> None:
         self._out.pop(record.key, None)
@@ -87,7 +89,6 @@ class Events:
         self.total = total
 
     def __enter__(self) -> Self:
-        _write({"event": "planned", "notebooks": self.total})
         return self
 
     def __exit__(self, *trace: object) -> None:
@@ -95,6 +96,9 @@ class Events:
 
     def tell(self, event: Event) -> None:
         about: dict[str, Any] = {"event": event.kind}
+        if event.kind == "planned":
+            about |= {"notebooks": event.notebooks}
+            self.total = event.notebooks
         if event.job:
             about |= {"area": event.job.area_code, "chapter": event.job.chapter}
         if event.kind == "ended" and event.record:

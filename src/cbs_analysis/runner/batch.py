@@ -35,16 +35,19 @@ from cbs_analysis.runner.surroundings import kernel_environment
 MOST_WORKERS = 16  # each holds a kernel of a few hundred megabytes
 
 Pool = Callable[[int], Executor]
-Kind = Literal["waiting", "started", "cached", "ended"]
+Kind = Literal["waiting", "planned", "started", "cached", "ended"]
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something a run has to tell: it waits for another run, or a job was started, found as it would be, or ended."""
+    """Something a run has to tell: it waits for another run, how many notebooks it is about, or that a job was started,
+    found as it would be, or ended.
+    """
 
     kind: Kind
     job: Job | None = None
     record: NotebookRecord | None = None
+    notebooks: int = 0
 
 
 OnEvent = Callable[[Event], None]
@@ -93,10 +96,10 @@ def run_plan(
         landing = Landing(plan)
         records: dict[Job, NotebookRecord] = {}
         due = []
-        for job in plan.jobs:
+        considered = _considered(plan, landing, only_failed)
+        on_event(Event("planned", notebooks=len(considered)))
+        for job in considered:
             before = landing.known(job)
-            if only_failed and (before is None or before.status == "done"):
-                continue
             if before is None or landing.why(job):
                 due.append(job)
             else:
@@ -122,8 +125,12 @@ def run_plan(
 def explain(plan: Plan, only_failed: bool = False) -> list[tuple[Job, str]]:
     """Each job with the reason why it would run now; an empty reason where it would not. Writes nothing."""
     landing = Landing(plan)
+    return [(job, landing.why(job)) for job in _considered(plan, landing, only_failed)]
+
+
+def _considered(plan: Plan, landing: Landing, only_failed: bool) -> list[Job]:
     failed = {job for job in plan.jobs if (before := landing.known(job)) and before.status == "failed"}
-    return [(job, landing.why(job)) for job in plan.jobs if job in failed or not only_failed]
+    return [job for job in plan.jobs if job in failed or not only_failed]
 
 
 def run(

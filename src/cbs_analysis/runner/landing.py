@@ -13,7 +13,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from cbs_analysis.errors import UserError
-from cbs_analysis.files import remove_drafts, write_atomically
+from cbs_analysis.files import make_folder, remove_drafts, write_atomically
 from cbs_analysis.record import Journal, NotebookRecord, recorded, run_path
 from cbs_analysis.runner.execute import Result
 from cbs_analysis.runner.inputs import are_unchanged, digest_of_bytes, why
@@ -27,7 +27,7 @@ def held(edition: str, on_wait: Callable[[], None] = lambda: None) -> Iterator[N
     """Hold an edition's folder for one run. Where another run holds it, says so by `on_wait` and waits for its end."""
     folder = run_path(edition).parent
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         lock = FileLock(folder / LOCK)
         try:
             lock.acquire(timeout=0)

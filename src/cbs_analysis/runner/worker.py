@@ -4,12 +4,14 @@ batch is gone.
 
 import multiprocessing
 import os
+import shutil
 import signal
 import tempfile
 import threading
 from collections.abc import Mapping
 from multiprocessing.connection import wait
 from types import FrameType
+from typing import NoReturn
 
 from cbs_analysis.runner.execute import Result, execute
 from cbs_analysis.runner.limits import Limits
@@ -46,7 +48,7 @@ def work(job: Job, limits: Limits) -> Result:
         return execute(job, limits)
     except KeyboardInterrupt:
         if _is_worker:
-            os._exit(128 + signal.SIGTERM)  # anything gentler is caught by the pool, which then sends the next job
+            _end(128 + signal.SIGTERM)  # anything gentler is caught by the pool, which then sends the next job
         raise
     finally:
         _is_busy = False
@@ -58,7 +60,15 @@ def _leave(signum: int, frame: FrameType | None) -> None:
         signal.alarm(SECONDS_TO_LEAVE)
     if _is_busy:
         raise KeyboardInterrupt
-    os._exit(128 + signum)
+    _end(128 + signum)
+
+
+def _end(status: int) -> NoReturn:
+    """End at once; where the batch was killed and cannot tidy up, without what it left of temporary files."""
+    batch = multiprocessing.parent_process()
+    if batch and not batch.is_alive() and tempfile.tempdir:
+        shutil.rmtree(tempfile.tempdir, ignore_errors=True)
+    os._exit(status)
 
 
 def _leave_with_the_batch() -> None:

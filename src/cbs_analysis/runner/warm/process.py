@@ -6,6 +6,7 @@ batch, uses the other's: its address and what it was made from are in the enviro
 
 import array
 import json
+import logging
 import os
 import shutil
 import signal
@@ -26,6 +27,7 @@ from cbs_analysis.runner.warm import server
 from cbs_analysis.runner.warm.ready import EDITION
 
 ADDRESS = "CBS_WARM_PROCESS"
+SAID = "CBS_STOCK_KERNELS"  # set where another process has said that kernels are stock ones
 SECONDS_TO_START = 120
 LONGEST_ADDRESS = 100  # of a Unix socket, in bytes
 # Read by a library once, when it is imported: a process that was started with other values is of no use.
@@ -109,6 +111,8 @@ class ForkedKernel:
         self._connection.close()
 
 
+_log = logging.getLogger("cbs_analysis")
+_said: set[str] = set()
 _own: WarmProcess | None = None
 _lock = threading.Lock()
 
@@ -144,14 +148,22 @@ def keep_warm(env: Mapping[str, str], edition: str = "") -> dict[str, str]:
     """Have a warm process for kernels of this environment, and give what other processes need to use it too.
 
     Where one has to be started it makes ready what the areas of the edition share. Returns at once, while it still
-    imports. Nothing where the system does not allow one.
+    imports. Where the system does not allow one that is said, and the others need not say it again.
     """
     with _lock:
         try:
             warm = _current({**env, EDITION: edition})
-        except NotToBeHadError:
-            return {}
+        except NotToBeHadError as reason:
+            say_once(reason)
+            return {SAID: "1"}
     return {ADDRESS: f"{warm.made_from}:{warm.address}"}
+
+
+def say_once(reason: NotToBeHadError) -> None:
+    """Say that kernels are stock ones, and why, where neither this process nor the one that started it has yet."""
+    if str(reason) not in _said and SAID not in os.environ:
+        _said.add(str(reason))
+        _log.warning("stock kernels are used, which start slowly: %s", reason)
 
 
 def close() -> None:

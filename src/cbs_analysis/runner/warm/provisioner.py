@@ -6,7 +6,6 @@ starts a stock one, and says so once.
 """
 
 import asyncio
-import logging
 import os
 import subprocess
 from pathlib import Path
@@ -19,8 +18,6 @@ from cbs_analysis.runner.warm import process
 
 SECONDS_A_POLL = 0.005
 POLLS_AFTER_A_KILL = 100
-_log = logging.getLogger("cbs_analysis")
-_said: set[str] = set()
 
 
 class WarmProvisioner(LocalProvisioner):
@@ -30,7 +27,7 @@ class WarmProvisioner(LocalProvisioner):
         try:
             kernel = await self._forked(cmd, kwargs)
         except process.NotToBeHadError as reason:
-            _say_once(f"stock kernels are used, which start slowly: {reason}")
+            process.say_once(reason)
             return await super().launch_kernel(cmd, **kwargs)
         self.process = kernel  # type: ignore[assignment]  # it has what the base class uses of a Popen
         self.pid = self.pgid = kernel.pid
@@ -69,9 +66,3 @@ def _descriptor(stream: Any, default: int, null: int) -> int:
     if stream in (subprocess.PIPE, subprocess.STDOUT):
         raise process.NotToBeHadError("the client wants a pipe to the kernel")
     return stream if isinstance(stream, int) else stream.fileno()
-
-
-def _say_once(text: str) -> None:
-    if text not in _said:
-        _said.add(text)
-        _log.warning(text)
