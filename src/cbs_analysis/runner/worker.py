@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import shutil
 import signal
+import sys
 import tempfile
 import threading
 from collections.abc import Mapping
@@ -18,6 +19,8 @@ from cbs_analysis.runner.limits import Limits
 from cbs_analysis.runner.plan import Job
 
 SECONDS_TO_LEAVE = 10
+# jsonschema checks with it, where it is there, a format that no notebook has; importing it takes longer than the rest.
+SLOW_TO_IMPORT = "rfc3987_syntax"
 
 _is_worker = False
 _is_busy = False
@@ -31,6 +34,7 @@ def start(scratch: str, shared: Mapping[str, str]) -> None:
     """
     global _is_worker
     _is_worker = True
+    sys.modules.setdefault(SLOW_TO_IMPORT, None)  # type: ignore[arg-type]  # which makes an import of it an ImportError
     tempfile.tempdir = scratch
     os.environ.update(shared)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
