@@ -4,6 +4,7 @@ when.
 
 import os
 import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -51,11 +52,12 @@ def stamp(path: Path) -> tuple[int, ...]:
     return found.st_ino, found.st_size, found.st_ctime_ns, found.st_mtime_ns
 
 
-def remove_drafts(folder: Path) -> None:
-    """Remove what writers that were killed left in a folder and the folders in it."""
+def remove_drafts(folder: Path, older_than: float = 0.0) -> None:
+    """Remove what writers that were killed left in a folder and the folders in it, so many seconds ago or more."""
     for draft in folder.glob("**/.*.tmp"):
         with suppress(OSError):
-            draft.unlink()
+            if draft.stat().st_mtime <= time.time() - older_than:
+                draft.unlink()
 
 
 def keep_name(folder: Path) -> None:

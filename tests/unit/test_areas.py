@@ -170,6 +170,29 @@ def test_a_partial_build_says_how_many_it_shows(london):
     assert "1 pack of 31 PCTs is made and shown here." in page
 
 
+def test_the_whole_stands_beside_its_own_comparator(london):
+    known, packs, _ = london
+    england = Comparison("England", "E92000001", 70.0, None, None, "better", "higher")
+    whole = finding("LON", "London", value=75.0, comparisons=(england,), headline="E92000001")
+    across = Across(known, {**packs, "LON": pack(whole, code="LON")})
+    row = indicator_page(known.indicators[KEY], across, known, {}).partition('<tr data-area="LON">')[2]
+    assert "better than England" in words(row.partition("</tr>")[0])
+
+
+def test_leaves_that_are_held_against_another_value_than_the_table_shows_are_told_so(london):
+    known, packs, _ = london
+    page = words(indicator_page(known.indicators[KEY], Across(known, packs), known, {}))
+    assert "They are held against 78.5%, which is London without the areas whose figures are flagged." in page
+
+
+def test_a_value_to_be_checked_before_acting_is_named_with_why(london):
+    known, packs, leaves = london
+    doubtful = finding(leaves[0].code, leaves[0].name, value=12.0, caution="Records fell in 2005/06.")
+    across = Across(known, {**packs, leaves[0].code: pack(doubtful)})
+    page = words(indicator_page(known.indicators[KEY], across, known, {}))
+    assert f"Check before acting. {leaves[0].name} : Records fell in 2005/06." in page
+
+
 def test_without_a_better_side_areas_are_higher_or_lower(london):
     known, _, _ = london
     neutral = Comparison("London", "LON", 78.5, None, None, "not compared", "higher")

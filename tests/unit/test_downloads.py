@@ -1,8 +1,10 @@
 """What is published beside the site: made once, made again where it must be, whole or absent."""
 
 import io
+import os
 import subprocess
 import zipfile
+from dataclasses import replace
 
 import pytest
 from packs_made_up import edited, finding, pack
@@ -106,7 +108,8 @@ def test_a_pack_that_fails_keeps_what_it_had_and_stops_no_other(build, packs):
     assert [item.kind for item in offered(edited(), packs)["5LD"]] == list(KINDS)
 
 
-def test_a_run_that_is_cut_off_leaves_each_file_whole_or_absent(build, packs, monkeypatch):
+@pytest.mark.parametrize("moment", range(1, 13))
+def test_a_run_that_is_cut_off_is_carried_on_to_whole_files_and_their_checksums(build, packs, monkeypatch, moment):
     class CutOffError(BaseException):
         pass
 
@@ -114,16 +117,32 @@ def test_a_run_that_is_cut_off_leaves_each_file_whole_or_absent(build, packs, mo
 
     def cut_off(path, content):
         written.append(path.name)
-        if len(written) == 3:
+        if len(written) == moment:
             raise CutOffError
         write_atomically(path, content)
 
-    monkeypatch.setattr(downloads, "write_atomically", cut_off)
     key = downloads.made_from(edited(), packs["5LE"])
-    with pytest.raises(CutOffError):
-        make_pack(folder, edited(), packs["5LE"], downloads.LocalCommentary(), KINDS, key)
-    assert {path.name for path in folder.iterdir()} == {"5LE-2011-12.xlsx", "made.json"}
-    assert [item.kind for item in offered(edited(), packs)["5LE"]] == ["workbook"]
+    with monkeypatch.context() as patch:
+        patch.setattr(downloads, "write_atomically", cut_off)
+        with pytest.raises(CutOffError):
+            make_pack(folder, edited(), packs["5LE"], downloads.LocalCommentary(), KINDS, key)
+    assert len(offered(edited(), packs)["5LE"]) == (moment - 1) // 3
+    draft = folder / ".5LE-2011-12.xlsx.abc.tmp"
+    folder.mkdir(parents=True, exist_ok=True)
+    draft.write_text("half")
+    os.utime(draft, (0, 0))
+    publish(edited(), packs, only=["5LE"])
+    command = ["sha256sum", "--check", "--strict", "SHA256SUMS"]
+    assert subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode == 0
+    assert {path.name for path in folder.iterdir()} == {
+        *(item.path.name for item in offered(edited(), packs)["5LE"]), "made.json", "SHA256SUMS",
+    }  # fmt: skip
+    assert len(offered(edited(), packs)["5LE"]) == len(KINDS)
+
+
+def test_which_chapter_makes_an_indicator_is_part_of_what_files_are_made_from(build, packs):
+    moved = replace(edited(), made_by={**edited().made_by, "daycase_rate_pct": "another"})
+    assert downloads.made_from(moved, packs["5LE"]) != downloads.made_from(edited(), packs["5LE"])
 
 
 def test_files_of_an_area_that_is_gone_are_removed(build, packs):

@@ -42,7 +42,7 @@ def whole_finding(key, chapter="planned_care", **changes):
         flag_reason="records are missing" if changes.get("flagged") else "",
         caution="",
         function="strategic planning",
-        **changes,
+        **{"caveats": (), **changes},
     )
 
 
@@ -131,6 +131,31 @@ def test_a_neutral_indicator_is_higher_or_lower_and_neither_better_nor_worse(edi
     assert "↑ higher than London" in row
     assert "worse" not in row
     assert "not compared" not in row
+
+
+def test_where_no_interval_was_published_the_table_says_what_the_message_says(edited):
+    found = whole_finding("rate", lower=None, upper=None)
+    found["comparisons"][1] |= {"status": "not compared", "direction": ""}
+    known = {"rate": indicator("rate", name="Name of rate", interval="not published")}
+    page = _words(summary.summary_page(executed(found), replace(edited, indicators=known), LocalCommentary()))
+    assert "Name of rate: higher than London" in page
+    assert "By the values alone: no interval was published." in page
+    assert "not compared higher than London by the values alone; no interval published" in page
+
+
+def test_a_value_that_is_not_available_leads_to_why(edited):
+    page = summary.summary_page(executed(whole_finding("rate", value=None)), edited, LocalCommentary())
+    assert '<a href="planned_care.html#rate">why, and what is known</a>' in page
+
+
+def test_what_a_comparator_is_without_is_said_beside_its_value(edited):
+    caveats = ("As a comparator, London is without Newham, whose figures are flagged.", "Another.")
+    page = _words(summary.summary_page(executed(whole_finding("rate", caveats=caveats)), edited, LocalCommentary()))
+    assert "Title of rate: London is without Newham, whose figures are flagged." in page
+    assert "Another." not in page
+    assert "A comparator leaves out" not in _words(
+        summary.summary_page(executed(whole_finding("rate")), edited, LocalCommentary())
+    )
 
 
 def test_local_commentary_is_marked_as_not_of_the_evidence(edited):

@@ -52,6 +52,12 @@ def test_hostile_text_comes_through_whole(files):
     assert HOSTILE in rows(files["findings.csv"])[0]["statement"]
 
 
+def test_a_carriage_return_in_a_text_is_no_end_of_a_row():
+    content = table_files(pack(finding(words="one\rtwo\r\nthree")), edited())["findings.csv"]
+    assert b"\r" not in content
+    assert "one\ntwo\nthree" in rows(content)[0]["statement"]
+
+
 def test_an_archive_is_the_same_bytes_in_any_order_and_holds_what_it_was_given():
     content = {"b.txt": b"two", "a/b.txt": b"one"}
     made = zipped(content)

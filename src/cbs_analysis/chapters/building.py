@@ -11,7 +11,16 @@ from cbs_analysis.edition import Function, Indicator, Measure
 from cbs_analysis.evidence.comparing import NOT_COMPARED, Comparison, comparison, estimates, optional, value_range
 from cbs_analysis.evidence.finding import Chart, Citation, Finding
 from cbs_analysis.evidence.tables import Column, Table
-from cbs_analysis.evidence.wording import MISSING, against, interval, level_name, listed, measure, number
+from cbs_analysis.evidence.wording import (
+    AS_A_COMPARATOR,
+    MISSING,
+    against,
+    interval,
+    level_name,
+    listed,
+    measure,
+    number,
+)
 from cbs_analysis.geography import Area
 from cbs_analysis.pack import Pack
 from cbs_analysis.sources.catalogue import source
@@ -88,7 +97,7 @@ class Chapter:
             spread, peers = optional(compared_values.std()), value_range(compared_values)
             people = _people_between(pack, standing) if people is None else people
             without = left_out(pack, standing).values() if comparisons else []
-            caveats = [*caveats, *(f"As a comparator, {part}, whose figures are flagged." for part in without)]
+            caveats = [*caveats, *(f"{AS_A_COMPARATOR}{part}, whose figures are flagged." for part in without)]
         comparisons = comparisons or ()
         return Finding(
             id=f"{self.name}.{name}",

@@ -100,7 +100,7 @@ def records_caution(pack: Pack) -> str:
         return ""
     return (
         f"Admissions by residence may be short of records: {listed(said)} and had not come back by "
-        f"{pack.edition.emergency_year}. The PCT as a whole passes the check below, so it is not flagged."
+        f"{pack.edition.emergency_year}. The PCT as a whole passes the check of its records, so it is not flagged."
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from cbs_analysis.edition import Measure
 
+AS_A_COMPARATOR = "As a comparator, "
 MISSING = "not available"
 UNIT_SYMBOL = {"%": "%"}
 

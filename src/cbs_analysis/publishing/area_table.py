@@ -8,6 +8,7 @@ from cbs_analysis.geography import Geography
 from cbs_analysis.publishing import markup
 from cbs_analysis.publishing.across import Standing
 from cbs_analysis.publishing.markup import link, text
+from cbs_analysis.publishing.messages import headline_comparison
 from cbs_analysis.publishing.tile_map import shown_value, words_beside
 
 
@@ -72,7 +73,9 @@ def _row(
         for count in ("numerator", "denominator"):
             found = finding[count] if finding else None
             cells.append(_number("" if found is None else number(found), sortable(found), " cbs-spare"))
-    beside = words_beside(standing.word, geography.whole.name).removeprefix(standing.word)
+    against = headline_comparison(finding) if finding else None
+    other = against["comparator"] if against else geography.whole.name
+    beside = words_beside(standing.word, other).removeprefix(standing.word)
     mark = f'{markup.mark(standing.word)}<span class="cbs-beside">{text(beside)}</span>' if standing.is_made else ""
     return f'<tr data-area="{text(area.code)}"><th scope="row">{name}</th>{"".join(cells)}<td>{mark}</td></tr>'
 

@@ -19,13 +19,14 @@ from tempfile import TemporaryDirectory
 
 import cbs_analysis
 from cbs_analysis.edition import LocalCommentary, load_commentary
-from cbs_analysis.files import write_atomically
+from cbs_analysis.files import remove_drafts, write_atomically
 from cbs_analysis.home import build_dir, data_dir, files_under, params_dir
 from cbs_analysis.publishing.archive import CHECKSUMS, checksums, zipped
 from cbs_analysis.publishing.edited import Edited
 from cbs_analysis.publishing.findings import ExecutedPack
 
 RECORD = "made.json"
+SECONDS_TO_WRITE = 3600  # a draft that is older is no writer's any more
 ENDINGS = {"workbook": ".xlsx", "pdf": ".pdf", "tables": "-tables.zip", "zip": ".zip"}
 LABELS = {
     "workbook": "Workbook (Excel)",
@@ -84,6 +85,7 @@ def publish(
     wanted = set(kinds)
     wanted |= set(KINDS) if "zip" in wanted else set()
     name, keys = edited.edition.name, {code: made_from(edited, pack) for code, pack in packs.items()}
+    remove_drafts(published_folder(name), older_than=SECONDS_TO_WRITE)
     _forget_others(name, packs)
     due = {
         code: [kind for kind in KINDS if kind in wanted - _current(name, code, keys[code]).keys()]
@@ -101,7 +103,8 @@ def publish(
 def made_from(edited: Edited, pack: ExecutedPack) -> str:
     """One digest of everything that a pack's files are made from."""
     digest = blake2b(_shared(edited.edition.name, str(params_dir()), str(data_dir())).encode(), digest_size=16)
-    digest.update(repr((pack.version, pack.failures, [chapter.name for chapter in pack.chapters])).encode())
+    made = sorted(edited.made_by.items()), pack.version, pack.failures, [chapter.name for chapter in pack.chapters]
+    digest.update(repr(made).encode())
     commentary = params_dir() / "areas" / f"{pack.area_code}.yml"
     for path in [chapter.path for chapter in pack.chapters] + [commentary] * commentary.exists():
         digest.update(b"\0" + path.read_bytes())
@@ -192,14 +195,16 @@ def _make_all(
 def make_pack(
     folder: Path, edited: Edited, pack: ExecutedPack, local: LocalCommentary, kinds: Sequence[str], key: str
 ) -> None:
-    """Write a pack's files of these kinds, each whole or not at all, and record what they were made from."""
+    """Write a pack's files of these kinds, each whole or not at all, and record what they were made from: last, so that
+    what was cut off is made again, with its checksum.
+    """
     names = {kind: file_name(pack.area_code, edited.edition.name, kind) for kind in KINDS}
     for kind in kinds:
         content = _content(kind, folder, names, edited, pack, local)
         write_atomically(folder / names[kind], content)
+        files = {name: (folder / name).read_bytes() for name in names.values() if (folder / name).exists()}
+        write_atomically(folder / CHECKSUMS, checksums(files))
         write_atomically(folder / RECORD, json.dumps({**_record(folder), kind: key}, indent=1) + "\n")
-    files = {name: (folder / name).read_bytes() for name in names.values() if (folder / name).exists()}
-    write_atomically(folder / CHECKSUMS, checksums(files))
 
 
 def _content(

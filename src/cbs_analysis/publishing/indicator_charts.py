@@ -68,21 +68,22 @@ def funnel_chart(leaves: Sequence[Standing], indicator: Indicator, geography: Ge
     outside = _outside(points[points["role"] == "peer"], widened if widened is not None else chance, at)
     level = level_name(geography.levels[0])
     count = plural(outside, level) if outside else f"no {level}"
-    explains = "explains" if widened is None else "and their usual differences explain"
+    limits = "the 99.8% limits of chance"
+    if widened is not None:
+        limits = f"the 99.8% limits, widened by how much {levels} usually differ"
     drawing = charts.funnel(
         points,
         chance.assign(x=at),
         average=average,
         average_label=f"{levels} {_read(average, indicator)}",
         widened=None if widened is None else widened.assign(x=at),
-        title=f"{indicator.name}: {count} outside what chance {explains}",
+        title=f"{indicator.name}: {count} outside {limits}",
         subtitle=f"{levels} of {geography.whole.name}, {period}; limits around the average of those not flagged",
         x_title=indicator.denominator,
         y_title=_axis(indicator),
         y_format=_format(indicator),
         peers_label=levels,
     )
-    limits = "the 99.8% limits widened by how much areas differ anyway" if widened is not None else "the 99.8% limits"
     alt = (
         f"Funnel plot of {len(points)} areas around an average of {_read(average, indicator)}. "
         f"{plural(outside, 'area')} outside {limits}."

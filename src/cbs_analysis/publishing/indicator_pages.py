@@ -15,7 +15,7 @@ from cbs_analysis.publishing.area_table import area_table
 from cbs_analysis.publishing.edited import Edited
 from cbs_analysis.publishing.indicator_charts import funnel_chart, ranked_chart
 from cbs_analysis.publishing.markup import link, raw, text
-from cbs_analysis.publishing.messages import is_size
+from cbs_analysis.publishing.messages import headline_comparison, is_size
 from cbs_analysis.publishing.tile_map import map_key, tile_map
 
 ROOT = "../"
@@ -46,6 +46,8 @@ def indicator_page(indicator: Indicator, across: Across, edited: Edited, titles:
             f'<p class="cbs-subtitle">{text(", ".join((indicator.unit, period, POLARITY[indicator.polarity])))}</p>',
             f'<p class="cbs-statement">{text(_point(indicator, leaves, levels, whole))}</p>',
             _partial(leaves, levels),
+            _held_against(indicator, leaves, groups, whole),
+            _cautions(leaves),
             *_side_by_side(indicator, leaves, groups, edited, period),
         ),
         markup.heading("Every area") if known else "",
@@ -112,6 +114,31 @@ def _partial(leaves: Sequence[Standing], levels: str) -> str:
         return ""
     are = "is" if made == 1 else "are"
     return f'<p class="cbs-note">{plural(made, "pack")} of {len(leaves)} {text(levels)} {are} made and shown here.</p>'
+
+
+def _held_against(indicator: Indicator, leaves: Sequence[Standing], groups: Sequence[Standing], whole: str) -> str:
+    """What the leaves are held against, where it is not the value of the whole that the table shows."""
+    own = next((markup.reading(each.value, indicator) for each in groups if each.area.is_whole), None)
+    held = [found for each in leaves if each.finding and (found := headline_comparison(each.finding))]
+    values = {markup.reading(found["value"], indicator) for found in held if found["value"] is not None}
+    if is_size(indicator) or own is None or len(values) != 1 or values == {own}:
+        return ""
+    return (
+        f'<p class="cbs-note">They are held against {text(values.pop())}, which is {text(whole)} without the areas '
+        "whose figures are flagged.</p>"
+    )
+
+
+def _cautions(leaves: Sequence[Standing]) -> str:
+    """Whose value is to be checked before anyone acts on it, and why."""
+    items = [
+        f"{link(f'{ROOT}{each.address}', each.area.name)}: {text(each.finding['caution'])}"
+        for each in believed(leaves)
+        if each.finding and each.finding["caution"]
+    ]
+    if not items:
+        return ""
+    return f'<p class="cbs-flag"><strong>Check before acting.</strong></p>{markup.bullets(items)}'
 
 
 def indicators_page(indicators: Mapping[str, Indicator], titles: Mapping[str, str]) -> str:

@@ -7,16 +7,22 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cbs_analysis.edition import Indicator
-from cbs_analysis.evidence.comparing import NOT_COMPARED
 from cbs_analysis.evidence.wording import level_name, listed, number
 from cbs_analysis.geography import Area, Geography
 from cbs_analysis.publishing import markup
 from cbs_analysis.publishing.edited import Edited
 from cbs_analysis.publishing.findings import ExecutedPack
 from cbs_analysis.publishing.markup import link, text
-from cbs_analysis.publishing.messages import headline_comparison, is_size
+from cbs_analysis.publishing.messages import is_size
 from cbs_analysis.publishing.spine import COMPARATOR_SHAPES, STATUS_SHAPES, key_mark, kind, spine
-from cbs_analysis.publishing.standings import Comparator, anchor, comparators_in, indicator_findings
+from cbs_analysis.publishing.standings import (
+    Comparator,
+    anchor,
+    comparators_in,
+    indicator_findings,
+    stands,
+    without_flagged,
+)
 
 SIMILAR_FINDING = "population_and_need.similar_areas"
 BETTER_SIDE = {"high is good": "higher is better", "low is good": "lower is better", "none": ""}
@@ -47,7 +53,7 @@ def indicator_section(pack: ExecutedPack, edited: Edited) -> str:
         )
     ]
     parts.insert(1, _key(area, comparators, edited.geography) + _made_comparators(pack, comparators, edited.geography))
-    return "".join(parts) + _not_here(found, edited)
+    return "".join(parts) + _not_here(found, edited) + _without_flagged(found)
 
 
 def _table(
@@ -139,20 +145,10 @@ def value(finding: Mapping[str, Any], indicator: Indicator) -> str:
 
 def standing(finding: Mapping[str, Any], indicator: Indicator) -> str:
     """How the area stands to its headline comparator: a word, its shape, and against what."""
-    if finding["flagged"]:
-        return markup.mark("flagged")
-    comparison = headline_comparison(finding)
-    if comparison is None or comparison["value"] is None:
-        return markup.mark("not compared")
-    name, way, status = comparison["comparator"], comparison["direction"], comparison["status"]
-    if status == NOT_COMPARED and way:
-        joined = "to" if way == "similar" else "than"
-        return f'{markup.mark(way)}<span class="cbs-minor">{joined} {text(name)}</span>'
-    if status == NOT_COMPARED:
-        why = "no interval published" if indicator.interval == "not published" else ""
-        return f'{markup.mark(status)}<span class="cbs-minor">{why}</span>'
-    beside = f'<span class="cbs-minor">to {text(name)}</span>' if way == "similar" else markup.arrow(way, name)
-    return f"{markup.mark(status)}{beside}"
+    if finding["value"] is None:
+        return f'<span class="cbs-minor">{link(anchor(finding), "why, and what is known")}</span>'
+    word, beside = stands(finding, indicator)
+    return f'{markup.mark(word)}<span class="cbs-minor">{text(beside)}</span>'
 
 
 def _key(area: Area, comparators: Sequence[Comparator], geography: Geography) -> str:
@@ -193,6 +189,13 @@ def _made_comparators(pack: ExecutedPack, comparators: Sequence[Comparator], geo
         for found in comparators
         if found.members
     )
+
+
+def _without_flagged(found: Mapping[str, Any]) -> str:
+    """Why a comparator's value is not the one in that area's own pack."""
+    items = [f"{text(listed(titles))}: {text(said)}" for said, titles in without_flagged(found.values()).items()]
+    lead = "A comparator leaves out areas whose figures are flagged, so that its value can differ from its own pack’s."
+    return f'<p class="cbs-minor">{lead}</p>{markup.bullets(items, "cbs-minor")}' if items else ""
 
 
 def _not_here(found: Mapping[str, Any], edited: Edited) -> str:

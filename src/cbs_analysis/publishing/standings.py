@@ -4,6 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cbs_analysis.edition import Indicator
+from cbs_analysis.evidence.comparing import NOT_COMPARED
+from cbs_analysis.evidence.wording import AS_A_COMPARATOR
+from cbs_analysis.publishing import markup
+from cbs_analysis.publishing.messages import headline_comparison
+
 
 @dataclass(frozen=True)
 class Comparator:
@@ -27,6 +33,40 @@ def indicator_findings(findings: Sequence[dict[str, Any]]) -> dict[str, dict[str
         if finding["indicator"] and (held is None or (held["value"] is None and finding["value"] is not None)):
             found[finding["indicator"]] = finding
     return found
+
+
+def stands(finding: Mapping[str, Any], indicator: Indicator) -> tuple[str, str]:
+    """How the area stands to its headline comparator: a word of `markup.STATUSES`, and what is said beside it."""
+    if finding["flagged"]:
+        return "flagged", ""
+    against = headline_comparison(finding)
+    if against is None or against["value"] is None or finding["value"] is None:
+        return NOT_COMPARED, ""
+    name, way, status = against["comparator"], against["direction"], against["status"]
+    if status == NOT_COMPARED and way:
+        return str(way), f"{'to' if way == 'similar' else 'than'} {name}"
+    if status == NOT_COMPARED:
+        return NOT_COMPARED, _untested(finding["value"] - against["value"], name, indicator)
+    if way in markup.ARROWS:
+        return str(status), f"{markup.ARROWS[way]} {way} than {name}"
+    return str(status), f"to {name}" if way == "similar" else ""
+
+
+def _untested(difference: float, name: str, indicator: Indicator) -> str:
+    if indicator.interval != "not published":
+        return ""
+    way = "higher than" if difference > 0 else "lower than" if difference < 0 else "the same as"
+    return f"{way} {name} by the values alone; no interval published"
+
+
+def without_flagged(findings: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """What comparators are without, as 'London is without Newham, ...', each with the findings it holds for."""
+    said: dict[str, list[str]] = {}
+    for finding in findings:
+        for caveat in finding["caveats"]:
+            if caveat.startswith(AS_A_COMPARATOR):
+                said.setdefault(caveat.removeprefix(AS_A_COMPARATOR), []).append(finding["title"])
+    return said
 
 
 def comparators_in(findings: Iterable[Mapping[str, Any]]) -> list[Comparator]:

@@ -108,4 +108,6 @@ def _csv(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
 def _cell(value: Any) -> Any:
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, str):  # a carriage return by itself would end a row for some readers
+        return value.replace("\r\n", "\n").replace("\r", "\n")
     return "" if value is None else value

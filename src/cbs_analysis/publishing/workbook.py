@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cbs_analysis.edition import Indicator, LocalCommentary
+from cbs_analysis.evidence.comparing import NOT_COMPARED
 from cbs_analysis.publishing.across import judged_word
 from cbs_analysis.publishing.edited import Edited
 from cbs_analysis.publishing.findings import ExecutedPack, FindingJson
@@ -86,7 +87,7 @@ def _messages(
         (
             read(place, 0),
             headline(message, indicators[message.finding["indicator"]]),
-            judged_word(message.finding),
+            judged_word(message.finding) if message.has_interval else f"{NOT_COMPARED}, no interval published",
             message.finding["statement"],
             by_id[message.finding["id"]].name,
             message.finding["caution"],

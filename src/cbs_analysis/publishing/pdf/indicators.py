@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cbs_analysis.edition import Indicator
-from cbs_analysis.evidence.comparing import NOT_COMPARED
 from cbs_analysis.evidence.wording import level_name, listed, number
 from cbs_analysis.geography import Geography
 from cbs_analysis.publishing import markup
@@ -13,7 +12,7 @@ from cbs_analysis.publishing.findings import ExecutedPack, FindingJson
 from cbs_analysis.publishing.indicator_table import BETTER_SIDE
 from cbs_analysis.publishing.messages import headline_comparison, is_size
 from cbs_analysis.publishing.spine import described
-from cbs_analysis.publishing.standings import Comparator, comparators_in, indicator_findings
+from cbs_analysis.publishing.standings import Comparator, comparators_in, indicator_findings, stands
 
 Json = dict[str, Any]
 
@@ -63,7 +62,7 @@ def _row(
     against = headline_comparison(finding)
     values = {other["comparator_code"]: other["value"] for other in finding["comparisons"]}
     unit = "" if item.unit in ("%", "ratio") else item.unit
-    word, standing = _standing(item, finding, against)
+    word, standing = stands(finding, item)
     return {
         "name": item.short_name,
         "label": label,
@@ -83,22 +82,6 @@ def _limits(item: Indicator, finding: FindingJson) -> str:
     if finding["value"] is None or finding["lower"] is None or finding["upper"] is None:
         return ""
     return f"{number(finding['lower'], item.decimals)} to {number(finding['upper'], item.decimals)}"
-
-
-def _standing(item: Indicator, finding: FindingJson, against: Mapping[str, Any] | None) -> tuple[str, str]:
-    """The word for how the area stands to its headline comparator, and what belongs to it in smaller letters."""
-    if finding["flagged"]:
-        return "flagged", ""
-    if against is None or against["value"] is None or finding["value"] is None:
-        return NOT_COMPARED, ""
-    name, way, status = against["comparator"], against["direction"], against["status"]
-    if status == NOT_COMPARED and not way:
-        return NOT_COMPARED, "no interval published" if item.interval == "not published" else ""
-    if status == NOT_COMPARED:
-        return way, f"{'to' if way == 'similar' else 'than'} {name}"
-    if way in markup.ARROWS:
-        return status, f"{markup.ARROWS[way]} {way} than {name}"
-    return status, f"to {name}" if way == "similar" else ""
 
 
 def _strip(
