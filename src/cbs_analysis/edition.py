@@ -95,10 +95,13 @@ class Measure(Params):
 
 
 class Indicator(Measure):
-    """A measure with a definition and an id, one row of every pack's indicator table."""
+    """A measure with a definition and an id, one row of every pack's indicator table. `also_called` are other words by
+    which a reader may look for it.
+    """
 
     id: str
     short_name: str
+    also_called: tuple[str, ...] = ()
     numerator: str
     denominator: str
     method: str

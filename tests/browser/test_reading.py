@@ -110,6 +110,35 @@ def test_search_finds_a_section_of_a_method_and_says_when_there_is_nothing(watch
     expect(page.locator("#search-count")).to_have_text("0 places for “zzyzx”.")
 
 
+@pytest.mark.parametrize(
+    ("query", "first"),
+    [
+        ("5LE", "Southwark"),
+        ("outpatients", "First outpatient attendances per 1,000 people"),
+        ("daycase", "Day case rate"),
+        ("A&E", "Emergency admissions, observed over expected"),
+        ("mortality", "Deaths per 1,000 people"),
+        ("emergency", "Emergency admissions, observed over expected"),
+    ],
+)
+def test_search_finds_what_a_reader_calls_it(watched, query, first):
+    page = watched.open(f"search.html?q={query.replace('&', '%26')}")
+    assert first in page.locator("#search-results a").all_inner_texts()[:3]
+
+
+def test_search_offers_the_word_that_was_meant_and_all_that_it_found(watched):
+    page = watched.open("search.html?q=emergancy")
+    page.locator("#search-count a").click()
+    expect(page.locator("#search-count")).to_contain_text("places for “emergency”")
+    page.goto(f"{watched.base}search.html?q=london")
+    expect(page.locator("#search-count")).to_contain_text("The first 60 are shown.")
+    shown = page.locator("#search-results > li")
+    expect(shown).to_have_count(60)
+    page.get_by_role("button", name="Show all").click()
+    expect(shown).not_to_have_count(60)
+    assert shown.count() > 60
+
+
 def test_search_shows_hostile_words_as_text(watched):
     page = watched.open("search.html?q=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E")
     expect(page.locator("#search-count")).to_contain_text("<img src=x onerror=alert(1)>")

@@ -138,7 +138,7 @@ def _cautions(leaves: Sequence[Standing]) -> str:
     ]
     if not items:
         return ""
-    return f'<p class="cbs-flag"><strong>Check before acting.</strong></p>{markup.bullets(items)}'
+    return f'<div class="cbs-flag"><p><strong>Check before acting.</strong></p>{markup.bullets(items)}</div>'
 
 
 def indicators_page(indicators: Mapping[str, Indicator], titles: Mapping[str, str]) -> str:

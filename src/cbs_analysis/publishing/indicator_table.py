@@ -106,7 +106,8 @@ def _row(
         )
     values = {item["comparator_code"]: item["value"] for item in finding["comparisons"]}
     others = "".join(
-        f'<td class="cbs-number cbs-other">{_compared_value(values.get(other.code), indicator)}</td>'
+        f'<td class="cbs-number cbs-other" data-name="{text(other.name)}">'
+        f"{_compared_value(values.get(other.code), indicator)}</td>"
         for other in comparators
     )
     standing_cells = (

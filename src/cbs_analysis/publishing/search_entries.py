@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from cbs_analysis.edition import Indicator
+from cbs_analysis.geography import Area
 from cbs_analysis.publishing.edited import Edited
 from cbs_analysis.publishing.findings import ExecutedPack
 from cbs_analysis.publishing.summary import first_sentence
@@ -11,18 +13,27 @@ from cbs_analysis.publishing.summary import first_sentence
 def search_entries(
     edited: Edited, packs: Mapping[str, ExecutedPack], package: Mapping[str, Any]
 ) -> dict[str, list[Any]]:
-    """`entries` for the theme's search, and the names of the `pages` that they stand for."""
+    """`entries` for the theme's search, and the names of the `pages` that they stand for.
+
+    An entry is a title, where it stands, an address, what is said there, and other words it is found by.
+    """
     of_packs = [f"packs/{code}/{name}" for code, pack in packs.items() for name in ("index", *_chapters(pack))]
     pages = ["index", "indicators", "catalogue", *(f"indicator/{key}" for key in edited.indicators), *of_packs]
     entries = [*_of_indicators(edited), *_of_tables(package)]
-    entries += [entry for code, pack in packs.items() for entry in _of_pack(edited.geography.area(code).name, pack)]
+    areas = sorted(map(edited.geography.area, packs), key=lambda area: (area.is_leaf, not area.is_whole, area.name))
+    entries += [entry for area in areas for entry in _of_pack(area, packs[area.code], edited)]
     return {"pages": pages, "entries": entries}
 
 
 def _of_indicators(edited: Edited) -> Iterator[list[str]]:
     yield ["Indicators", "", "indicators.html", ""]
     for key, item in edited.indicators.items():
-        yield [item.name, "Indicator, all areas", f"indicator/{key}.html", item.definition]
+        address = f"indicator/{key}.html"
+        yield [item.name, "Indicator, all areas", address, item.definition, _other_names(item)]
+
+
+def _other_names(item: Indicator) -> str:
+    return " ".join((item.short_name, *item.also_called))
 
 
 def _of_tables(package: Mapping[str, Any]) -> Iterator[list[str]]:
@@ -36,13 +47,15 @@ def _chapters(pack: ExecutedPack) -> list[str]:
     return [*(chapter.name for chapter in pack.chapters), *(failure.chapter for failure in pack.failures)]
 
 
-def _of_pack(area: str, pack: ExecutedPack) -> Iterator[list[str]]:
-    place = f"packs/{pack.area_code}"
-    yield [area, "Pack", f"{place}/index.html", ""]
+def _of_pack(area: Area, pack: ExecutedPack, edited: Edited) -> Iterator[list[str]]:
+    place = f"packs/{area.code}"
+    yield [area.name, f"Pack, {area.code}", f"{place}/index.html", "", area.organisation_name]
     for chapter in pack.chapters:
-        yield [f"{area}: {chapter.title}", "Chapter", f"{place}/{chapter.name}.html", ""]
+        yield [f"{area.name}: {chapter.title}", "Chapter", f"{place}/{chapter.name}.html", "", area.code]
         for finding in chapter.findings:
             anchor = str(finding["id"]).rpartition(".")[2]
-            where = f"{area} \N{MIDDLE DOT} {chapter.title}"
+            where = f"{area.name} \N{MIDDLE DOT} {chapter.title}"
+            item = edited.indicators.get(finding["indicator"] or "")
             address = f"{place}/{chapter.name}.html#{anchor}"
-            yield [finding["title"], where, address, first_sentence(finding["statement"])]
+            said = first_sentence(finding["statement"])
+            yield [finding["title"], where, address, said, f"{area.code} {_other_names(item) if item else ''}".rstrip()]

@@ -21,7 +21,7 @@ START = "window.handbookIndex = "
 _NOT_WORDS = (nodes.section, nodes.title, nodes.raw)
 _WORD = re.compile(r"[^\W\d_][\w'’-]+")
 
-Entry = list[str]  # title, where it stands, address, words
+Entry = list[str]  # title, where it stands, address, words, and other words it is found by, where there are any
 
 
 def sections(document: nodes.document, docname: str) -> Iterator[Entry]:
