@@ -192,4 +192,6 @@ def _validated(model: type[Model], values: dict[str, Any], shown: str) -> Model:
                 f"{shown}: {key}: must be a list, each line starting with '- ', not {first['input']!r}{more}"
             ) from None
         given = f", not {first['input']!r}" if first["type"] != "missing" else ""
+        if key.endswith("_year") and first["type"] in ("string_type", "string_pattern_mismatch"):
+            raise UserError(f"{shown}: {key}: a financial year is written like 2010/11{given}{more}") from None
         raise UserError(f"{shown}: {key}: {first['msg'].lower()}{given}{more}") from None

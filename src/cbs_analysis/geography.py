@@ -7,6 +7,7 @@ sectors (or strategic health authorities) above, one whole at the top. Levels ar
 import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 
@@ -60,8 +61,15 @@ class Geography:
         try:
             return self.areas[code]
         except KeyError:
-            near = nearest(code, [*self.areas, *(area.name for area in self.areas.values())])
-            raise UserError(f"area: {code!r} is not in geography {self.name}; {near}") from None
+            raise UserError(f"area: {code!r} is no area's code in geography {self.name}; {self._near(code)}") from None
+
+    def _near(self, said: str) -> str:
+        """The codes meant, by a code or a name much like what was said; else where they are listed."""
+        named = {name.casefold(): area for area in self.areas.values() for name in (area.code, area.name)}
+        found = dict.fromkeys(named[name].code for name in get_close_matches(said.casefold(), named, 3, cutoff=0.6))
+        if not found:
+            return f"cbs areas lists the codes, such as {next(iter(self.areas))}"
+        return f"nearest: {', '.join(f'{code} ({self.areas[code].name})' for code in found)}"
 
     @cached_property
     def whole(self) -> Area:

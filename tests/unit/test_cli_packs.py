@@ -75,7 +75,8 @@ def test_a_run_says_each_notebook_and_how_many_and_ends_with_status_1_where_one_
     assert lines[5:] == [
         "  5LE bad, cell 3: ValueError: Ynys Môn",
         "  SEL bad, cell 3: ValueError: Ynys Môn",
-        "What ran before each error is kept beside the others as <chapter>.failed.ipynb.",
+        "What ran before an error is kept, with the error under its cell, as in "
+        f"{home / 'build' / 'editions' / '2011-12' / '5LE' / 'bad.failed.ipynb'}",
     ]
 
 

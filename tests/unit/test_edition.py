@@ -40,7 +40,8 @@ def test_an_unknown_edition_is_told_the_nearest() -> None:
     [
         ("geografy: sector_2009", "params/editions/2011-12.yml: unknown key 'geografy'; nearest: geography"),
         ("population_year: soon", "population_year: .*integer.*'soon'"),
-        ("activity_year: 2010-11", "activity_year: .*pattern.*'2010-11'"),
+        ("activity_year: 2010-11", "activity_year: a financial year is written like 2010/11, not '2010-11'"),
+        ("activity_year: 2010", "activity_year: a financial year is written like 2010/11, not 2010"),
         ("activity_year: 2010/12", "activity_year: .*like 2010/11"),
         ("chapters: [outlook, outlook]", "chapters: .*'outlook' stands twice"),
         ("notes: one text", "notes: must be a list, each line starting with '- ', not 'one text'"),

@@ -44,6 +44,21 @@ def test_england_as_the_whole_has_nothing_above_it() -> None:
     assert england.levels == ("pct", "sha", "england")
 
 
+@pytest.mark.parametrize(
+    ("said", "nearest"),
+    [
+        ("Southwark", r"nearest: 5LE \(Southwark\)"),
+        ("southwerk", r"nearest: 5LE \(Southwark\)"),
+        ("5le", r"nearest: 5LE \(Southwark\)"),
+        ("LON5", r"nearest: LON \(London\)"),
+        ("XYZ", "cbs areas lists the codes, such as "),
+    ],
+)
+def test_a_name_or_a_wrong_code_leads_to_the_code_that_was_meant(said, nearest):
+    with pytest.raises(UserError, match=f"area: '{said}' is no area's code in geography sector_2009; .*{nearest}"):
+        LONDON.area(said)
+
+
 def test_an_unknown_area_is_told_the_nearest_code() -> None:
     with pytest.raises(UserError, match=r"'5LX'.*5L"):
         LONDON.area("5LX")

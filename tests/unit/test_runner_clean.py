@@ -71,6 +71,10 @@ def test_colours_and_temporary_file_names_go_and_the_text_stays():
     )
 
 
+def test_a_syntax_error_names_the_line_of_the_cell_and_no_file_that_never_was():
+    assert plain("incomplete input (173531590.py, line 2)") == "incomplete input (line 2 of the cell)"
+
+
 def test_a_long_word_takes_no_longer_to_clean_than_to_read():
     text = "x/" * 200_000
     started = time.process_time()

@@ -97,6 +97,9 @@ def test_a_mistake_in_any_params_file_is_named_before_anything_runs(home, name, 
          "population_year: the figures hold 2001 to 2010, not 1950"),
         ("editions/2011-12.yml", "geography: sector_2009", "geography: sectr_2009",
          "params/editions/2011-12.yml: geography: 'sectr_2009' is not known; nearest: sector_2009"),
+        ("editions/2011-12.yml", "count: 10", "count: 30",
+         "params/editions/2011-12.yml: similar_areas.count: 30 is as many as all others or more: geography sector_2009 "
+         "has 31 areas at its lowest level, so choose at most 29"),
         ("indicators.yml", "sources: [population_by_age]", "sources: [population_by_aeg]",
          "params/indicators.yml, population: sources: 'population_by_aeg' is not a table; nearest: population_by_age"),
     ],
@@ -141,7 +144,8 @@ def test_a_template_that_takes_no_parameters_is_not_run(home, old, new, words):
 
 def test_a_template_that_is_missing_is_named(home):
     (home / "notebooks" / "second.ipynb").unlink()
-    with pytest.raises(UserError, match=re.escape("notebooks/second.ipynb is missing")):
+    said = "params/editions/2011-12.yml: chapters: 'second' has no notebook notebooks/second.ipynb; valid: first"
+    with pytest.raises(UserError, match=re.escape(said)):
         make_plan("2011-12", ["LON"])
 
 

@@ -233,7 +233,7 @@ def publish(
       cbs publish --edition england-2011-12
     """
     from cbs_analysis.cli import show
-    from cbs_analysis.cli.publishing import chosen_kinds, make_files
+    from cbs_analysis.cli.publishing import chosen_kinds, make_files, missing_chapters
     from cbs_analysis.edition import load_edition
     from cbs_analysis.home import params_dir
     from cbs_analysis.publishing.book import build_site
@@ -244,6 +244,8 @@ def publish(
     kinds, wants_site = chosen_kinds(only or ())
     edited, packs = gather(load_edition(edition, params_dir()))
     failed = make_files(edited, packs, kinds, area or (), show.console()) if kinds else {}
+    if lacking := missing_chapters(edited, packs, area or ()):
+        _complain(lacking)
     for code, why in failed.items():
         _complain(f"{code}: its files were not made: {why}")
     if wants_site:

@@ -5,13 +5,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from cbs_analysis.errors import UserError, nearest
-from cbs_analysis.evidence.wording import plural
+from cbs_analysis.errors import UserError
+from cbs_analysis.evidence.wording import listed, plural
 from cbs_analysis.publishing.downloads import KINDS, publish, published_folder
 from cbs_analysis.publishing.edited import Edited
 from cbs_analysis.publishing.findings import ExecutedPack
 
 SITE = "site"
+NAMED = 3
 
 
 def chosen_kinds(only: Iterable[str]) -> tuple[list[str], bool]:
@@ -19,8 +20,19 @@ def chosen_kinds(only: Iterable[str]) -> tuple[list[str], bool]:
     asked = list(only) or [*KINDS, SITE]
     for kind in asked:
         if kind not in (*KINDS, SITE):
-            raise UserError(f"--only: {kind!r} is no kind of file; {nearest(kind, [*KINDS, SITE])}")
+            raise UserError(f"--only: {kind!r} is no kind of file; choose from {', '.join((SITE, *KINDS))}")
     return [kind for kind in KINDS if kind in asked], SITE in asked
+
+
+def missing_chapters(edited: Edited, packs: Mapping[str, ExecutedPack], areas: Sequence[str]) -> str:
+    """What is published without, in a line; empty where no pack lacks a chapter."""
+    failures = [(code, failure) for code in areas or packs if code in packs for failure in packs[code].failures]
+    if not failures:
+        return ""
+    shown = listed(f"{code} {failure.chapter}" for code, failure in failures[:NAMED])
+    more = f" and {len(failures) - NAMED} more" if len(failures) > NAMED else ""
+    run = f"cbs packs --edition {edited.edition.name}"
+    return f"published without {plural(len(failures), 'chapter')}, failed or not made: {shown}{more}; {run}"
 
 
 def make_files(

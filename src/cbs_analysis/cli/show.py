@@ -40,7 +40,9 @@ def outcome(records: "Sequence[NotebookRecord]", cached: int, folder: Path, seco
     for record in failed:
         out.print(Text(f"  {record.area_code} {record.chapter}, {record.reason}"), style="red", soft_wrap=True)
     if failed:
-        out.print("What ran before each error is kept beside the others as <chapter>.failed.ipynb.", soft_wrap=True)
+        first = folder / failed[0].area_code / f"{failed[0].chapter}.failed.ipynb"
+        if first.exists():
+            out.print(f"What ran before an error is kept, with the error under its cell, as in {first}", soft_wrap=True)
 
 
 def reasons(explained: "Sequence[tuple[Job, str]]") -> None:

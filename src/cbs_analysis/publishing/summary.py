@@ -44,7 +44,7 @@ def summary_page(
         markup.heading(area.name, 1),
         raw(_under_title(area, edited, made), take_away(downloads)),
         markup.heading("Main messages"),
-        raw(_messages(ranked, edited.indicators), _missing(pack.failures, edited)),
+        raw(_missing(pack.failures, edited), _messages(ranked, edited.indicators)),
         *_flagged_section(pack),
         markup.heading("Every indicator"),
         raw(indicator_section(pack, edited)),

@@ -17,12 +17,13 @@ FROM_THE_RUN = ("papermill", "execution")
 FIXED_LANGUAGE_KEYS = ("name", "file_extension", "mimetype", "pygments_lexer", "nbconvert_exporter")
 
 _KERNEL_FILE = re.compile(r"(?<!\S)\S*[\\/]ipykernel_\d+[\\/](\d+)\.py")
+_SYNTAX_ERROR = re.compile(r"\(\d+\.py, line (\d+)\)")
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 
 def plain(text: str) -> str:
     """Text without terminal colour codes and without the temporary file names that kernels give to cells."""
-    return _KERNEL_FILE.sub(r"cell-\1.py", _ANSI.sub("", text))
+    return _SYNTAX_ERROR.sub(r"(line \1 of the cell)", _KERNEL_FILE.sub(r"cell-\1.py", _ANSI.sub("", text)))
 
 
 def cleaned_text(notebook: NotebookNode, template: Path) -> str:

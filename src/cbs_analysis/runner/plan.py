@@ -109,10 +109,11 @@ def _checked_now(edition: str, areas: Sequence[str], chapters: Sequence[str]) ->
     chosen = load_edition(edition, params)
     _check_indicators(params)
     for chapter in _chosen_chapters(chosen, chapters):
-        _check_template(_template(chapter))
+        _check_template(_template(chapter), edition)
     _check_sources(data)
     _check_years(chosen, data)
     geography = load_geography(chosen.geography, data, f"params/editions/{edition}.yml: ")
+    _check_similar(chosen, len(geography.leaves(geography.whole.code)))
     codes = [geography.area(code).code for code in areas]
     _check_commentary(params, data)
     return _Offer({code: len(geography.leaves(code)) for code in geography.areas}, chosen.chapters), codes
@@ -207,13 +208,26 @@ def _every_area(data: Path) -> set[str]:
     return {code for tree in trees for code in tree.areas}
 
 
-def _check_template(path: Path) -> None:
+def _check_similar(edition: "Edition", leaves: int) -> None:
+    """Fewer areas are like an area than all the others."""
+    if edition.similar_areas and edition.similar_areas.count > max(1, leaves - 2):
+        shown = f"params/editions/{edition.name}.yml: similar_areas.count"
+        raise UserError(
+            f"{shown}: {edition.similar_areas.count} is as many as all others or more: geography {edition.geography} "
+            f"has {leaves} areas at its lowest level, so choose at most {max(1, leaves - 2)}"
+        )
+
+
+def _check_template(path: Path, edition: str) -> None:
     """A template is a notebook with a cell tagged `parameters`, after which an area's values are put."""
     shown = f"notebooks/{path.name}"
     try:
         notebook = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"{shown} is missing; every chapter of an edition needs its template there") from None
+        near = nearest(path.stem, (other.stem for other in path.parent.glob("*.ipynb")))
+        raise UserError(
+            f"params/editions/{edition}.yml: chapters: {path.stem!r} has no notebook {shown}; {near}"
+        ) from None
     except ValueError as error:
         raise UserError(f"{shown}: not readable as a notebook: {error}") from None
     cells = notebook.get("cells") if isinstance(notebook, dict) else None
