@@ -140,7 +140,7 @@ def test_where_no_interval_was_published_the_table_says_what_the_message_says(ed
     page = _words(summary.summary_page(executed(found), replace(edited, indicators=known), LocalCommentary()))
     assert "Name of rate: higher than London" in page
     assert "By the values alone: no interval was published." in page
-    assert "not compared higher than London by the values alone; no interval published" in page
+    assert "not compared higher than London by value alone" in page
 
 
 def test_a_value_that_is_not_available_leads_to_why(edited):

@@ -41,8 +41,8 @@ def test_the_headline_comparator_stands_in_the_middle_and_the_farthest_value_at_
 
 
 def test_a_shape_says_what_the_word_says(london):
-    def own(status, **changes):
-        comparisons = [{**finding()["comparisons"][1], "status": status}]
+    def own(status, direction="higher", **changes):
+        comparisons = [{**finding()["comparisons"][1], "status": status, "direction": direction}]
         return re.search(
             r'class="(own [^"]+)" transform="[^"]+" d="([^"]+)"', row(london, comparisons=comparisons, **changes)
         )
@@ -51,6 +51,7 @@ def test_a_shape_says_what_the_word_says(london):
     assert own("similar").groups() == ("own similar", SHAPES["circle"])
     assert own("worse").groups() == ("own worse", SHAPES["diamond"])
     assert own("not compared").groups() == ("own not-compared", SHAPES["square"])
+    assert own("not compared", "similar").groups() == ("own similar", SHAPES["circle"])
     assert own("worse", flagged=True).groups() == ("own flagged", SHAPES["crossed"])
 
 

@@ -156,12 +156,13 @@ def _key(area: Area, comparators: Sequence[Comparator], geography: Geography) ->
     """What the marks, the bars and the shapes mean."""
     middle = _headline_name(comparators, geography, area)
     own = [
-        f"{key_mark(STATUS_SHAPES[status], f'own {css}')} {text(said)}"
+        f"{key_mark(STATUS_SHAPES.get(status, 'crossed'), f'own {css}')} {text(said)}"
         for status, css, said in (
             ("better", "better", "better"),
             ("similar", "similar", "similar"),
             ("worse", "worse", "worse"),
-            ("not compared", "not-compared", "neither side is better"),
+            ("not compared", "not-compared", "not judged better or worse"),
+            ("flagged", "flagged", "flagged"),
         )
     ]
     shapes = {kind({"comparator_code": item.code}, geography): item.name for item in comparators if item.name != middle}

@@ -121,6 +121,8 @@ def _comparator(item: Mapping[str, Any], geography: Geography, scale: Scale) -> 
 
 def _own(finding: Mapping[str, Any], headline: Mapping[str, Any] | None, scale: Scale) -> str:
     status = "flagged" if finding["flagged"] else headline["status"] if headline else "not compared"
+    if headline and status == "not compared" and headline["direction"] == "similar":
+        status = "similar"  # which is the same where neither side is better
     limits = ""
     if finding["lower"] is not None and finding["upper"] is not None:
         limits = f'<path class="i" d="M{_at(scale(finding["lower"]))},{LINE}H{_at(scale(finding["upper"]))}"/>'

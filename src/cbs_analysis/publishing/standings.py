@@ -56,7 +56,7 @@ def _untested(difference: float, name: str, indicator: Indicator) -> str:
     if indicator.interval != "not published":
         return ""
     way = "higher than" if difference > 0 else "lower than" if difference < 0 else "the same as"
-    return f"{way} {name} by the values alone; no interval published"
+    return f"{way} {name} by value alone"
 
 
 def without_flagged(findings: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:

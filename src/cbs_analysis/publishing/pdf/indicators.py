@@ -12,11 +12,11 @@ from cbs_analysis.publishing.findings import ExecutedPack, FindingJson
 from cbs_analysis.publishing.indicator_table import BETTER_SIDE
 from cbs_analysis.publishing.messages import headline_comparison, is_size
 from cbs_analysis.publishing.spine import described
-from cbs_analysis.publishing.standings import Comparator, comparators_in, indicator_findings, stands
+from cbs_analysis.publishing.standings import Comparator, comparators_in, indicator_findings, stands, without_flagged
 
 Json = dict[str, Any]
 
-# How a word is drawn, so that it can be told without its colour; a square where nothing is judged.
+# How a word is drawn, so that it can be told without its colour; a square where neither side is better.
 SHAPES = {"better": "disc", "similar": "ring", "worse": "diamond", "flagged": "crossed"}
 
 
@@ -46,6 +46,7 @@ def indicators(pack: ExecutedPack, edited: Edited, places: Mapping[str, str]) ->
             for item in comparators
             if item.members
         ],
+        "without": [f"{listed(titles)}: {said}" for said, titles in without_flagged(found.values()).items()],
         "absent": f"No chapter made for this edition gives: {listed(absent)}." if absent else "",
     }
 
