@@ -4,7 +4,8 @@
   const WEIGHTS = [8, 5, 0, 1, 4];  // a word in the title, in where it stands, in what is said there, in other names
   const plain = (text) => text.normalize("NFKD").replace(/[\u0300-\u036f]/g, "").toLowerCase();
   const singular = (word) => (/[^s]s$/.test(word) && word.length > 3 ? word.slice(0, -1) : word);
-  const split = (text) => plain(text).split(/[^\p{L}\p{N}]+/u).filter(Boolean).map(singular);
+  const whole = (text) => plain(text).split(/[^\p{L}\p{N}]+/u).filter(Boolean);
+  const split = (text) => whole(text).map(singular);
 
   function score({ entry, words }, wanted) {
     let total = 0;
@@ -57,9 +58,9 @@
     return near && near[0] <= Math.max(1, word.length / 4) ? near[1] : word;
   }
 
-  function suggest(wanted, entries) {
-    const known = [...new Set(entries.flatMap(({ words }) => [...words[0], ...(words[4] || [])]))];
-    const meant = wanted.map((word) => nearest(word, known)).join(" ");
+  function suggest(query, entries) {
+    const known = [...new Set(entries.flatMap(({ entry }) => [...whole(entry[0]), ...whole(entry[4] || "")]))];
+    const meant = whole(query).map((word) => nearest(word, known)).join(" ");
     if (!entries.some((each) => score(each, split(meant)))) return [];
     const link = document.createElement("a");
     link.href = `?q=${encodeURIComponent(meant)}`;
@@ -71,15 +72,17 @@
     document.getElementById("search-results").replaceChildren(...found.slice(0, many).map((each) => item(each.entry)));
   }
 
-  function allOf(found, count) {
+  function allOf(found) {
     const button = document.createElement("button");
     button.type = "button";
     button.textContent = "Show all";
+    const more = document.createElement("span");
+    more.append(` The first ${MOST} are shown. `, button);
     button.addEventListener("click", () => {
       show(found, found.length);
-      count.querySelector("button").remove();
+      more.remove();
     });
-    return [` The first ${MOST} are shown. `, button];
+    return [more];
   }
 
   function look(query) {
@@ -92,8 +95,8 @@
     const count = document.getElementById("search-count");
     const places = found.length === 1 ? "1 place" : `${found.length} places`;
     count.replaceChildren(`${places} for “${query}”.`);
-    if (!found.length) count.append(...suggest(wanted, entries));
-    if (found.length > MOST) count.append(...allOf(found, count));
+    if (!found.length) count.append(...suggest(query, entries));
+    if (found.length > MOST) count.append(...allOf(found));
   }
 
   const query = new URLSearchParams(location.search).get("q") || "";

@@ -136,6 +136,7 @@ def test_search_offers_the_word_that_was_meant_and_all_that_it_found(watched):
     expect(shown).to_have_count(60)
     page.get_by_role("button", name="Show all").click()
     expect(shown).not_to_have_count(60)
+    expect(page.locator("#search-count")).not_to_contain_text("60 are shown")
     assert shown.count() > 60
 
 

@@ -162,7 +162,7 @@ def test_hostile_names_and_commentary_are_shown_as_text(pages):
 def test_the_search_index_holds_packs_findings_and_sections_as_text_with_their_addresses(sites):
     index = (sites[0] / "_static" / "search-index.js").read_text(encoding="utf-8")
     entries = json.loads(index.removeprefix("window.handbookIndex = ").removesuffix(";\n"))
-    assert [HOSTILE, "Pack", f"packs/{NAMED}/index.html", ""] in entries
+    assert [HOSTILE, f"Pack, {NAMED}", f"packs/{NAMED}/index.html", ""] in [entry[:4] for entry in entries]
     where = [HOSTILE, "Planned care", f"packs/{NAMED}/planned_care.html#daycases"]
     assert ["Day case rate", " \N{MIDDLE DOT} ".join(where[:2]), where[2]] in [entry[:3] for entry in entries]
     assert any(entry[2].startswith("reading-a-pack.html#") and "interval" in entry[3] for entry in entries)

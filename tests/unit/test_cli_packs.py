@@ -173,6 +173,21 @@ def test_retry_failed_runs_those_that_failed_and_no_others(home, cbs):
     assert [(one["chapter"], one["status"]) for one in kept] == [("good", "done"), ("bad", "done")]
 
 
+def test_a_notebook_made_from_files_that_were_changed_meanwhile_is_said(home, cbs, monkeypatch):
+    submit = InProcess.submit
+
+    def and_changed(self, function, job, limits):
+        (home / "params" / "indicators.yml").touch()
+        return submit(self, function, job, limits)
+
+    monkeypatch.setattr(InProcess, "submit", and_changed)
+    _, out, _ = cbs("--area", "5LE", "--chapter", "good")
+    assert "1 of them from files that were changed meanwhile: run cbs packs again" in out
+    monkeypatch.setattr(InProcess, "submit", submit)
+    assert "meanwhile" not in cbs("--area", "5LE", "--chapter", "good")[1]
+    assert InProcess.worked == [("5LE", "good")]
+
+
 def test_explain_and_retry_failed_together_are_about_what_would_be_retried(home, cbs):
     cbs("--area", "5LE")
     status, out, _ = cbs("--retry-failed", "--explain")

@@ -74,17 +74,53 @@ def test_other_inputs_go_into_a_folder_of_their_own(home):
     assert (second / "params" / "indicators.yml").read_text() == "more"
 
 
-def test_inputs_that_are_not_what_their_digest_says_are_refused(home, tmp_path):
-    with pytest.raises(UserError, match=r"cbs-inputs-0ther does not hold the batch's inputs, or the code"):
+def test_inputs_that_are_not_what_their_digest_says_are_refused_and_leave_nothing_behind(home, tmp_path):
+    with pytest.raises(UserError, match=r"the code here is not that of the batch, or its inputs came damaged; set the"):
         cluster_worker._unpack("0ther", cluster.packed(home))
+    assert list((tmp_path / "worker").iterdir()) == []
 
 
-def test_a_folder_that_something_changed_on_the_worker_is_not_used(home):
+def test_where_the_shared_folder_was_changed_a_worker_keeps_one_of_its_own(home, tmp_path):
     digest, inputs = digest_of_home(home), cluster.packed(home)
-    there = cluster_worker._unpack(digest, inputs)
-    (there / "data" / "published" / "a.csv").write_text("tampered")
-    with pytest.raises(UserError, match="does not hold the batch's inputs"):
-        cluster_worker._unpack(digest, inputs)
+    shared = cluster_worker._unpack(digest, inputs)
+    (shared / "data" / "published" / "a.csv").write_text("tampered")
+    own = cluster_worker._unpack(digest, inputs)
+    assert own != shared
+    assert contents(own) == contents(home)
+    assert own.name.startswith(cluster_worker.UNPACKED), "so that it is removed in time"
+
+
+def test_what_was_made_while_inputs_were_changed_here_is_dropped_and_made_again(home):
+    distributed = pytest.importorskip("distributed")
+    digest, inputs = digest_of_home(home), cluster.packed(home)
+    job = Job("e", "5LE", "care", home / "notebooks" / "care.ipynb", home / "build" / "care.ipynb", home)
+
+    def work(given: Job, limits: Limits) -> Result:
+        path = given.home / "data" / "published" / "a.csv"
+        content = path.read_bytes()
+        path.write_text("another")
+        path.write_bytes(content)
+        return Result(NotebookRecord(given.area_code, given.chapter, "done", 1.0), b"made")
+
+    with pytest.raises(distributed.Reschedule):
+        cluster_worker.work_at(digest, inputs, work, job, Limits(7))
+
+
+def test_a_home_elsewhere_with_the_same_inputs_is_read_where_the_batch_has_it(home, tmp_path):
+    digest, inputs = digest_of_home(home), cluster.packed(home)
+    copy = shutil.copytree(home, tmp_path / "copy")
+    assert cluster_worker._home_with(digest, inputs, home) == home
+    assert cluster_worker._home_with(digest, inputs, copy) == copy
+
+
+def test_inputs_that_change_while_they_are_packed_are_said(home, monkeypatch):
+    def packed_meanwhile(folder: Path) -> bytes:
+        (folder / "params" / "indicators.yml").write_text("more")
+        return b""
+
+    monkeypatch.setattr(cluster, "packed", packed_meanwhile)
+    with pytest.raises(UserError, match="were changed while they were packed; run it again"):
+        cluster._packed_with_digest(home)
 
 
 def test_an_archive_that_was_cut_off_leaves_nothing_behind(home, tmp_path):

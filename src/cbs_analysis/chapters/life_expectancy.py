@@ -148,7 +148,9 @@ def _life_statement(
 
 def _gap(value: float, other: float, name: str) -> str:
     """'1.4 below England (78.4)': between the values as they are shown, for whoever takes one from the other."""
-    gap = round(value, 1) - round(other, 1)
+    gap = float(f"{value:.1f}") - float(f"{other:.1f}")
+    if not gap:
+        return f"the same as {name} ({number(other, 1)})"
     return f"{number(abs(gap), 1)} {'above' if gap > 0 else 'below'} {name} ({number(other, 1)})"
 
 

@@ -37,6 +37,8 @@ def outcome(records: "Sequence[NotebookRecord]", cached: int, folder: Path, seco
     made = f"{len(records) - len(failed) - cached} of {len(records)} notebooks made in {taken}"
     as_before = f", {cached} as before" if cached else ""
     out.print(f"{made}{as_before}, {len(failed)} failed: {folder}", soft_wrap=True)
+    if doubtful := sum(record.status == "done" and not record.made_from for record in records):
+        out.print(f"{doubtful} of them from files that were changed meanwhile: run cbs packs again", style="yellow")
     for record in failed:
         out.print(Text(f"  {record.area_code} {record.chapter}, {record.reason}"), style="red", soft_wrap=True)
     if failed:

@@ -16,6 +16,7 @@ from cbs_analysis.publishing.edited import Edited
 from cbs_analysis.publishing.indicator_charts import funnel_chart, ranked_chart
 from cbs_analysis.publishing.markup import link, raw, text
 from cbs_analysis.publishing.messages import headline_comparison, is_size
+from cbs_analysis.publishing.standings import without_flagged
 from cbs_analysis.publishing.tile_map import map_key, tile_map
 
 ROOT = "../"
@@ -118,10 +119,11 @@ def _partial(leaves: Sequence[Standing], levels: str) -> str:
 
 def _held_against(indicator: Indicator, leaves: Sequence[Standing], groups: Sequence[Standing], whole: str) -> str:
     """What the leaves are held against, where it is not the value of the whole that the table shows."""
-    own = next((markup.reading(each.value, indicator) for each in groups if each.area.is_whole), None)
+    own = next((markup.reading(each.value, indicator) for each in groups if each.area.is_whole and each.finding), None)
     held = [found for each in leaves if each.finding and (found := headline_comparison(each.finding))]
     values = {markup.reading(found["value"], indicator) for found in held if found["value"] is not None}
-    if is_size(indicator) or own is None or len(values) != 1 or values == {own}:
+    is_without_some = any(without_flagged([each.finding]) for each in leaves if each.finding)
+    if is_size(indicator) or own is None or not is_without_some or len(values) != 1 or values == {own}:
         return ""
     return (
         f'<p class="cbs-note">They are held against {text(values.pop())}, which is {text(whole)} without the areas '

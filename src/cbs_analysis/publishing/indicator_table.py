@@ -147,7 +147,8 @@ def value(finding: Mapping[str, Any], indicator: Indicator) -> str:
 def standing(finding: Mapping[str, Any], indicator: Indicator) -> str:
     """How the area stands to its headline comparator: a word, its shape, and against what."""
     if finding["value"] is None:
-        return f'<span class="cbs-minor">{link(anchor(finding), "why, and what is known")}</span>'
+        mark = markup.mark("flagged") if finding["flagged"] else ""
+        return f'{mark}<span class="cbs-minor">{link(anchor(finding), "why, and what is known")}</span>'
     word, beside = stands(finding, indicator)
     return f'{markup.mark(word)}<span class="cbs-minor">{text(beside)}</span>'
 

@@ -110,8 +110,16 @@ def cluster(address: str) -> Iterator[Cluster]:
     with client:
         _check_workers(client, address)
         # Made by a task and not sent as data: it is made again where the only worker that held it is lost.
-        inputs = client.submit(bytes, packed(home()), pure=False)
-        yield Cluster(address, client, digest_of_home(home()), inputs)
+        content, digest = _packed_with_digest(home())
+        yield Cluster(address, client, digest, client.submit(bytes, content, pure=False))
+
+
+def _packed_with_digest(folder: Path) -> tuple[bytes, str]:
+    digest = digest_of_home(folder)
+    content = packed(folder)
+    if digest_of_home(folder) != digest:
+        raise UserError("--cluster: parameters, figures or notebooks were changed while they were packed; run it again")
+    return content, digest
 
 
 def packed(folder: Path) -> bytes:

@@ -28,7 +28,7 @@ SECONDS_TO_KEEP = 7 * 24 * 3600  # inputs that no batch has used for longer are 
 
 _log = logging.getLogger("distributed.worker")
 _code: Stamps = {path: stamp(path) for path in package_files()}
-_homes: dict[str, tuple[Path, Stamps]] = {}
+_homes: dict[tuple[str, Path], tuple[Path, Stamps]] = {}
 
 
 def made_with_here() -> dict[str, str]:
@@ -41,21 +41,34 @@ def made_with_here() -> dict[str, str]:
 
 
 def work_at(digest: str, inputs: bytes, work: Callable[[Job, Limits], Result], job: Job, limits: Limits) -> Result:
-    """Run a job on the inputs that have this digest, from where the batch has them or unpacked here."""
+    """Run a job on the inputs that have this digest, from where the batch has them or unpacked here.
+
+    Where code or inputs were changed here meanwhile, what was made is dropped and the job is run again.
+    """
     try:
         made_with_here()
         folder = _home_with(digest, inputs, job.home)
-    except UserError as error:
+        result = work(job.at(folder), limits)
+        made_with_here()
+    except (UserError, OSError, zipfile.BadZipFile) as error:
         _leave(error)
-    return work(job.at(folder), limits)
+    if _stamps(folder) != _homes[digest, job.home][1]:
+        _run_again()
+    return result
 
 
-def _leave(why: UserError) -> NoReturn:
-    from distributed import Reschedule, get_worker
+def _leave(why: Exception) -> NoReturn:
+    from distributed import get_worker
 
     here = get_worker()
     _log.error("this worker cannot run a batch's notebooks and leaves: %s", why)
-    here.loop.add_callback(here.close, reason=str(why))
+    here.loop.add_callback(here.close_gracefully, reason=str(why))
+    _run_again()
+
+
+def _run_again() -> NoReturn:
+    from distributed import Reschedule
+
     raise Reschedule
 
 
@@ -63,13 +76,14 @@ def _home_with(digest: str, inputs: bytes, there: Path) -> Path:
     """A folder that holds these inputs. One that was found to hold them is not read again while nothing is written to
     its files.
     """
-    folder, stamps = _homes.get(digest, (there, None))
+    folder, stamps = _homes.get((digest, there), (there, None))
     if stamps is None or stamps != _stamps(folder):
         before = _stamps(there)
         folder = there if _is_same(there, digest) else _unpack(digest, inputs)
-        _homes[digest] = folder, before if folder == there else _stamps(folder)
+        _homes[digest, there] = folder, before if folder == there else _stamps(folder)
     if folder != there:
-        os.utime(folder)
+        with suppress(OSError):
+            os.utime(folder)
     return folder
 
 
@@ -85,20 +99,26 @@ def _is_same(folder: Path, digest: str) -> bool:
 
 
 def _unpack(digest: str, inputs: bytes) -> Path:
-    """Into a folder named after the digest, whole or not at all: workers of one machine share it."""
+    """Into a folder named after the digest, whole or not at all: workers of one machine share it. Where what is there
+    was changed, or is another user's, this worker keeps a folder of its own.
+    """
     folder = Path(tempfile.gettempdir()) / f"{UNPACKED}{digest}"
     _remove_unused(folder)
-    draft = Path(tempfile.mkdtemp(prefix=UNPACKED))
+    own = Path(tempfile.mkdtemp(prefix=UNPACKED))
+    is_kept = False
     try:
-        zipfile.ZipFile(io.BytesIO(inputs)).extractall(draft)
-        with suppress(OSError):  # another worker was there first
-            draft.replace(folder)
+        zipfile.ZipFile(io.BytesIO(inputs)).extractall(own)
+        if is_right := _is_same(own, digest):
+            with suppress(OSError):  # another worker was there first
+                own.replace(folder)
+            is_kept = not _is_same(folder, digest)
     finally:
-        shutil.rmtree(draft, ignore_errors=True)
-    if not _is_same(folder, digest):
-        wanted = "set the worker up from the batch's checkout and lock file, or remove the folder if it was changed"
-        raise UserError(f"{folder} does not hold the batch's inputs, or the code here is another; {wanted}")
-    return folder
+        if not is_kept:
+            shutil.rmtree(own, ignore_errors=True)
+    if not is_right:
+        wanted = "set the worker up from the batch's checkout and lock file"
+        raise UserError(f"the code here is not that of the batch, or its inputs came damaged; {wanted}")
+    return own if is_kept else folder
 
 
 def _remove_unused(kept: Path) -> None:

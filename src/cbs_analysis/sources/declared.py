@@ -58,8 +58,13 @@ def hold_to(declared: Iterable[str], data: Path) -> None:
 
 
 def load_ipython_extension(shell: object) -> None:
-    """Hold a kernel of the batch, before its first cell."""
-    hold_to(_planned() or (), data_dir())
+    """Hold a kernel of the batch, before its first cell. One that cannot be held ends: IPython would go on without."""
+    try:
+        hold_to(_planned() or (), data_dir())
+    except Exception as error:
+        sys.stderr.write(f"the kernel cannot be held to its sources: {error}\n")
+        sys.stderr.flush()
+        os._exit(1)
 
 
 def check_list(tables: Sequence[str] | None) -> None:
