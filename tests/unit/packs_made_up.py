@@ -28,7 +28,7 @@ def edited(name="2011-12"):
 def finding(code="5LE", name="Southwark", words="", indicator="daycase_rate_pct", **changes):
     table = Table(
         f"Rates {words}",
-        pd.DataFrame({"area": [f"{words}{name}", "London"], "rate": [80.123456789, None], "events": [1234, -5]}),
+        pd.DataFrame({"area": [f"{words}{name}", "London"], "rate": [80.123456789, None], "events": [1234.0, -5.0]}),
         {"area": Column("Area"), "rate": Column("Rate", "%", 1), "events": Column(f"Events {words}", decimals=0)},
         emphasis=name,
     )

@@ -172,6 +172,9 @@ def test_a_run_closes_with_counts_place_and_each_failure_in_one_line(tmp_path, c
 
 
 def test_a_run_that_found_notebooks_as_they_would_be_says_how_many(tmp_path, capfd):
-    records = [NotebookRecord("5LE", chapter, "done", 1.0) for chapter in ("care", "outlook", "need")]
+    records = [
+        NotebookRecord("5LE", chapter, "done", 1.0, made_from={"edition": "1"})
+        for chapter in ("care", "outlook", "need")
+    ]
     show.outcome(records, 2, tmp_path, 4.0)
     assert capfd.readouterr().out == f"1 of 3 notebooks made in 4 s, 2 as before, 0 failed: {tmp_path}\n"

@@ -33,6 +33,7 @@ def test_numbers_are_those_of_the_notebook_and_gaps_are_empty(files):
     first, second = rows(files["planned_care-daycases-table.csv"])
     assert first["rate"] == "80.123456789"
     assert second["rate"] == ""
+    assert (first["events"], second["events"]) == ("1234", "-5")
     (found,) = rows(files["findings.csv"])
     assert (found["value"], found["comparator"], found["comparator_value"]) == ("80.123456789", "London", "78.5")
     assert found["flagged"] == "false"

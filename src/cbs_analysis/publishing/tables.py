@@ -54,7 +54,9 @@ def table_files(pack: ExecutedPack, edited: Edited) -> dict[str, bytes]:
                 name = f"{finding['chapter']}-{finding['id'].rpartition('.')[2]}-{kind.replace('_', '-')}"
                 fields = table["schema"]["fields"]
                 names = [field["name"] for field in fields]
-                files[f"{name}.csv"] = _csv(names, ([row[key] for key in names] for row in table["data"]))
+                whole = {field["name"] for field in fields if field.get("decimals") == 0}
+                rows = ([_whole(row[key]) if key in whole else row[key] for key in names] for row in table["data"])
+                files[f"{name}.csv"] = _csv(names, rows)
                 resources.append(_resource(name, table["title"], fields, finding["source"], finding["title"]))
     package = {
         "profile": "tabular-data-package",
@@ -103,6 +105,11 @@ def _csv(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
     writer.writerow(heads)
     writer.writerows([_cell(value) for value in row] for row in rows)
     return out.getvalue().encode("utf-8", "replace")
+
+
+def _whole(value: Any) -> Any:
+    """A rank or a count without the '.0' that it has where a column has gaps."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _cell(value: Any) -> Any:

@@ -35,9 +35,13 @@ def made_with_here() -> dict[str, str]:
     """The code and libraries that this worker makes notebooks with. Raises UserError where they are not those that it
     was started with.
     """
+    _check_code()
+    return made_with()
+
+
+def _check_code() -> None:
     if not are_unchanged(_code):
         raise UserError("its code was changed after it was started; restart it")
-    return made_with()
 
 
 def work_at(digest: str, inputs: bytes, work: Callable[[Job, Limits], Result], job: Job, limits: Limits) -> Result:
@@ -46,13 +50,14 @@ def work_at(digest: str, inputs: bytes, work: Callable[[Job, Limits], Result], j
     Where code or inputs were changed here meanwhile, what was made is dropped and the job is run again.
     """
     try:
-        made_with_here()
+        _check_code()
         folder = _home_with(digest, inputs, job.home)
+        before = _homes[digest, job.home][1]
         result = work(job.at(folder), limits)
-        made_with_here()
+        _check_code()
     except (UserError, OSError, zipfile.BadZipFile) as error:
         _leave(error)
-    if _stamps(folder) != _homes[digest, job.home][1]:
+    if _stamps(folder) != before:
         _run_again()
     return result
 
