@@ -162,7 +162,7 @@ def test_an_interrupt_stops_the_cell_and_the_kernel_goes_on(name):
 @as_stock_and_warm
 def test_an_interrupt_reaches_what_a_cell_has_started(name):
     with started(name) as kernel:
-        running = kernel.begin("import subprocess", "child = subprocess.Popen(['sleep', '60'])", "child.wait()")
+        running = kernel.begin("import subprocess, time", "child = subprocess.Popen(['sleep', '60'])", "time.sleep(60)")
         assert kernel.interrupted(running)["ename"] == "KeyboardInterrupt"
         assert kernel.value("child.wait(5)") == -signal.SIGINT
 
