@@ -17,9 +17,12 @@ from cbs_analysis.files import stamp as stamp_of
 from cbs_analysis.home import files_under
 from cbs_analysis.sources import (
     activity,
+    beds,
     commissioning_paper,
     deprivation,
     emergency_admissions,
+    hrg_costs,
+    lead_commissioners,
     life_expectancy,
     population,
     population_change,
@@ -52,6 +55,9 @@ _FEEDS: tuple[Feed, ...] = (
     deprivation,
     emergency_admissions,
     commissioning_paper,
+    beds,
+    hrg_costs,
+    lead_commissioners,
 )
 READERS: Mapping[str, Feed] = {feed.TABLE: feed for feed in _FEEDS}
 READ_EVENT = "cbs_analysis.sources.read"

@@ -1,4 +1,4 @@
-"""The reference tables: which areas, boroughs and geographies there are, and which PCT became which.
+"""The reference tables: which areas, geographies, trusts and specialties there are, and which PCT became which.
 
 They are what the codes in every other table are checked against. `geography.py` builds the trees from them;
 here they are held to their own description, and to being one tree each.
@@ -20,7 +20,10 @@ from cbs_analysis.sources.checking import (
     schema_result,
 )
 
-TABLES = ("areas", "geography_names", "geographies", "boroughs", "pct_successions", "recording_breaks")
+TABLES = (
+    "areas", "geography_names", "geographies", "boroughs", "pct_successions", "recording_breaks", "providers",
+    "treatment_functions",
+)  # fmt: skip
 NATIONAL_COMMISSIONING_GROUP = "YDD82"
 
 
