@@ -83,7 +83,7 @@ lab: $(READY)
 	$(BIN)/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks $(AS_ROOT)
 
 clean:
-	rm -rf build .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache
+	rm -rf build data/prepared .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 setup: $(READY)

@@ -49,3 +49,9 @@ def build_dir(of: Path | None = None) -> Path:
     """Where everything made is written: `CBS_BUILD`, else `build` in the home, or in another one."""
     named = os.environ.get("CBS_BUILD")
     return Path(named).expanduser().resolve() if named else (of or home()) / "build"
+
+
+def records_dir() -> Path:
+    """Where hospital records are stored: `CBS_RECORDS`, else `records` in the build folder."""
+    named = os.environ.get("CBS_RECORDS")
+    return Path(named).expanduser().resolve() if named else build_dir() / "records"

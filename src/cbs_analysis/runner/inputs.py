@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import cbs_analysis
+from cbs_analysis import prepared
 from cbs_analysis.errors import DataError, UserError, nearest
 from cbs_analysis.files import stamp
 from cbs_analysis.home import files_under
@@ -63,7 +64,8 @@ class Inputs:
         template = self._template(chapter)
         tables = {self._data / self._described[table]["path"] for table in declared_sources(template)}
         reference = {self._data / REFERENCE, *files_under(self._data / REFERENCE)}
-        shared = {self._edition, self._indicators, self._lock, self._data / DESCRIPTION, *package_files()}
+        described = {self._data / DESCRIPTION, self._data / prepared.DESCRIPTION}
+        shared = {self._edition, self._indicators, self._lock, *described, *package_files()}
         return {path: self._stamps.get(path, ()) for path in {template} | tables | reference | shared}
 
     @cached_property
@@ -82,12 +84,14 @@ class Inputs:
     def _described(self) -> dict[str, Any]:
         try:
             package = json.loads((self._data / DESCRIPTION).read_text(encoding="utf-8"))
-            return {entry["name"]: entry for entry in package["resources"]}
+            return {entry["name"]: entry for entry in package["resources"]} | dict(prepared.descriptions(self._data))
         except (OSError, ValueError, KeyError, TypeError):
             raise DataError(f"data/{DESCRIPTION} is missing or broken; it must describe every table") from None
 
     def _table(self, table: str, template: Path) -> str:
         if table not in self._described:
+            if table in prepared.TABLES:
+                raise DataError(f"notebooks/{template.name}: {table}: {prepared.MISSING}")
             near = nearest(table, self._described)
             raise UserError(f"notebooks/{template.name}: {NAME}: {table!r} is not a table; {near}")
         entry = self._described[table]

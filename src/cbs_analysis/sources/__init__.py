@@ -26,6 +26,7 @@ from cbs_analysis.sources import (
     life_expectancy,
     population,
     population_change,
+    prepared,
     reference,
 )
 from cbs_analysis.sources.catalogue import Source, source, sources
@@ -88,7 +89,10 @@ def _checked(table: str, data: Path) -> pd.DataFrame:
         return READERS[table].read(data)
     if table in reference.TABLES:
         return read_table(data, table)
-    raise UserError(f"table: {table!r} is not a source; {nearest(table, [*READERS, *reference.TABLES])}")
+    if table in prepared.TABLES:
+        return prepared.read(table, data)
+    known = [*READERS, *reference.TABLES, *prepared.TABLES]
+    raise UserError(f"table: {table!r} is not a source; {nearest(table, known)}")
 
 
 def stamp(folder: Path) -> Stamp:

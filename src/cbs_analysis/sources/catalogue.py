@@ -1,7 +1,8 @@
 """What each table is: its publisher, period, geography, licence and caveats, and what each column means.
 
 Read from `data/datapackage.json`, which is the one description of the figures: findings cite it, the reader's
-data catalogue prints it, and the checks on the way in hold every file to it.
+data catalogue prints it, and the checks on the way in hold every file to it. Tables made from hospital records are
+described beside themselves, in `data/prepared/datapackage.json`.
 """
 
 import json
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cbs_analysis import prepared
 from cbs_analysis.errors import DataError, UserError, nearest
 from cbs_analysis.home import data_dir
 
@@ -53,7 +55,9 @@ class KnownDifference:
 
 @dataclass(frozen=True)
 class Source:
-    """One table of figures and what a reader must know to use it. `path` is relative to the data folder."""
+    """One table of figures and what a reader must know to use it. `path` is relative to the data folder; `synthetic`
+    says that its figures are of nobody, but made up.
+    """
 
     table: str
     title: str
@@ -68,18 +72,20 @@ class Source:
     key: tuple[str, ...]
     foreign_keys: tuple[ForeignKey, ...] = ()
     known_differences: tuple[KnownDifference, ...] = ()
+    synthetic: bool = False
 
 
 def sources(data: Path | None = None) -> tuple[Source, ...]:
-    """Every table described in the data folder (the home's own where none is given), in its order.
+    """Every table described in the data folder (the home's own where none is given), in its order, prepared ones last.
 
-    Raises DataError where the description is missing or broken.
+    Raises DataError where a description is missing or broken.
     """
     folder = data or data_dir()
     shown = f"{folder.name}/{DESCRIPTION}"
     try:
         package = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-        return tuple(_source(resource) for resource in package["resources"])
+        described = [*package["resources"], *prepared.descriptions(folder).values()]
+        return tuple(_source(resource) for resource in described)
     except FileNotFoundError:
         raise DataError(f"{shown} is missing; it must describe every table") from None
     except ValueError as error:
@@ -92,6 +98,8 @@ def source(table: str, data: Path | None = None) -> Source:
     """The description of one table. Raises UserError with the nearest names where it is not known."""
     described = {each.table: each for each in sources(data)}
     if table not in described:
+        if table in prepared.TABLES:
+            raise DataError(f"{table}: {prepared.MISSING}")
         raise UserError(f"{(data or data_dir()).name}/{DESCRIPTION}: no table {table!r}; {nearest(table, described)}")
     return described[table]
 
@@ -115,6 +123,7 @@ def _source(resource: dict[str, Any]) -> Source:
             for key in schema.get("foreignKeys", ())
         ),
         known_differences=tuple(KnownDifference(**known) for known in resource.get("knownDifferences", ())),
+        synthetic=resource.get("synthetic", False),
     )
 
 

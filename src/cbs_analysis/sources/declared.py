@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cbs_analysis import prepared
 from cbs_analysis.errors import UndeclaredSourceError, nearest
 from cbs_analysis.home import SOURCES, data_dir
 from cbs_analysis.sources import READ_EVENT, reference
@@ -45,7 +46,11 @@ def hold_to(declared: Iterable[str], data: Path) -> None:
     """From here on this process may read only these tables of the data folder, until it is held to others."""
     global _held, _is_listening
     tables = frozenset(declared)
-    files = [data / DESCRIPTION, *(data / source(table, data).path for table in sorted(tables))]
+    files = [
+        data / DESCRIPTION,
+        data / prepared.DESCRIPTION,
+        *(data / source(table, data).path for table in sorted(tables)),
+    ]
     _held = _Held(
         tables,
         tuple(f"{folder}{os.sep}" for folder in _spellings(data)),
