@@ -1,6 +1,7 @@
 # The handbook's everyday commands. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help packs site publish test lint lab clean setup reference-packs bench bench-england bench-site bench-stats
+.PHONY: help packs records site publish test truth lint lab clean setup spark reference-packs bench bench-england bench-site bench-stats
+.PHONY: bench-records
 
 VENV  := .venv
 BIN   := $(VENV)/bin
@@ -14,28 +15,35 @@ FIND_PYTHON = for python in python3.11 python3.12 python3.13 python3; do \
 	if $$python -c '$(USABLE)' >/dev/null 2>&1; then echo $$python; break; fi; done
 
 help: ## list these commands
-	@echo "make packs    set up, build all packs, the site and what it offers, say where to open it"
+	@echo "make packs    set up, make hospital records ready, build all packs, the site and what it offers"
+	@echo "make records  what chapters read of hospital records: of a synthetic London, or of those imported"
 	@echo "make site     build the site again from the packs that are there"
 	@echo "make publish  the site, workbooks, PDFs, tables and archives from the packs that are there"
 	@echo "make test     every check and test: lint, unit, integration, statistics, notebooks, browser"
+	@echo "make truth    hold what the analyses of a synthetic sector find against what is true of it"
 	@echo "make lint     style, types and the directions of imports"
 	@echo "make reference-packs    execute again the packs that make test compares, after a change that is meant"
 	@echo "make bench              time the batch against stock Papermill and its own cells: some ten minutes"
 	@echo "make bench-england      time an edition over all of England"
 	@echo "make bench-site         time the site against stock Jupyter Book, and weigh its pages: some ten minutes"
 	@echo "make bench-stats        time the statistical methods against loops over areas"
+	@echo "make bench-records      time records made, imported, checked and prepared, and weigh their memory"
 	@echo "make lab      JupyterLab, with the kernel and the package ready"
 	@echo "make setup    make .venv and install everything into it (the others do this when it is needed)"
+	@echo "make spark    install PySpark into it too, for records on more than one machine: half a gigabyte"
 	@echo "make clean    delete everything made: build and the caches; .venv stays"
 
 # Where a notebook failed the site is still built and says so, and the failure is the status in the end. Where
 # parameters (status 2) or figures did not pass their checks, no pack was made and there is nothing to build.
-packs: $(READY)
+packs: records
 	@$(BIN)/cbs packs; status=$$?; \
 	if [ $$status -gt 1 ]; then exit $$status; fi; \
 	if [ $$status -eq 1 ] && ! $(BIN)/cbs check >/dev/null 2>&1; then exit 1; fi; \
 	$(BIN)/cbs publish || exit $$?; \
 	exit $$status
+
+records: $(READY)
+	@$(BIN)/cbs records ready
 
 site: $(READY)
 	@$(BIN)/cbs publish --only site
@@ -67,6 +75,11 @@ bench-england: $(READY)
 bench-site: $(READY)
 	@$(BIN)/python benchmarks/bench_site.py
 
+# How many times London's records: make bench-records SIZES="1 2 4"
+SIZES ?= 1
+bench-records: $(READY)
+	@$(BIN)/python benchmarks/bench_records.py $(SIZES)
+
 # Only its ratios mean anything on another machine; no test depends on a time.
 bench-stats: $(READY)
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/bench_stats.py
@@ -87,6 +100,12 @@ clean:
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 setup: $(READY)
+
+spark: $(VENV)/.spark
+
+$(VENV)/.spark: $(READY) requirements-spark.lock
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r requirements-spark.lock && \
+	touch $@ && echo "PySpark is ready; it needs Java 17 or later to run."
 
 # The stamp goes first and comes last: a .venv without it is half made, and is made afresh.
 $(READY): requirements.lock pyproject.toml

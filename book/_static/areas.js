@@ -61,6 +61,16 @@
     place.replaceChildren(whole, beside);
   }
 
+  // Names of map and table end as the indicator asks: what rests on synthetic records says so.
+  function named(indicator, before, table) {
+    const entitled = (title) => (before && title.endsWith(before) ? title.slice(0, -before.length) : title) + indicator.ending;
+    table.caption.textContent = entitled(table.caption.textContent);
+    for (const shown of [table.parentElement, document.querySelector(".cbs-map")]) {
+      shown?.setAttribute("aria-label", entitled(shown.getAttribute("aria-label")));
+    }
+    return indicator.ending;
+  }
+
   function show(indicator, words, table) {
     const shown = document.querySelector(".cbs-shown");
     shown.innerHTML = indicator.what;
@@ -89,8 +99,10 @@
     const choice = by("cbs-indicator");
     if (!data || !choice) return;
     const { words, indicators } = JSON.parse(data.textContent);
+    let ending = indicators[choice.querySelector("[selected]").value].ending;
     const apply = () => {
       show(indicators[choice.value], words, table);
+      ending = named(indicators[choice.value], ending, table);
       for (const head of table.tHead.rows[0].cells) head.removeAttribute("aria-sort");
     };
     choice.addEventListener("change", () => {

@@ -61,7 +61,7 @@ class SimilarAreas(Params):
 
 class Edition(Params):
     """What one run of the batch is asked to make. `name` is the file's own name, `previous` that of the edition before,
-    which packs say what has changed since.
+    which packs say what has changed since; `service_view` the treatment function that benchmarking looks at closely.
     """
 
     name: str
@@ -74,6 +74,7 @@ class Edition(Params):
     emergency_year: FinancialYear
     plausible_share: float = Field(gt=0, lt=1)
     similar_areas: SimilarAreas | None = None
+    service_view: str | None = Field(default=None, pattern=r"^\d{3}$")
     notes: tuple[str, ...] = ()
     previous: str | None = None
 

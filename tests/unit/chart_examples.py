@@ -125,6 +125,38 @@ def fan(**options):
     return charts.fan(options.pop("history", history), forecast, title="T", value_title="Referrals", **options)
 
 
+def flow_frames(name="Southwark"):
+    areas = pd.DataFrame(
+        {
+            "name": ["Camden", "Lambeth", name, "Lewisham"],
+            "x": [1, 0, 1, 2],
+            "y": [0, 1, 1, 1],
+            "role": ["peer", "peer", "area", "peer"],
+        }
+    )
+    providers = pd.DataFrame(
+        {
+            "name": ["King's", "Guy's", "University", "Elsewhere"],
+            "x": [1.27, 0.27, 1.27, np.nan],
+            "y": [1.18, 1.18, 0.18, np.nan],
+            "size": [80_003, 90_004, 7, 50_000],
+        }
+    )
+    flows = pd.DataFrame(
+        {
+            "area": name,
+            "provider": ["King's", "Guy's", "University", "Elsewhere"],
+            "count": [20_001, 9_998, 7, 4_003],
+            "share_pct": [50.04, 25.0, 12.0, 10.0],
+        }
+    )
+    return areas, providers, flows
+
+
+def flow_map(name="Southwark", **options):
+    return charts.flow_map(*flow_frames(name), title="T", **options)
+
+
 EVERY_KIND = {
     "ranked_intervals": ranked,
     "funnel": funnel,
@@ -134,6 +166,7 @@ EVERY_KIND = {
     "age_profile": age_profile,
     "distribution": distribution,
     "fan": fan,
+    "flow_map": flow_map,
 }
 KINDS = pytest.mark.parametrize("make", EVERY_KIND.values(), ids=EVERY_KIND.keys())
 
@@ -160,7 +193,7 @@ def data_of(chart, name):
 def notes_of(chart):
     """Every text on the drawing but its titles and axes, with its place."""
     rows = []
-    for prefix in ("notes", "key", "reference_label", "break_labels"):
+    for prefix in ("notes", "key", "reference_label", "break_labels", "names", "own_names", "tile_names", "foot"):
         for i in range(8):
             try:
                 rows += data_of(chart, f"{prefix}_{i}")

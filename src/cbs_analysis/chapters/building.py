@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cbs_analysis.edition import Function, Indicator, Measure
+from cbs_analysis.evidence import disclosure
 from cbs_analysis.evidence.comparing import NOT_COMPARED, Comparison, comparison, estimates, optional, value_range
 from cbs_analysis.evidence.finding import Chart, Citation, Finding
 from cbs_analysis.evidence.tables import Column, Table
@@ -99,7 +100,7 @@ class Chapter:
             without = left_out(pack, standing).values() if comparisons else []
             caveats = [*caveats, *(f"{AS_A_COMPARATOR}{part}, whose figures are flagged." for part in without)]
         comparisons = comparisons or ()
-        return Finding(
+        found = Finding(
             id=f"{self.name}.{name}",
             title=title,
             area_code=pack.area.code,
@@ -132,13 +133,15 @@ class Chapter:
             members=members,
             chart=chart,
         )
+        disclosure.check(found)
+        return found.labelled()
 
 
 def cited(pack: Pack, table: str) -> Citation:
     """The data catalogue's entry for a table, as a citation. Raises UndeclaredSourceError where it is not declared."""
     pack.must_declare(table)
     found = source(table)
-    return Citation(found.table, found.title, found.publisher, found.licence)
+    return Citation(found.table, found.title, found.publisher, found.licence, found.synthetic)
 
 
 def compared(pack: Pack, standing: Standing) -> list[Comparison]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cbs_analysis.cli import records
 from cbs_analysis.errors import UserError
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.add_typer(records.app)
 
 EditionOption = Annotated[
     str, typer.Option("--edition", metavar="NAME", help="A file of params/editions, without its ending.")

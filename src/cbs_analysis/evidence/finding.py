@@ -6,7 +6,7 @@ finding as `application/vnd.cbs.finding+json`, from which the book, workbook and
 """
 
 import html
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -20,29 +20,41 @@ from cbs_analysis.evidence.tables import Table
 MIME = "application/vnd.cbs.finding+json"
 TABLE_MIME = "application/vnd.dataresource+json"
 CHART_MIME = rendering.VEGA_LITE_MIME
+SYNTHETIC_LABEL = "Synthetic records"
+SYNTHETIC = f"{SYNTHETIC_LABEL}: made by this project, of no real person."
+SYNTHETIC_ENDING = " (synthetic records)"
+"""The label of what rests on synthetic records; what a finding says of it; how a title ends."""
 
 
 @dataclass(frozen=True)
 class Citation:
-    """Where figures come from: the table in the data catalogue, its publisher and its licence."""
+    """Where figures come from: the table in the data catalogue, its publisher and its licence. `synthetic` says that
+    they are of nobody, but made up.
+    """
 
     table: str
     title: str
     publisher: str
     licence: str
+    synthetic: bool = False
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart and what it shows, in words, for those who cannot see it."""
+    """A chart and what it shows, in words, for those who cannot see it. `label` is a last line under its title."""
 
     chart: Drawing | alt.TopLevelMixin
     description: str
+    label: str = ""
 
     @cached_property
     def specification(self) -> dict[str, Any]:
         """The chart as Vega-Lite, worked out once for the picture and the specification."""
-        return rendering.vega_lite(self.chart)
+        return rendering.labelled(rendering.vega_lite(self.chart), self.label)
+
+    def labelled(self, label: str) -> "Chart":
+        """The chart with a label in its picture and in its description."""
+        return replace(self, label=label, description=rendering.described(self.description, label))
 
 
 @dataclass(frozen=True)
@@ -51,7 +63,8 @@ class Finding:
 
     `spread` is the standard deviation of the indicator over the PCTs compared, `peers` their range; `people` how many
     people or events lie between the area's value and its headline comparator's. Spread and people serve to put messages
-    in order of evidence.
+    in order of evidence. `synthetic` says in a sentence that it rests on synthetic records; it is empty where it rests
+    on published figures alone.
     """
 
     id: str
@@ -85,10 +98,25 @@ class Finding:
     table: Table | None
     members: Table | None
     chart: Chart | None
+    synthetic: str = ""
 
     @property
     def anchor(self) -> str:
         return self.id.rpartition(".")[2]
+
+    def labelled(self) -> "Finding":
+        """The finding as it is, or where any figure it cites is synthetic, with that said by it, its tables and chart.
+
+        Meant for a finding that does not say so yet; one that does comes back as it is.
+        """
+        if self.synthetic or not any(item.synthetic for item in self.source):
+            return self
+        key_figures, table, members = (
+            replace(each, title=f"{each.title}{SYNTHETIC_ENDING}") if each else None
+            for each in (self.key_figures, self.table, self.members)
+        )
+        chart = self.chart.labelled(SYNTHETIC_LABEL) if self.chart else None
+        return replace(self, synthetic=SYNTHETIC, key_figures=key_figures, table=table, members=members, chart=chart)
 
     def to_json(self) -> dict[str, Any]:
         """The whole finding as JSON types; tables as tabular data resources."""
@@ -109,6 +137,7 @@ class Finding:
     def to_html(self) -> str:
         """The finding as one block: sentence, key figures, chart, tables a click away, source and caveats."""
         text = html.escape
+        label = f'<p class="cbs-synthetic"><strong>{text(self.synthetic)}</strong></p>' if self.synthetic else ""
         flag = f'<p class="cbs-flag"><strong>Flagged.</strong> {text(self.flag_reason)}</p>' if self.flagged else ""
         if self.caution:
             flag += f'<p class="cbs-flag"><strong>Check before acting.</strong> {text(self.caution)}</p>'
@@ -126,7 +155,7 @@ class Finding:
         notes = f'<ul class="cbs-caveats">{caveats}</ul>' if caveats else ""
         return (
             f'<section class="cbs-finding" id="{text(self.anchor)}" aria-label="{text(self.title)}">'
-            f'<p class="cbs-statement">{text(self.statement)}</p>{flag}'
+            f'{label}<p class="cbs-statement">{text(self.statement)}</p>{flag}'
             f"{self.key_figures.to_html() if self.key_figures else ''}{figure}{tables}"
             f'<p class="cbs-source">Period: {text(self.period)}. Source: {sources}.</p>'
             f"{notes}</section>"
@@ -134,7 +163,7 @@ class Finding:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         bundle: dict[str, Any] = {
-            "text/plain": self.statement,
+            "text/plain": f"{self.synthetic} {self.statement}" if self.synthetic else self.statement,
             "text/html": self.to_html(),
             MIME: self.to_json(),
         }

@@ -56,6 +56,27 @@ def vega_lite(chart: Drawing | altair.TopLevelMixin) -> dict[str, Any]:
     return {**specification, "$schema": theme.VEGA_LITE_SCHEMA}
 
 
+def labelled(specification: dict[str, Any], label: str) -> dict[str, Any]:
+    """A specification of `vega_lite` with a label as the last line under its title, so that the label is in whatever is
+    drawn from it; without a label, as it is.
+    """
+    if not label:
+        return specification
+    given = specification.get("title")
+    if not given:
+        title: dict[str, Any] = {"text": label}
+    else:
+        title = dict(given) if isinstance(given, dict) else {"text": given}
+        under = title.get("subtitle") or []
+        title["subtitle"] = [*([under] if isinstance(under, str) else under), label]
+    return {**specification, "title": title, "description": described(specification.get("description", ""), label)}
+
+
+def described(description: str, label: str) -> str:
+    """A chart's description in words, a label after it."""
+    return f"{description.rstrip(' .')}. {label}." if description.strip() else f"{label}."
+
+
 def svg(specification: dict[str, Any], id_prefix: str, alt: str) -> str:
     """A specification of `vega_lite` as one `<svg>` element as wide as its place; a screen reader says `alt`.
 

@@ -10,6 +10,9 @@ import pandas as pd
 
 from cbs_analysis.evidence.wording import MISSING, number
 
+WITHHELD = "*"
+"""A cell of a number that is there and may not be shown; see `evidence.disclosure`."""
+
 
 @dataclass(frozen=True)
 class Column:
@@ -28,13 +31,14 @@ class Column:
 class Table:
     """A titled frame. `columns` gives the shown columns in order; numbers in `frame` are never rounded.
 
-    Rows whose `emphasis` label (the first column) matches are set in bold.
+    Rows whose `emphasis` label (the first column) matches are set in bold. `notes` say how to read it, below it.
     """
 
     title: str
     frame: pd.DataFrame
     columns: Mapping[str, Column]
     emphasis: str = field(default="")
+    notes: tuple[str, ...] = ()
 
     def to_html(self) -> str:
         """An accessible table: a caption, column headers and a row header in the first column."""
@@ -46,6 +50,7 @@ class Table:
             f'<div class="cbs-scroll" tabindex="0" role="group" aria-label="{html.escape(self.title)}">'
             f'<table class="cbs-table"><caption>{html.escape(self.title)}</caption>'
             f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+            + "".join(f'<p class="cbs-table-note">{html.escape(note)}</p>' for note in self.notes)
         )
 
     def _row(self, row: Mapping[Any, Any]) -> str:
@@ -72,11 +77,13 @@ class Table:
             for name, column in self.columns.items()
         ]
         rows = [{name: plain(row[name]) for name in self.columns} for row in self.frame.to_dict("records")]
+        withheld = any(value == WITHHELD for row in rows for value in row.values())
         return {
             "profile": "tabular-data-resource",
             "title": self.title,
-            "schema": {"fields": fields},
+            "schema": {"fields": fields, **({"missingValues": ["", WITHHELD]} if withheld else {})},
             "data": rows,
+            **({"notes": list(self.notes)} if self.notes else {}),
         }
 
 
@@ -85,14 +92,14 @@ def shown(value: Any, column: Column) -> str:
     value = plain(value)
     if value is None or value == "":
         return MISSING if column.decimals is not None else ""
-    if column.decimals is None:
+    if column.decimals is None or value == WITHHELD:
         return str(value)
     return number(float(value), column.decimals)
 
 
 def shown_cell(value: Any, field: Mapping[str, Any]) -> str:
     """A cell of a tabular data resource as a reader sees it, by its field; see `Table.to_resource`."""
-    if field["type"] != "number":
+    if field["type"] != "number" or value == WITHHELD:
         return "" if value is None else str(value)
     return MISSING if value is None else number(float(value), field.get("decimals", 0))
 

@@ -13,6 +13,7 @@ from cbs_analysis.publishing.edited import Edited
 from cbs_analysis.publishing.findings import ExecutedPack
 from cbs_analysis.publishing.messages import headline_comparison, is_size
 from cbs_analysis.publishing.standings import anchor, indicator_findings
+from cbs_analysis.publishing.synthetic import said
 from cbs_analysis.stats.inequality import assign_quantile
 
 FIFTHS = 5
@@ -39,6 +40,10 @@ class Standing:
     @property
     def is_flagged(self) -> bool:
         return self.finding is not None and bool(self.finding["flagged"])
+
+    @property
+    def is_synthetic(self) -> bool:
+        return bool(said(self.finding))
 
     @property
     def word(self) -> str:
@@ -90,10 +95,17 @@ class Across:
         ]
 
     def first(self) -> Indicator | None:
-        """What a map shows first: of the indicators with a better side, the first that most leaves have; else any."""
-        known = self.comparable()
+        """What a map shows first: of the indicators with a better side, the first that most leaves have; else any. One
+        that rests on synthetic records only where there is no other.
+        """
+        comparable = self.comparable()
+        known = [item for item in comparable if not self.is_synthetic(item.id)] or comparable
         judged = [item for item in known if item.polarity != "none"] or known
         return max(judged, key=lambda item: sum(each.value is not None for each in self.leaves(item.id)), default=None)
+
+    def is_synthetic(self, indicator: str) -> bool:
+        """Whether any area's finding of it rests on synthetic records."""
+        return any(said(found.get(indicator)) for found in self._found.values())
 
     def _standing(self, area: Area, indicator: str) -> Standing:
         group = self._edited.geography.area(area.parent) if area.parent else None

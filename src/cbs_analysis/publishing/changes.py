@@ -10,7 +10,7 @@ from typing import Any
 
 from cbs_analysis.edition import Edition, Indicator
 from cbs_analysis.evidence.wording import number, signed
-from cbs_analysis.publishing import markup
+from cbs_analysis.publishing import markup, synthetic
 from cbs_analysis.publishing.edited import Edited
 from cbs_analysis.publishing.findings import ExecutedPack
 from cbs_analysis.publishing.markup import link, raw, text
@@ -47,7 +47,7 @@ def _differs(now: Mapping[str, Any], then: Mapping[str, Any], indicator: Indicat
         for read in (
             lambda finding: finding["period"],
             lambda finding: markup.reading(finding["value"], indicator),
-            lambda finding: (_status(finding), finding["flagged"]),
+            lambda finding: (_status(finding), finding["flagged"], bool(synthetic.said(finding))),
         )
     )
 
@@ -74,7 +74,7 @@ def _row(indicator: Indicator, now: Mapping[str, Any], then: Mapping[str, Any]) 
     both = now["value"] is not None and then["value"] is not None
     change = signed(now["value"] - then["value"], indicator.decimals) if both else ""
     return (
-        f'<tr><th scope="row">{link(anchor(now), indicator.short_name)}</th>'
+        f'<tr><th scope="row">{link(anchor(now), indicator.short_name)}{synthetic.badge(now, then)}</th>'
         f'<td class="cbs-number">{_value(then, indicator)}</td>'
         f'<td class="cbs-number cbs-own">{_value(now, indicator)}</td>'
         f'<td class="cbs-number">{text(change)}</td><td>{text(_reading(now, then))}</td></tr>'
@@ -92,6 +92,8 @@ def _value(finding: Mapping[str, Any], indicator: Indicator) -> str:
 def _reading(now: Mapping[str, Any], then: Mapping[str, Any]) -> str:
     if now["flagged"] or then["flagged"]:
         return "Flagged in one of the two, so not compared."
+    if bool(synthetic.said(now)) != bool(synthetic.said(then)):
+        return "Only one of the two rests on synthetic records, so not compared."
     said = []
     if now["period"] == then["period"]:
         said.append("Revised for the same period.")

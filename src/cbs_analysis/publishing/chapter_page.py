@@ -9,10 +9,10 @@ from typing import Any
 
 from cbs_analysis.evidence.finding import CHART_MIME
 from cbs_analysis.geography import Area
-from cbs_analysis.publishing import pages
+from cbs_analysis.publishing import pages, synthetic
 from cbs_analysis.publishing.edited import Edited
 from cbs_analysis.publishing.findings import FINDING_MIME, ExecutedChapter, source_text
-from cbs_analysis.publishing.markup import markdown
+from cbs_analysis.publishing.markup import markdown, raw
 from cbs_analysis.publishing.provenance import finished
 
 HTML = "text/html"
@@ -20,16 +20,19 @@ SHOWN = (HTML, "text/plain")
 
 
 def chapter_page(chapter: ExecutedChapter, area: Area, edited: Edited, version: str) -> str:
-    """The executed notebook as the book shows it: the area in the title, code hidden, each finding one block.
+    """The executed notebook as the book shows it: the area in the title, code hidden, each finding one block. What
+    rests on synthetic records says so first.
 
     `version` is that of the package that executed it.
     """
     notebook = json.loads(chapter.path.read_text(encoding="utf-8"))
     cells = notebook["cells"]
+    banner = synthetic.banner(chapter.findings, "this chapter", "finding")
+    heading = f"# {page_title(area, chapter.title)}" + (f"\n\n{raw(banner)}" if banner else "")
     title = next((cell for cell in cells if cell["cell_type"] == "markdown" and _is_title(cell)), None)
     if title:
         _, _, rest = source_text(title).partition("\n")
-        title["source"] = f"# {page_title(area, chapter.title)}\n{rest}"
+        title["source"] = f"{heading}\n{rest}"
     for cell in cells:
         if cell["cell_type"] == "code":
             _show_outputs_only(cell, lambda shown, data: _block(shown, data, edited, version))
@@ -40,7 +43,7 @@ def chapter_page(chapter: ExecutedChapter, area: Area, edited: Edited, version: 
                 "cell_type": "markdown",
                 "id": "title",
                 "metadata": {},
-                "source": f"# {page_title(area, chapter.title)}",
+                "source": heading,
             },
         )
     metadata = {

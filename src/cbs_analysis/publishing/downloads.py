@@ -21,6 +21,7 @@ import cbs_analysis
 from cbs_analysis.edition import LocalCommentary, load_commentary
 from cbs_analysis.files import remove_drafts, write_atomically
 from cbs_analysis.home import build_dir, data_dir, files_under, params_dir
+from cbs_analysis.publishing import synthetic
 from cbs_analysis.publishing.archive import CHECKSUMS, checksums, zipped
 from cbs_analysis.publishing.edited import Edited
 from cbs_analysis.publishing.findings import ExecutedPack
@@ -229,12 +230,18 @@ def _content(
         return draft.read_bytes()
 
 
+def _about_synthetic(pack: ExecutedPack) -> str:
+    sentence = synthetic.in_a_sentence(pack.findings, "this pack", "finding")
+    return f"{sentence}\n" if sentence else ""
+
+
 def _read_me(edited: Edited, pack: ExecutedPack) -> str:
     area = edited.geography.area(pack.area_code)
     return (
         f"{area.name}: {edited.edition.title}\n\n"
         "The workbook and the PDF hold the messages, indicators and findings. tables/ holds every table as CSV,\n"
         "described in datapackage.json. notebooks/ holds the executed notebooks, from which all of it is made.\n"
+        f"{_about_synthetic(pack)}"
         "SHA256SUMS holds their checksums (sha256sum --check SHA256SUMS).\n\n"
         f"Edition {edited.edition.name}, made by cbs-analysis {pack.version}. Contains public sector information\n"
         "licensed under the Open Government Licence v3.0; datapackage.json names the publishers.\n"

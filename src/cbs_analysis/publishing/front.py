@@ -11,12 +11,12 @@ from typing import Any
 from cbs_analysis.edition import Indicator
 from cbs_analysis.evidence.wording import level_name, plural, sentence_case
 from cbs_analysis.geography import Area, Geography
-from cbs_analysis.publishing import markup
+from cbs_analysis.publishing import markup, synthetic
 from cbs_analysis.publishing.across import Across, Standing
 from cbs_analysis.publishing.area_table import area_table, limits, sortable
 from cbs_analysis.publishing.downloads import Download
 from cbs_analysis.publishing.edited import Edited
-from cbs_analysis.publishing.findings import ExecutedPack
+from cbs_analysis.publishing.findings import ExecutedPack, FindingJson
 from cbs_analysis.publishing.markup import link, raw, text
 from cbs_analysis.publishing.summary import in_reading_order, take_away, why
 from cbs_analysis.publishing.tile_map import map_key, shown_value, tile_map, words_beside
@@ -37,6 +37,7 @@ def front_page(edited: Edited, packs: Mapping[str, ExecutedPack], downloads: Seq
             f"<p>Data cut: hospital activity {text(edition.activity_year)}, population mid-{edition.population_year}, "
             f"emergency admissions {text(edition.emergency_year)}. "
             f"{link('reading-a-pack.html', 'How to read a pack')} explains the words and marks.</p>",
+            synthetic.banner(_findings(packs), "this edition", "finding"),
             _failed_note(packs, geography),
         ),
         *_finder(edited, packs),
@@ -45,6 +46,10 @@ def front_page(edited: Edited, packs: Mapping[str, ExecutedPack], downloads: Seq
         markup.heading("This edition"),
         raw(_edition_facts(edited), markup.bullets(map(text, edition.notes)), take_away(downloads, "downloads/")),
     )
+
+
+def _findings(packs: Mapping[str, ExecutedPack]) -> list[FindingJson]:
+    return [finding for pack in packs.values() for finding in pack.findings]
 
 
 def in_words(geography: Geography) -> str:
@@ -68,22 +73,27 @@ def _finder(edited: Edited, packs: Mapping[str, ExecutedPack]) -> list[str]:
     return [
         markup.heading("Find your area"),
         raw(
-            _choice(indicator, across.comparable()),
+            _choice(indicator, across),
             f'<p class="cbs-shown">{_what(indicator, leaves)}</p>',
             tile_map(leaves, indicator, geography),
             map_key(leaves, geography),
             _filter(geography),
-            area_table(leaves, indicator, geography, f"The {levels} of {geography.whole.name}"),
+            area_table(leaves, indicator, geography, f"The {levels} of {geography.whole.name}{_ending(leaves)}"),
             _data(across, geography),
         ),
     ]
 
 
-def _choice(first: Indicator, others: Sequence[Indicator]) -> str:
+def _ending(leaves: Sequence[Standing]) -> str:
+    return synthetic.ending(*(each.finding for each in leaves))
+
+
+def _choice(first: Indicator, across: Across) -> str:
     """The list of indicators, which a script shows; each has a page of its own where none runs."""
     options = "".join(
-        f'<option value="{text(item.id)}"{" selected" if item is first else ""}>{text(item.name)}</option>'
-        for item in others
+        f'<option value="{text(item.id)}"{" selected" if item is first else ""}>'
+        f"{text(item.name)}{_ending(across.leaves(item.id))}</option>"
+        for item in across.comparable()
     )
     return (
         f'<p class="cbs-choice" hidden><label for="cbs-indicator">Show</label> '
@@ -94,10 +104,12 @@ def _choice(first: Indicator, others: Sequence[Indicator]) -> str:
 
 
 def _what(indicator: Indicator, leaves: Sequence[Standing]) -> str:
-    """Name, unit and period of what is shown, linked to its own page."""
+    """Name, unit and period of what is shown, linked to its own page, and whether its records are synthetic."""
     period = next((each.finding["period"] for each in leaves if each.finding), indicator.period)
     unit = "" if indicator.unit in ("%", "ratio") or indicator.unit in indicator.name else f"{indicator.unit}, "
-    return f"{link(f'indicator/{indicator.id}.html', indicator.name)} <span>({text(unit + period)})</span>"
+    label = synthetic.badge(*(each.finding for each in leaves))
+    what = f"{link(f'indicator/{indicator.id}.html', indicator.name)} <span>({text(unit + period)})</span>"
+    return f"{what} {label}" if label else what
 
 
 def _filter(geography: Geography) -> str:
@@ -131,7 +143,7 @@ def _data(across: Across, geography: Geography) -> str:
             for each in leaves
             if each.is_made
         }
-        shown[item.id] = {"what": _what(item, leaves), "areas": areas}
+        shown[item.id] = {"what": _what(item, leaves), "ending": _ending(leaves), "areas": areas}
     body = json.dumps({"words": words, "indicators": shown}, ensure_ascii=False, separators=(",", ":"))
     return f'<script type="application/json" id="{DATA}">{_inside_script(body)}</script>'
 

@@ -12,6 +12,7 @@ import pandas as pd
 from cbs_analysis.edition import Indicator
 from cbs_analysis.evidence import charts, rendering
 from cbs_analysis.evidence.drawing import Drawing
+from cbs_analysis.evidence.finding import SYNTHETIC_LABEL
 from cbs_analysis.evidence.wording import level_name, number, plural
 from cbs_analysis.geography import Geography
 from cbs_analysis.publishing.across import Standing
@@ -53,7 +54,7 @@ def ranked_chart(
         f"lowest {lowest['name']}, {_read(lowest['value'], indicator)}. "
         f"{plural(int((frame['role'] == 'flagged').sum()), 'area')} flagged and not ranked."
     )
-    return _figure(drawing, "ranked", alt)
+    return _figure(drawing, "ranked", alt, [*leaves, *groups])
 
 
 def funnel_chart(leaves: Sequence[Standing], indicator: Indicator, geography: Geography, period: str) -> str:
@@ -88,7 +89,7 @@ def funnel_chart(leaves: Sequence[Standing], indicator: Indicator, geography: Ge
         f"Funnel plot of {len(points)} areas around an average of {_read(average, indicator)}. "
         f"{plural(outside, 'area')} outside {limits}."
     )
-    return _figure(drawing, "funnel", alt)
+    return _figure(drawing, "funnel", alt, leaves)
 
 
 def _counted(leaves: Sequence[Standing]) -> pd.DataFrame:
@@ -140,9 +141,10 @@ def _national(leaves: Sequence[Standing], geography: Geography) -> list[tuple[st
     return []
 
 
-def _figure(drawing: Drawing, name: str, alt: str) -> str:
-    specification = {**drawing.specification, "description": alt}
-    return figure(rendering.svg(specification, name, alt), specification)
+def _figure(drawing: Drawing, name: str, alt: str, shown: Sequence[Standing]) -> str:
+    label = SYNTHETIC_LABEL if any(each.is_synthetic for each in shown) else ""
+    specification = rendering.labelled({**drawing.specification, "description": alt}, label)
+    return figure(rendering.svg(specification, name, specification["description"]), specification)
 
 
 def _axis(indicator: Indicator) -> str:

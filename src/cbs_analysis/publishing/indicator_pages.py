@@ -5,11 +5,11 @@ out of the packs' findings.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from cbs_analysis.edition import Indicator
 from cbs_analysis.evidence.wording import level_name, listed, plural
-from cbs_analysis.publishing import markup
+from cbs_analysis.publishing import markup, synthetic
 from cbs_analysis.publishing.across import Across, Standing, believed
 from cbs_analysis.publishing.area_table import area_table
 from cbs_analysis.publishing.edited import Edited
@@ -37,14 +37,17 @@ def indicator_page(indicator: Indicator, across: Across, edited: Edited, titles:
     geography = edited.geography
     leaves, groups = across.leaves(indicator.id), across.groups(indicator.id)
     known = [each for each in (*leaves, *groups) if each.finding]
+    found = [each.finding for each in known if each.finding]
     period = str(known[0].finding["period"]) if known and known[0].finding else indicator.period
     counts = any(each.finding["denominator"] is not None for each in known if each.finding)
     levels, whole = level_name(geography.levels[0], plural=True), geography.whole.name
-    table = (leaves, f"The {levels} of {whole}"), (groups, f"{whole} and its groups")
+    label = synthetic.ending(*found)
+    table = (leaves, f"The {levels} of {whole}{label}"), (groups, f"{whole} and its groups{label}")
     return markup.page(
         markup.heading(indicator.name, 1),
         raw(
             f'<p class="cbs-subtitle">{text(", ".join((indicator.unit, period, POLARITY[indicator.polarity])))}</p>',
+            synthetic.banner(found, "this page", "finding"),
             f'<p class="cbs-statement">{text(_point(indicator, leaves, levels, whole))}</p>',
             _partial(leaves, levels),
             _held_against(indicator, leaves, groups, whole),
@@ -74,8 +77,9 @@ def _side_by_side(
         return []
     geography = edited.geography
     drawn = tile_map(leaves, indicator, geography, ROOT)
+    label = synthetic.badge(*(each.finding for each in leaves))
     return [
-        f"{drawn}{map_key(leaves, geography)}" if drawn else "",
+        f"{label}{drawn}{map_key(leaves, geography)}" if drawn else "",
         ranked_chart(leaves, groups, indicator, geography, period),
         funnel_chart(leaves, indicator, geography, period),
     ]
@@ -143,9 +147,13 @@ def _cautions(leaves: Sequence[Standing]) -> str:
     return f'<div class="cbs-flag"><p><strong>Check before acting.</strong></p>{markup.bullets(items)}</div>'
 
 
-def indicators_page(indicators: Mapping[str, Indicator], titles: Mapping[str, str]) -> str:
-    """Every indicator as a line: its page, unit, period, which way is better, source."""
-    rows = "".join(_index_row(item, titles) for item in indicators.values())
+def indicators_page(
+    indicators: Mapping[str, Indicator], titles: Mapping[str, str], made_up: Collection[str] = ()
+) -> str:
+    """Every indicator as a line: its page, unit, period, which way is better, source. `made_up` are the ids of those
+    that rest on synthetic records.
+    """
+    rows = "".join(_index_row(item, titles, item.id in made_up) for item in indicators.values())
     heads = "".join(
         f'<th scope="col">{head}</th>' for head in ("Indicator", "Unit", "Period", "Better", "Figures from")
     )
@@ -160,11 +168,12 @@ def indicators_page(indicators: Mapping[str, Indicator], titles: Mapping[str, st
     )
 
 
-def _index_row(item: Indicator, titles: Mapping[str, str]) -> str:
+def _index_row(item: Indicator, titles: Mapping[str, str], is_made_up: bool) -> str:
     sources = ", ".join(link(f"catalogue.html#table-{name}", titles.get(name, name)) for name in item.sources)
     better = {"high is good": "higher", "low is good": "lower", "none": "not judged"}[item.polarity]
+    label = f" {synthetic.BADGE}" if is_made_up else ""
     return (
-        f'<tr id="{text(item.id)}"><th scope="row">{link(f"indicator/{item.id}.html", item.name)}</th>'
+        f'<tr id="{text(item.id)}"><th scope="row">{link(f"indicator/{item.id}.html", item.name)}{label}</th>'
         f"<td>{text(item.unit)}</td><td>{text(item.period)}</td><td>{better}</td><td>{sources}</td></tr>"
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 from cbs_analysis.edition import Indicator
 from cbs_analysis.evidence.wording import level_name, listed, number
 from cbs_analysis.geography import Area, Geography
-from cbs_analysis.publishing import markup
+from cbs_analysis.publishing import markup, synthetic
 from cbs_analysis.publishing.edited import Edited
 from cbs_analysis.publishing.findings import ExecutedPack
 from cbs_analysis.publishing.markup import link, text
@@ -53,7 +53,8 @@ def indicator_section(pack: ExecutedPack, edited: Edited) -> str:
         )
     ]
     parts.insert(1, _key(area, comparators, edited.geography) + _made_comparators(pack, comparators, edited.geography))
-    return "".join(parts) + _not_here(found, edited) + _without_flagged(found)
+    label = synthetic.banner(found.values(), "this section", "row")
+    return label + "".join(parts) + _not_here(found, edited) + _without_flagged(found)
 
 
 def _table(
@@ -118,7 +119,7 @@ def _row(
     )
     return (
         f'<tr><th scope="row">{link(anchor(finding), indicator.short_name)}'
-        f'<span class="cbs-minor">{_what(indicator, finding)}</span></th>'
+        f'<span class="cbs-minor">{_what(indicator, finding)}</span>{synthetic.badge(finding)}</th>'
         f'<td class="cbs-number cbs-own">{value(finding, indicator)}</td>'
         f"{standing_cells}{others}</tr>"
     )

@@ -1,7 +1,8 @@
 """Which findings a pack leads with: at most seven, for a commissioner with ten minutes.
 
 A message's score is how far the area is from its comparator, times how sure that is, times how many people it
-is about. The rule is described for readers in `book/reading-a-pack.md`; change both together.
+is about. The rule is described for readers in `book/reading-a-pack.md`; change both together. Findings that rest on
+synthetic records are in an order of their own, apart from it: nobody should act on them.
 """
 
 import math
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cbs_analysis.edition import Indicator
+from cbs_analysis.publishing.synthetic import said
 
 LIMIT = 7
 WITHOUT_INTERVAL = 0.5
@@ -43,9 +45,20 @@ def rank_messages(
 ) -> list[Message]:
     """The findings that most deserve a reader's time, best first, one for each indicator.
 
-    Never a flagged finding, never a mere size, and never one that is not higher or lower than its headline
-    comparator. Ties keep the order of the findings.
+    Never a flagged finding, never one that rests on synthetic records, never a mere size, and never one that is not
+    higher or lower than its headline comparator. Ties keep the order of the findings.
     """
+    return _ranked([finding for finding in findings if not said(finding)], indicators, limit)
+
+
+def rank_synthetic(
+    findings: Sequence[dict[str, Any]], indicators: Mapping[str, Indicator], limit: int = LIMIT
+) -> list[Message]:
+    """The same of findings that rest on synthetic records, which are shown apart and labelled."""
+    return _ranked([finding for finding in findings if said(finding)], indicators, limit)
+
+
+def _ranked(findings: Sequence[dict[str, Any]], indicators: Mapping[str, Indicator], limit: int) -> list[Message]:
     candidates = [message for finding in findings if (message := _message(finding, indicators))]
     ranked = sorted(candidates, key=lambda message: -message.score)
     first = {message.finding["indicator"]: message for message in reversed(ranked)}

@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cbs_analysis import prepared
 from cbs_analysis.errors import DataError
+from cbs_analysis.evidence.finding import SYNTHETIC
 from cbs_analysis.evidence.wording import listed
 from cbs_analysis.geography import Area
 from cbs_analysis.publishing import markup
@@ -29,13 +31,16 @@ def lower_first(title: str) -> str:
 
 
 def read_package(data: Path) -> dict[str, Any]:
-    """The description of every table. Raises DataError where it is missing or not JSON."""
+    """The description of every table, those made from hospital records last. Raises DataError where it is missing or
+    not JSON.
+    """
     try:
-        return dict(json.loads((data / "datapackage.json").read_text(encoding="utf-8")))
+        package = dict(json.loads((data / "datapackage.json").read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise DataError("data/datapackage.json is missing") from None
     except ValueError:
         raise DataError("data/datapackage.json: not readable as JSON") from None
+    return {**package, "resources": [*package["resources"], *prepared.descriptions(data).values()]}
 
 
 def catalogue_page(package: Mapping[str, Any]) -> str:
@@ -64,6 +69,7 @@ def _table_entry(resource: Mapping[str, Any]) -> Sequence[str]:
         markup.heading(resource["title"]),
         raw(
             f'<span id="table-{text(resource["name"])}"></span>',
+            f'<p class="cbs-synthetic"><strong>{text(SYNTHETIC)}</strong></p>' if resource.get("synthetic") else "",
             f"<p>{text(resource.get('description', ''))}</p>",
             markup.definitions(facts),
             f"<p><strong>Caveats</strong></p>{caveats}" if caveats else "",

@@ -8,7 +8,7 @@ import html
 from collections.abc import Mapping
 from typing import Any
 
-from cbs_analysis.publishing import markup
+from cbs_analysis.publishing import markup, synthetic
 from cbs_analysis.publishing.edited import Edited
 from cbs_analysis.publishing.live import END, packed
 from cbs_analysis.publishing.markup import link, text
@@ -76,4 +76,4 @@ def how_made(finding: Mapping[str, Any], edited: Edited, version: str) -> str:
 def _table(citation: Mapping[str, str]) -> str:
     licence = f", {citation['licence']}" if citation["licence"] else ""
     entry = f"{ROOT}catalogue.html#table-{citation['table']}"
-    return f"{link(entry, citation['title'])}, {text(citation['publisher'] + licence)}"
+    return f"{link(entry, synthetic.source_title(citation))}, {text(citation['publisher'] + licence)}"

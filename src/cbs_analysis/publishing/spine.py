@@ -14,6 +14,7 @@ from cbs_analysis.evidence.wording import level_name, number
 from cbs_analysis.geography import SIMILAR, Geography
 from cbs_analysis.publishing.markup import text
 from cbs_analysis.publishing.messages import headline_comparison
+from cbs_analysis.publishing.synthetic import ending
 
 WIDTH, HEIGHT, LINE, EDGE = 260, 42, 16, 10
 SHAPES: Mapping[str, str] = {
@@ -82,7 +83,7 @@ def described(
     return (
         f"{finding['area_name']} {shown(finding['value'])}{limits}{beside}; {peers['count']} {level} from "
         f"{shown(peers['lowest'])} to {shown(peers['highest'])}, half of them from {shown(peers['lower_quartile'])} to "
-        f"{shown(peers['upper_quartile'])}"
+        f"{shown(peers['upper_quartile'])}{ending(finding)}"
     )
 
 

@@ -14,7 +14,7 @@ import yaml
 
 from cbs_analysis.edition import load_commentary
 from cbs_analysis.geography import Area
-from cbs_analysis.publishing import pages
+from cbs_analysis.publishing import pages, synthetic
 from cbs_analysis.publishing.across import Across
 from cbs_analysis.publishing.chapter_page import chapter_page
 from cbs_analysis.publishing.downloads import Download
@@ -100,7 +100,7 @@ def stage(
     titles = {resource["name"]: resource["title"] for resource in package["resources"]}
     _write(folder / "index.md", front_page(edited, packs, offered.get("", ())))
     _write(folder / "catalogue.md", pages.catalogue_page(package))
-    _write(folder / "indicators.md", indicators_page(edited.indicators, titles))
+    _write(folder / "indicators.md", indicators_page(edited.indicators, titles, synthetic.of_indicators(packs)))
     across = Across(edited, packs)
     for key, indicator in edited.indicators.items():
         _write(folder / INDICATOR / f"{key}.md", indicator_page(indicator, across, edited, titles))

@@ -11,14 +11,14 @@ from typing import Any
 from cbs_analysis.edition import Indicator, LocalCommentary
 from cbs_analysis.evidence.wording import level_name, listed, number
 from cbs_analysis.geography import Area, Geography
-from cbs_analysis.publishing import markup
+from cbs_analysis.publishing import markup, synthetic
 from cbs_analysis.publishing.changes import changes_section
 from cbs_analysis.publishing.downloads import Download
 from cbs_analysis.publishing.edited import Edited
 from cbs_analysis.publishing.findings import NOT_MADE, ExecutedPack, Failure
 from cbs_analysis.publishing.indicator_table import indicator_section
 from cbs_analysis.publishing.markup import link, raw, text
-from cbs_analysis.publishing.messages import Message, rank_messages
+from cbs_analysis.publishing.messages import Message, rank_messages, rank_synthetic
 from cbs_analysis.publishing.standings import anchor
 
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
@@ -45,6 +45,7 @@ def summary_page(
         raw(_under_title(area, edited, made), take_away(downloads)),
         markup.heading("Main messages"),
         raw(_missing(pack.failures, edited), _messages(ranked, edited.indicators)),
+        *_synthetic_section(pack, edited),
         *_flagged_section(pack),
         markup.heading("Every indicator"),
         raw(indicator_section(pack, edited)),
@@ -91,10 +92,19 @@ def _messages(messages: Sequence[Message], indicators: Mapping[str, Indicator]) 
     return f'<ol class="cbs-messages">{items}</ol>'
 
 
+def _synthetic_section(pack: ExecutedPack, edited: Edited) -> list[str]:
+    """Messages from synthetic records, apart from those to act on; empty where there are none."""
+    ranked = rank_synthetic(pack.findings, edited.indicators)
+    if not ranked:
+        return []
+    lead = f'<p class="cbs-synthetic cbs-synthetic-all"><strong>{text(synthetic.NOT_TO_ACT_ON)}</strong></p>'
+    return [markup.heading(synthetic.MESSAGES), raw(lead, _messages(ranked, edited.indicators))]
+
+
 def _message(message: Message, indicator: Indicator) -> str:
     """What stands out, judged where it can be, and the first sentence of the finding."""
     finding, status = message.finding, message.comparison["status"]
-    judged = markup.mark(status) if status in ("better", "worse") else ""
+    judged = " ".join(filter(None, (_judged(status), synthetic.badge(finding))))
     unsure = "" if message.has_interval else f'<p class="cbs-minor">{WITHOUT_INTERVAL}</p>'
     if finding["caution"]:
         unsure += f'<p class="cbs-flag"><strong>Check before acting.</strong> {text(finding["caution"])}</p>'
@@ -102,6 +112,10 @@ def _message(message: Message, indicator: Indicator) -> str:
         f'<li><p class="cbs-message">{link(anchor(finding), headline(message, indicator))} {judged}</p>'
         f"<p>{text(first_sentence(finding['statement']))}</p>{unsure}</li>"
     )
+
+
+def _judged(status: str) -> str:
+    return markup.mark(status) if status in ("better", "worse") else ""
 
 
 def headline(message: Message, indicator: Indicator) -> str:
@@ -141,10 +155,14 @@ def _flagged_section(pack: ExecutedPack) -> list[str]:
         return []
     alike: dict[str, list[str]] = {}
     for finding in flagged:
-        alike.setdefault(finding["flag_reason"], []).append(link(anchor(finding), finding["title"]))
+        alike.setdefault(finding["flag_reason"], []).append(_flagged_link(finding))
     items = [f"{listed(links)}: {text(reason)}" for reason, links in alike.items()]
     lead = "<p>These figures are shown but not ranked, not used as a comparator, and never a message.</p>"
     return [markup.heading("Flagged figures"), raw(lead, markup.bullets(items, "cbs-flagged-list"))]
+
+
+def _flagged_link(finding: Mapping[str, Any]) -> str:
+    return " ".join(filter(None, (link(anchor(finding), finding["title"]), synthetic.badge(finding))))
 
 
 def local_section(area: Area, local: LocalCommentary) -> list[str]:
@@ -168,10 +186,15 @@ def _chapters(pack: ExecutedPack) -> str:
     made = [
         f"{link(f'{chapter.name}.html', chapter.title)} "
         f'<span class="cbs-minor">{text(_function(chapter.findings))}</span>'
+        f"{_after(synthetic.badge(*chapter.findings))}"
         for chapter in pack.chapters
     ]
     failed = [f"{link(f'{failure.chapter}.html', failure.title)} {markup.mark('missing')}" for failure in pack.failures]
     return markup.bullets([*made, *failed], "cbs-chapters")
+
+
+def _after(shown: str) -> str:
+    return f" {shown}" if shown else ""
 
 
 def _function(findings: Sequence[Mapping[str, Any]]) -> str:

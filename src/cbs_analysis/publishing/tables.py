@@ -10,6 +10,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from cbs_analysis.evidence.finding import SYNTHETIC, SYNTHETIC_LABEL
+from cbs_analysis.publishing import synthetic
 from cbs_analysis.publishing.edited import Edited
 from cbs_analysis.publishing.findings import ExecutedPack, FindingJson
 from cbs_analysis.publishing.messages import headline_comparison
@@ -40,7 +42,9 @@ FINDING_FIELDS: Mapping[str, tuple[str, str]] = {
     "flagged": ("boolean", "Published and not believed"),
     "flag_reason": ("string", "Why it is not believed"),
     "statement": ("string", "The finding in words"),
+    "synthetic": ("string", "Says so where the finding rests on synthetic records, which are of no real person"),
 }
+SYNTHETIC_FIELD = {"name": "synthetic", "type": "string", "title": "Says in every row that the records are synthetic"}
 
 
 def table_files(pack: ExecutedPack, edited: Edited) -> dict[str, bytes]:
@@ -55,19 +59,31 @@ def table_files(pack: ExecutedPack, edited: Edited) -> dict[str, bytes]:
                 fields = table["schema"]["fields"]
                 names = [field["name"] for field in fields]
                 whole = {field["name"] for field in fields if field.get("decimals") == 0}
-                rows = ([_whole(row[key]) if key in whole else row[key] for key in names] for row in table["data"])
+                rows = [[_whole(row[key]) if key in whole else row[key] for key in names] for row in table["data"]]
+                if synthetic.said(finding):
+                    name, fields, names = f"{name}-synthetic", [*fields, SYNTHETIC_FIELD], [*names, "synthetic"]
+                    rows = [[*row, SYNTHETIC_LABEL] for row in rows]
                 files[f"{name}.csv"] = _csv(names, rows)
-                resources.append(_resource(name, table["title"], fields, finding["source"], finding["title"]))
+                described = " ".join([finding["title"], *(f"– {note}" for note in table.get("notes", ()))])
+                missing = table["schema"].get("missingValues", [""])
+                resources.append(_resource(name, table["title"], fields, finding["source"], described, missing))
     package = {
         "profile": "tabular-data-package",
         "name": f"{pack.area_code}-{edition.name}".lower(),
         "title": f"{area.name}: {edition.title}",
-        "description": f"What the published figures say about {area.name}. Made by cbs-analysis {pack.version}.",
+        "description": f"What the published figures say about {area.name}. Made by cbs-analysis {pack.version}."
+        f"{_about_synthetic(pack.findings)}",
         "licenses": [OGL],
         "resources": resources,
     }
     files[PACKAGE] = (json.dumps(package, ensure_ascii=False, indent=1) + "\n").encode("utf-8", "replace")
     return files
+
+
+def _about_synthetic(findings: Sequence[FindingJson]) -> str:
+    if not synthetic.ending(*findings):
+        return ""
+    return f" {SYNTHETIC} Files whose names end in -synthetic hold them, and rows of {FINDINGS}.csv that say so."
 
 
 def _findings_resource(findings: Sequence[FindingJson]) -> dict[str, Any]:
@@ -77,7 +93,12 @@ def _findings_resource(findings: Sequence[FindingJson]) -> dict[str, Any]:
 
 
 def _resource(
-    name: str, title: str, fields: Sequence[Mapping[str, Any]], sources: Iterable[Mapping[str, str]], described: str
+    name: str,
+    title: str,
+    fields: Sequence[Mapping[str, Any]],
+    sources: Iterable[Mapping[str, str]],
+    described: str,
+    missing: Sequence[str] = ("",),
 ) -> dict[str, Any]:
     return {
         "profile": "tabular-data-resource",
@@ -87,7 +108,7 @@ def _resource(
         "description": described,
         "format": "csv",
         "encoding": "utf-8",
-        "schema": {"fields": [dict(field) for field in fields], "missingValues": [""]},
+        "schema": {"fields": [dict(field) for field in fields], "missingValues": list(missing)},
         "sources": [{"title": f"{item['title']}, {item['publisher']}"} for item in sources],
     }
 
@@ -95,7 +116,8 @@ def _resource(
 def _finding_row(finding: FindingJson) -> list[Any]:
     compared = headline_comparison(finding) or {}
     beside = {"comparator": "comparator", "comparator_value": "value", "status": "status", "direction": "direction"}
-    return [compared.get(beside[name]) if name in beside else finding[name] for name in FINDING_FIELDS]
+    own = {**finding, "synthetic": synthetic.said(finding)}
+    return [compared.get(beside[name]) if name in beside else own[name] for name in FINDING_FIELDS]
 
 
 def _csv(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:

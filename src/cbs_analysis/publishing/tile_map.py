@@ -14,6 +14,7 @@ from cbs_analysis.geography import Geography
 from cbs_analysis.publishing import markup
 from cbs_analysis.publishing.across import Standing, believed
 from cbs_analysis.publishing.markup import text
+from cbs_analysis.publishing.synthetic import ending
 
 MOST_COLUMNS = MOST_ROWS = 16  # as many as the style sheet has places for
 SHORT = 4
@@ -33,7 +34,8 @@ def tile_map(standings: Sequence[Standing], indicator: Indicator, geography: Geo
     labels = short_labels([each.area.name for each in standings])
     whole = geography.whole.name
     tiles = "".join(_tile(each, labels[each.area.name], indicator, whole, root) for each in standings)
-    what = f"{level_name(geography.levels[0], plural=True)} of {whole}, roughly where they lie"
+    label = ending(*(each.finding for each in standings))
+    what = f"{level_name(geography.levels[0], plural=True)} of {whole}, roughly where they lie{label}"
     return f'<ol class="cbs-map cbs-columns-{columns}" aria-label="{text(what)}">{tiles}</ol>'
 
 

@@ -10,10 +10,12 @@ from typing import Any
 
 from cbs_analysis.edition import Indicator, LocalCommentary
 from cbs_analysis.evidence.comparing import NOT_COMPARED
+from cbs_analysis.evidence.finding import SYNTHETIC_LABEL
+from cbs_analysis.publishing import synthetic
 from cbs_analysis.publishing.across import judged_word
 from cbs_analysis.publishing.edited import Edited
 from cbs_analysis.publishing.findings import ExecutedPack, FindingJson
-from cbs_analysis.publishing.messages import Message, rank_messages
+from cbs_analysis.publishing.messages import Message, rank_messages, rank_synthetic
 from cbs_analysis.publishing.sheets import Book, Sheet, read
 from cbs_analysis.publishing.standings import Comparator, comparators_in, indicator_findings
 from cbs_analysis.publishing.summary import headline, why
@@ -42,12 +44,13 @@ def write_workbook(path: Path, pack: ExecutedPack, edited: Edited, local: LocalC
         notes, sources = book.sheet("Notes"), book.sheet("Sources")
         by_id = {finding["id"]: sheet for finding, sheet in findings}
         _messages(messages, rank_messages(pack.findings, edited.indicators), edited.indicators, by_id)
+        _synthetic(messages, rank_synthetic(pack.findings, edited.indicators), edited.indicators, by_id)
         _indicators(indicators, pack, edited)
         for finding, sheet in findings:
             _finding(sheet, finding)
         _notes(notes, pack, local, area.organisation_name)
         _sources(sources, pack.findings)
-        titled = {finding["id"]: finding["title"] for finding in pack.findings}
+        titled = {finding["id"]: f"{finding['title']}{synthetic.ending(finding)}" for finding in pack.findings}
         _contents(contents, pack, edited, [messages, indicators], [(by_id[key], titled[key]) for key in by_id],
                   [notes, sources])  # fmt: skip
         for sheet in (contents, messages, indicators, *by_id.values(), notes, sources):
@@ -67,6 +70,7 @@ def _contents(
         f"Edition {edition.name}, made by cbs-analysis {pack.version}.",
     )
     sheet.paragraph(LICENCE, "minor")
+    sheet.paragraph(synthetic.in_a_sentence(pack.findings, "this workbook", "sheet"), "warning")
     sheet.heading("Sheets")
     for other in first:
         sheet.link(other, other.name)
@@ -83,10 +87,26 @@ def _messages(
     if not messages:
         sheet.paragraph("No finding stands clear of its comparator.")
         return
+    _message_table(sheet, messages, indicators, by_id)
+
+
+def _synthetic(
+    sheet: Sheet, messages: Sequence[Message], indicators: Mapping[str, Indicator], by_id: Mapping[str, Sheet]
+) -> None:
+    """Messages from synthetic records, below those to act on; nothing where there are none."""
+    if messages:
+        sheet.heading(synthetic.MESSAGES)
+        sheet.paragraph(synthetic.NOT_TO_ACT_ON, "warning")
+        _message_table(sheet, messages, indicators, by_id)
+
+
+def _message_table(
+    sheet: Sheet, messages: Sequence[Message], indicators: Mapping[str, Indicator], by_id: Mapping[str, Sheet]
+) -> None:
     rows = [
         (
             read(place, 0),
-            headline(message, indicators[message.finding["indicator"]]),
+            f"{headline(message, indicators[message.finding['indicator']])}{synthetic.ending(message.finding)}",
             judged_word(message.finding) if message.has_interval else f"{NOT_COMPARED}, no interval published",
             message.finding["statement"],
             by_id[message.finding["id"]].name,
@@ -101,18 +121,22 @@ def _messages(
 def _indicators(sheet: Sheet, pack: ExecutedPack, edited: Edited) -> None:
     found = indicator_findings(pack.findings)
     comparators = comparators_in(found.values())
+    is_any_synthetic = bool(synthetic.ending(*found.values()))
     sheet.title("Every indicator")
+    sheet.paragraph(synthetic.in_a_sentence(found.values(), "this sheet", "row"), "warning")
     heads = [
         *("Indicator", "Unit", "Period", "Value", "95% lower limit", "95% upper limit", "Beside"),
         *("How it compares", *(item.name for item in comparators)),
         *("Lowest of those compared", "Highest of those compared", "Numerator", "Denominator", "Flagged"),
+        *([SYNTHETIC_LABEL] if is_any_synthetic else []),
     ]
     rows = []
     for key, finding in found.items():
         item = edited.indicators.get(key)
         if item is None:
             continue
-        rows.append(_indicator_row(item, finding, comparators))
+        label = [SYNTHETIC_LABEL if synthetic.said(finding) else ""] if is_any_synthetic else []
+        rows.append([*_indicator_row(item, finding, comparators), *label])
     sheet.table(heads, rows)
 
 
@@ -132,6 +156,7 @@ def _indicator_row(item: Indicator, finding: FindingJson, comparators: Sequence[
 
 def _finding(sheet: Sheet, finding: FindingJson) -> None:
     sheet.title(finding["title"])
+    sheet.paragraph(synthetic.said(finding), "warning")
     sheet.paragraph(finding["statement"])
     if finding["flagged"]:
         sheet.paragraph(f"Flagged. {finding['flag_reason']}", "warning")
@@ -153,6 +178,8 @@ def _resource(sheet: Sheet, table: Mapping[str, Any]) -> None:
     heads = [f"{field['title']} ({field['unit']})" if field.get("unit") else field["title"] for field in fields]
     rows = [[read(row[field["name"]], field.get("decimals")) for field in fields] for row in table["data"]]
     sheet.table(heads, rows)
+    for note in table.get("notes", ()):
+        sheet.paragraph(note, "minor")
 
 
 def _notes(sheet: Sheet, pack: ExecutedPack, local: LocalCommentary, organisation: str) -> None:
@@ -171,6 +198,6 @@ def _sources(sheet: Sheet, findings: Sequence[FindingJson]) -> None:
     sheet.title("Sources")
     cited = {item["table"]: item for finding in findings for item in finding["source"]}
     heads = ("Table", "Publisher", "Licence", "Name in the data catalogue")
-    rows = [(item["title"], item["publisher"], item["licence"], name) for name, item in cited.items()]
+    rows = [(synthetic.source_title(item), item["publisher"], item["licence"], name) for name, item in cited.items()]
     sheet.table(heads, rows)
     sheet.paragraph(LICENCE, "minor")

@@ -95,6 +95,21 @@ def mean_interval(values: ArrayLike, confidence: float = 0.95) -> tuple[Array, A
     return (mean - reach)[()], (mean + reach)[()]
 
 
+def ratio_interval(ratio: ArrayLike, log_error: ArrayLike, confidence: float = 0.95) -> tuple[Array, Array]:
+    """Limits of a ratio whose logarithm varies about normally.
+
+    `ratio`, not below 0, and `log_error`, the standard error of its natural logarithm, broadcast. A ratio of 0, or a
+    missing value, gives NaN: nothing is known of its logarithm. Raises ValueError where a ratio or an error is negative
+    or `confidence` is not between 0 and 1. Source: Armitage, Berry and Matthews (2002), section 4.5.
+    """
+    values, errors = as_numbers(ratio, "ratio"), as_numbers(log_error, "log_error")
+    refuse(values < 0, values, "ratio", "must not be negative", labels_of(ratio))
+    refuse(errors < 0, errors, "log_error", "must not be negative", labels_of(log_error))
+    times = np.exp(ndtri((1 + check_confidence(confidence)) / 2) * errors)
+    known = np.where(values > 0, values, np.nan)
+    return known / times, known * times
+
+
 def limits_of_sum(value: ArrayLike, lower: ArrayLike, upper: ArrayLike) -> tuple[Array, Array]:
     """Limits of a sum of independent values, each with its limits: distances are squared, added, and rooted.
 

@@ -1,1 +1,1 @@
-"""Hospital activity records: what arrives is read, kept, held against rules, and made into the tables that chapters read."""
+"""Hospital activity records: what arrives is read, kept, held against rules, and made into tables for chapters."""

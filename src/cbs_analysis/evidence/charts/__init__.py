@@ -6,6 +6,7 @@ says.
 
 from cbs_analysis.evidence.charts.control import control
 from cbs_analysis.evidence.charts.fan import fan
+from cbs_analysis.evidence.charts.flows import flow_map, placed
 from cbs_analysis.evidence.charts.funnel import funnel
 from cbs_analysis.evidence.charts.parts import age_profile, components, distribution
 from cbs_analysis.evidence.charts.ranked import ranked_intervals
@@ -17,7 +18,9 @@ __all__ = [
     "control",
     "distribution",
     "fan",
+    "flow_map",
     "funnel",
     "lines",
+    "placed",
     "ranked_intervals",
 ]

@@ -9,11 +9,12 @@ from cbs_analysis.evidence import theme
 from cbs_analysis.evidence.tables import shown_cell
 from cbs_analysis.evidence.wording import level_name, listed, plural
 from cbs_analysis.geography import Area
+from cbs_analysis.publishing import synthetic
 from cbs_analysis.publishing.downloads import file_name
 from cbs_analysis.publishing.edited import Edited
 from cbs_analysis.publishing.findings import ExecutedChapter, ExecutedPack, Failure, FindingJson
 from cbs_analysis.publishing.indicator_table import KEY
-from cbs_analysis.publishing.messages import Message, rank_messages
+from cbs_analysis.publishing.messages import Message, rank_messages, rank_synthetic
 from cbs_analysis.publishing.pdf.indicators import indicators, mark
 from cbs_analysis.publishing.pdf.pictures import picture
 from cbs_analysis.publishing.summary import WITHOUT_INTERVAL, first_sentence, headline, why
@@ -39,7 +40,9 @@ def contents(pack: ExecutedPack, edited: Edited, local: LocalCommentary) -> Json
     }
     return {
         **_cover(pack, edited, area),
+        "synthetic": synthetic.in_a_sentence(pack.findings, "this report", "finding"),
         "messages": [_message(message, edited, labels) for message in ranked],
+        "synthetic_messages": _synthetic_messages(pack, edited, labels),
         "missing": [_failed(failure, edited) for failure in pack.failures],
         "flagged": _flagged(pack.findings, labels),
         "indicators": indicators(pack, edited, labels),
@@ -97,10 +100,17 @@ def _where(edited: Edited, area: Area) -> str:
     return ", ".join(part for part in (members, f"in {', '.join(within)}" if within else "") if part)
 
 
+def _synthetic_messages(pack: ExecutedPack, edited: Edited, labels: Mapping[str, str]) -> Json:
+    """Messages from synthetic records, which stand apart from those to act on."""
+    ranked = rank_synthetic(pack.findings, edited.indicators)
+    messages = [_message(message, edited, labels) for message in ranked]
+    return {"title": synthetic.MESSAGES, "lead": synthetic.NOT_TO_ACT_ON, "messages": messages}
+
+
 def _message(message: Message, edited: Edited, labels: Mapping[str, str]) -> Json:
     finding, status = message.finding, message.comparison["status"]
     return {
-        "headline": headline(message, edited.indicators[finding["indicator"]]),
+        "headline": f"{headline(message, edited.indicators[finding['indicator']])}{synthetic.ending(finding)}",
         "judged": mark(status) if status in ("better", "worse") else None,
         "said": first_sentence(finding["statement"]),
         "caution": finding["caution"],
@@ -123,7 +133,8 @@ def _flagged(findings: Sequence[FindingJson], labels: Mapping[str, str]) -> list
     alike: dict[str, list[list[str]]] = {}
     for finding in findings:
         if finding["flagged"]:
-            alike.setdefault(finding["flag_reason"], []).append([finding["title"], labels[finding["id"]]])
+            title = f"{finding['title']}{synthetic.ending(finding)}"
+            alike.setdefault(finding["flag_reason"], []).append([title, labels[finding["id"]]])
     return [{"findings": found, "why": reason} for reason, found in alike.items()]
 
 
@@ -132,6 +143,7 @@ def _chapters(pack: ExecutedPack, edited: Edited, area: Area, labels: Mapping[st
     made: dict[str, Json] = {
         chapter.name: {
             "title": chapter.title,
+            "synthetic": synthetic.in_a_sentence(chapter.findings, "this chapter", "finding"),
             "failed": None,
             "findings": [_finding(chapter, place, at, area, labels) for at in range(len(chapter.findings))],
             "notes": list(chapter.notes),
@@ -139,7 +151,13 @@ def _chapters(pack: ExecutedPack, edited: Edited, area: Area, labels: Mapping[st
         for place, chapter in enumerate(pack.chapters)
     }
     failed: dict[str, Json] = {
-        failure.chapter: {"title": failure.title, "failed": _failed(failure, edited), "findings": [], "notes": []}
+        failure.chapter: {
+            "title": failure.title,
+            "synthetic": "",
+            "failed": _failed(failure, edited),
+            "findings": [],
+            "notes": [],
+        }
         for failure in pack.failures
     }
     order = {name: place for place, name in enumerate(edited.edition.chapters)}
@@ -151,14 +169,16 @@ def _chapters(pack: ExecutedPack, edited: Edited, area: Area, labels: Mapping[st
 def _finding(chapter: ExecutedChapter, place: int, at: int, area: Area, labels: Mapping[str, str]) -> Json:
     finding = chapter.findings[at]
     figures, has_chart = finding["key_figures"], finding["id"] in chapter.pictures
-    beside = _beside(figures, area) if figures and has_chart else None
+    label = synthetic.ending(finding)
+    beside = _beside(figures, area, label) if figures and has_chart else None
     tables = [figures] if figures and not beside else []
     if not has_chart:
         more = (finding["table"], finding["members"])
         tables += [table for table in more if table and len(table["data"]) <= SHORT_TABLE]
     cited = "; ".join(f"{item['title']}, {item['publisher']}" for item in finding["source"])
     return {
-        "title": finding["title"],
+        "title": f"{finding['title']}{label}",
+        "synthetic": synthetic.said(finding),
         "label": labels[finding["id"]],
         "statement": finding["statement"],
         "flag": finding["flag_reason"] if finding["flagged"] else "",
@@ -185,6 +205,7 @@ def _table(table: Mapping[str, Any], area: Area) -> Json:
         "numbers": [field["type"] == "number" for field in fields],
         "rows": rows,
         "own": [bool(rows) and row[0] == area.name for row in rows],
+        "notes": list(table.get("notes", ())),
         "shares": [_share(column) for column in columns] if is_wide else [],
     }
 
@@ -196,7 +217,7 @@ def _share(column: Sequence[str]) -> int:
     return max([*words, *cells]) + 2
 
 
-def _beside(table: Mapping[str, Any], area: Area) -> Json | None:
+def _beside(table: Mapping[str, Any], area: Area, label: str) -> Json | None:
     """Key figures narrow enough to stand beside a chart: the one number with its interval under it, then the rest. None
     where the table is not of that kind.
     """
@@ -211,7 +232,7 @@ def _beside(table: Mapping[str, Any], area: Area) -> Json | None:
     if len(rest) > 1:
         return None
     return {
-        "title": _head(value),
+        "title": f"{_head(value)}{label}",
         "heads": [_head(fields[0]), VALUE, *(_head(field) for field in rest)],
         "interval": _head(interval) if interval else "",
         "rows": [
@@ -233,4 +254,4 @@ def _head(field: Mapping[str, Any]) -> str:
 
 def _sources(findings: Sequence[FindingJson]) -> list[list[str]]:
     cited = {item["table"]: item for finding in findings for item in finding["source"]}
-    return [[item["title"], item["publisher"], item["licence"]] for item in cited.values()]
+    return [[synthetic.source_title(item), item["publisher"], item["licence"]] for item in cited.values()]

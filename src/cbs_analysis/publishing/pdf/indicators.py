@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cbs_analysis.edition import Indicator
+from cbs_analysis.evidence.finding import SYNTHETIC_LABEL
 from cbs_analysis.evidence.wording import level_name, listed, number
 from cbs_analysis.geography import Geography
-from cbs_analysis.publishing import markup
+from cbs_analysis.publishing import markup, synthetic
 from cbs_analysis.publishing.edited import Edited
 from cbs_analysis.publishing.findings import ExecutedPack, FindingJson
 from cbs_analysis.publishing.indicator_table import BETTER_SIDE
@@ -67,6 +68,7 @@ def _row(
     return {
         "name": item.short_name,
         "label": label,
+        "synthetic": SYNTHETIC_LABEL if synthetic.said(finding) else "",
         "what": ", ".join(part for part in (unit, finding["period"], BETTER_SIDE[item.polarity]) if part),
         "value": markup.reading(finding["value"], item),
         "limits": _limits(item, finding),

@@ -1,0 +1,191 @@
+"""How fast are hospital records made, imported, checked and prepared, and in how much memory? For whoever changes them.
+
+    make bench-records     some ten minutes, and 8 GB of disk while it runs
+    make bench-records SIZES="1 2 4"
+
+Each step is the command itself, in a process of its own, over so many times the records of London. The rules are held
+against the same rules written in pandas, over the same rows in the same run. Only ratios mean anything on another
+machine. Printed, and kept in build/bench for the book's page on speed.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import ibis
+import pandas as pd
+import psutil
+from bench_batch import GIB, Row, keep
+
+from cbs_analysis.home import data_dir, home, params_dir
+from cbs_analysis.warehouse.checking_records import check_records
+from cbs_analysis.warehouse.references import load_references
+from cbs_analysis.warehouse.rules import load_rules
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "unit"))
+import pandas_rules
+
+CBS = str(Path(sys.executable).with_name("cbs"))
+FEEDS = ("apc", "op", "ae")
+MOST_MEMORY = 4 * GIB
+FASTER_THAN_PANDAS = 10
+ROUNDS = 3
+SECONDS_A_SAMPLE = 0.2
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command: what it did, over how many rows, in what time, and the most memory its processes held together."""
+
+    what: str
+    rows: int
+    seconds: float
+    memory: int
+
+    def row(self, size: float) -> Row:
+        rate = f"{self.rows / self.seconds:,.0f} rows a second" if self.rows else ""
+        measured = f"{self.seconds:.1f} s, {rate}, peak {self.memory / GIB:.2f} GiB"
+        return Row(f"{size:g} times London: {self.what}", "under 4 GiB", measured, self.memory < MOST_MEMORY)
+
+
+def steps(work: Path, size: float) -> Iterator[Step]:
+    """Make, import, check and prepare so many times London."""
+    at = {"CBS_HOME": str(_home_in(work)), "CBS_BUILD": str(work / "build")}
+    seconds, memory = _run(at, "records", "make", "--share", f"{size:g}")
+    folder = work / "build" / "synthetic"
+    rows = {feed: sum(_rows(path) for path in (folder / feed).glob("*.parquet")) for feed in FEEDS}
+    yield Step("make", sum(rows.values()), seconds, memory)
+    _run(at, "records", "import", "practices", str(folder / "practices.parquet"))
+    for feed in FEEDS:
+        files = [str(path) for path in sorted((folder / feed).glob("*.parquet"))]
+        seconds, memory = _run(at, "records", "import", feed, *files)
+        yield Step(f"import {feed}", rows[feed], seconds, memory)
+    seconds, memory = _run(at, "records", "check")
+    yield Step("check with every rule", sum(rows.values()), seconds, memory)
+    seconds, memory = _run(at, "records", "prepare")
+    yield Step("prepare what chapters read, the rules again among it", sum(rows.values()), seconds, memory)
+
+
+def against_pandas(folder: Path) -> Row:
+    """The row and window rules of one PCT's spells, appointments and attendances: ours, and the same in pandas."""
+    rules = tuple(rule for rule in load_rules(params_dir()) if rule.is_of_records)
+    practices = pd.read_parquet(folder / "practices.parquet")
+    references = load_references(data_dir(), practices)
+    files = {feed: sorted((folder / feed).glob("*.parquet"))[0] for feed in FEEDS}
+    frames = {feed: _as_pandas(feed, path) for feed, path in files.items()}
+    ours, theirs = [], []
+    for _ in range(ROUNDS):
+        connection = ibis.duckdb.connect()
+        started = time.perf_counter()
+        tables = {}
+        for feed, path in files.items():
+            table = connection.read_parquet(path)
+            tables[feed] = table.mutate(month=table[pandas_rules.MONTH_OF[feed]].strftime("%Y-%m"))
+        check_records(tables, references, rules)
+        ours.append(time.perf_counter() - started)
+        started = time.perf_counter()
+        for feed, frame in frames.items():
+            pandas_rules.failures(feed, frame, references.__dict__)
+        theirs.append(time.perf_counter() - started)
+    ratio = statistics.median(theirs) / statistics.median(ours)
+    rows = sum(len(frame) for frame in frames.values())
+    measured = (
+        f"{ratio:.1f} times: {statistics.median(ours):.2f} s with counts, prices and examples, against "
+        f"{statistics.median(theirs):.2f} s for the flags alone, {rows:,} rows of one PCT, median of {ROUNDS}"
+    )
+    return Row("the rules against the same in pandas", "10 times faster", measured, ratio >= FASTER_THAN_PANDAS)
+
+
+def _as_pandas(feed: str, path: Path) -> pd.DataFrame:
+    """The records as pandas reads them when left to itself, dates as dates."""
+    frame = pd.read_parquet(path)
+    for name in frame.columns:
+        if name.endswith("_date"):
+            frame[name] = pd.to_datetime(frame[name])
+        elif isinstance(frame[name].dtype, pd.CategoricalDtype):
+            frame[name] = frame[name].astype(object)
+    return frame.assign(month=frame[pandas_rules.MONTH_OF[feed]].dt.strftime("%Y-%m"))
+
+
+def _home_in(work: Path) -> Path:
+    """The checkout's home with tables of its own prepared from records."""
+    folder = work / "home"
+    (folder / "data").mkdir(parents=True, exist_ok=True)
+    for name in ["params", "notebooks", *(f"data/{path.name}" for path in data_dir().iterdir())]:
+        if name != "data/prepared" and not (folder / name).exists():
+            (folder / name).symlink_to(home() / name)
+    return folder
+
+
+def _rows(path: Path) -> int:
+    import pyarrow.parquet as pq
+
+    return pq.read_metadata(path).num_rows
+
+
+def _run(environment: dict[str, str], *command: str) -> tuple[float, int]:
+    started = time.perf_counter()
+    its = {**os.environ, **environment}
+    with (
+        subprocess.Popen([CBS, *command], env=its, stdout=subprocess.DEVNULL) as process,
+        _most_memory(process.pid) as most,
+    ):
+        status = process.wait()
+    if status:
+        sys.exit(f"cbs {' '.join(command[:3])} ended with {status}")
+    return time.perf_counter() - started, most["tree"]
+
+
+@contextmanager
+def _most_memory(pid: int) -> Iterator[dict[str, int]]:
+    most, ended = {"tree": 0}, threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(SECONDS_A_SAMPLE):
+            most["tree"] = max(most["tree"], _tree(pid))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield most
+    finally:
+        ended.set()
+        watcher.join()
+
+
+def _tree(pid: int) -> int:
+    """Bytes that a process and those below it hold, those that they share counted once."""
+    try:
+        parent = psutil.Process(pid)
+        return sum(process.memory_full_info().pss for process in [parent, *parent.children(recursive=True)])
+    except psutil.Error:
+        return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument(
+        "sizes", nargs="*", type=float, default=[1.0], help="how many times London; 1 where none is given"
+    )
+    rows: list[Row] = []
+    for size in parser.parse_args(arguments).sizes or [1.0]:
+        with tempfile.TemporaryDirectory(prefix="cbs-bench-") as name:
+            for step in steps(Path(name), size):
+                rows.append(step.row(size))
+                print(rows[-1].what, rows[-1].measured, flush=True)
+            if size == 1:
+                rows.append(against_pandas(Path(name) / "build" / "synthetic"))
+    keep("records", rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""Tests read hospital records of a small synthetic world: the checkout's own figures, with few records beside them.
+
+The world is made once, in `build/small`, and again where what it is made from has changed. It is the home of every
+test that does not make one of its own.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parent
+SMALL = CHECKOUT / "build" / "small"
+SHARE = "0.05"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have the small world before any test is collected; workers find it made."""
+    if "CBS_HOME" in os.environ:
+        return
+    if not hasattr(config, "workerinput"):
+        _make_small_world()
+    os.environ["CBS_HOME"] = str(SMALL)
+
+
+def _make_small_world() -> None:
+    (SMALL / "data").mkdir(parents=True, exist_ok=True)
+    linked = [
+        "params",
+        "notebooks",
+        "requirements.lock",
+        *(f"data/{path.name}" for path in (CHECKOUT / "data").iterdir()),
+    ]
+    for name in linked:
+        link = SMALL / name
+        if name != "data/prepared" and not link.is_symlink():
+            link.symlink_to(CHECKOUT / name)
+    environment = {key: value for key, value in os.environ.items() if key not in ("CBS_BUILD", "CBS_RECORDS")}
+    command = [Path(sys.executable).with_name("cbs"), "records", "ready", "--share", SHARE]
+    subprocess.run(command, env=environment | {"CBS_HOME": str(SMALL)}, check=True, stdout=subprocess.DEVNULL)

@@ -1,0 +1,204 @@
+"""Trusts and areas on the four case-mix adjusted measures: ratios with limits, who stands apart, what there is to win.
+
+For the chapter on benchmarking, and its view of one specialty. Models are fitted when records are prepared; here their
+numbers are read, added up and judged.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+import pandas as pd
+
+from cbs_analysis.chapters import from_records
+from cbs_analysis.evidence import charts, disclosure
+from cbs_analysis.evidence.finding import Chart
+from cbs_analysis.evidence.tables import Column, Table
+from cbs_analysis.evidence.wording import number, plural
+from cbs_analysis.pack import Pack
+from cbs_analysis.stats import funnel, intervals, potential, rates, shrinkage
+
+ALL = "all"
+FEWEST_TRUSTS = 5
+SMALLEST_EXPECTED = 30
+"""Expected events below which a trust is not set beside others: its ratio says little."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A measure's words: its finding and indicator, what is counted, and what there is to gain."""
+
+    finding: str
+    indicator: str
+    title: str
+    noun: str
+    gained: str
+    high_is_good: bool = False
+
+
+MEASURES: Mapping[str, Measure] = MappingProxyType(
+    {
+        "day_case": Measure("day_cases", "day_case_ratio", "Day cases", "day cases", "more day cases", True),
+        "length_of_stay": Measure(
+            "length_of_stay", "length_of_stay_ratio", "Nights in hospital", "nights", "fewer nights"
+        ),
+        "readmission": Measure(
+            "readmissions", "readmission_ratio", "Emergency readmissions", "readmissions", "fewer readmissions"
+        ),
+        "follow_up": Measure("follow_ups", "follow_up_ratio", "Follow-ups", "follow-ups", "fewer follow-ups"),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Adjusted:
+    """Trusts on one measure, by code. `table`: cases, observed, expected, ratio, lower, upper, log_ratio,
+    standard_error, price_gbp, and where each lies, as `shrinkage.flags` has it.
+    """
+
+    measure: str
+    table: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Won:
+    """What an area would win: events and pounds, each with 95% limits; NaN where there is none."""
+
+    value: float
+    lower: float
+    upper: float
+    pounds: float
+    pounds_lower: float
+    pounds_upper: float
+
+
+def of_trusts(pack: Pack, measure: str, specialty: str = ALL) -> Adjusted | None:
+    """Every trust on a measure, all specialties or one; None where too few can be set beside each other."""
+    return pack.common.once(("trusts", measure, specialty), lambda: _of_trusts(pack.common, measure, specialty))
+
+
+def _of_trusts(pack: Pack, measure: str, specialty: str) -> Adjusted | None:
+    rows = from_records.year_rows(pack, "benchmark_providers")
+    rows = rows[(rows["measure"] == measure) & (rows["treatment_function_code"] == specialty)]
+    rows = rows[(rows["provider_code"] != from_records.OUTSIDE) & (rows["expected"] >= SMALLEST_EXPECTED)]
+    rows = rows.dropna(subset=["standard_error"]).set_index("provider_code").sort_index()
+    rows = rows[rows["observed"] >= disclosure.FEWEST_EVENTS]
+    if len(rows) < FEWEST_TRUSTS:
+        return None
+    ratio = rates.ratio(rows["observed"], rows["expected"])
+    lower, upper = intervals.ratio_interval(ratio, rows["standard_error"])
+    log_ratio = np.log(ratio)
+    judged = shrinkage.flags(log_ratio, rows["standard_error"]).drop(columns="ratio")
+    return Adjusted(measure, rows.assign(log_ratio=log_ratio, ratio=ratio, lower=lower, upper=upper).join(judged))
+
+
+def of_areas(pack: Pack, measure: str) -> pd.DataFrame | None:
+    """Observed over expected of every area on a measure, with 95% limits: value, lower, upper, numerator, denominator,
+    by code; None where no model was made.
+    """
+    rows = from_records.of_whole(pack, from_records.year_rows(pack, "benchmark_areas"))
+    rows = rows[rows["measure"] == measure]
+    if rows.empty:
+        return None
+    sums = rows.groupby("commissioner_code")[["observed", "expected", "variance"]].sum()
+    counts = sums.rename_axis("area_code").reset_index()
+    rolled = pack.geography.roll_up(counts, [], list(sums.columns)).set_index("area_code")
+    ratio = rates.ratio(rolled["observed"], rolled["expected"])
+    lower, upper = intervals.ratio_interval(ratio, rates.ratio(np.sqrt(rolled["variance"]), rolled["observed"]))
+    return pd.DataFrame(
+        {"value": ratio, "lower": lower, "upper": upper, "numerator": rolled["observed"],
+         "denominator": rolled["expected"]}
+    )  # fmt: skip
+
+
+def trust_table(pack: Pack, found: Adjusted) -> Table:
+    """Every trust: cases, observed, expected, ratio with limits, and where it stands."""
+    worst = not MEASURES[found.measure].high_is_good
+    frame = found.table.sort_values("ratio", ascending=not worst, kind="stable")
+    frame = frame.assign(name=from_records.named(pack, frame.index))
+    columns = {
+        "name": Column("Trust"),
+        "cases": Column("Cases", decimals=0),
+        "observed": Column("Observed", decimals=0),
+        "expected": Column("Expected", decimals=0),
+        "ratio": Column("Ratio", decimals=2),
+        "lower": Column("95% lower limit", decimals=2),
+        "upper": Column("95% upper limit", decimals=2),
+        "widened": Column("Among trusts"),
+    }
+    frame["widened"] = frame["widened"].str.replace("not significant", "inside", regex=False)
+    noun = MEASURES[found.measure].noun
+    return disclosure.table(
+        f"{noun.capitalize()} by trust, {pack.edition.activity_year}", frame.reset_index(drop=True), columns,
+        ["cases", "observed", "expected"], dict.fromkeys(["ratio", "lower", "upper"], "observed"),
+    )  # fmt: skip
+
+
+def trust_funnel(pack: Pack, found: Adjusted) -> Chart:
+    """Trusts by how much their ratio rests on, within limits of chance and limits widened by how much trusts differ."""
+    table, measure = found.table, MEASURES[found.measure]
+    weight = 1 / table["standard_error"] ** 2
+    own = from_records.own_providers(pack)
+    points = pd.DataFrame(
+        {
+            "name": from_records.named(pack, table.index),
+            "x": weight,
+            "y": table["ratio"],
+            "role": ["area" if code in own and not pack.area.is_whole else "peer" for code in table.index],
+        }
+    )
+    limits = {
+        kind: table[[f"{kind}_{limit}" for limit in funnel.LIMIT_COLUMNS]].set_axis(funnel.LIMIT_COLUMNS, axis=1)
+        for kind in ("chance", "widened")
+    }
+    centre = float(table["centre"].iloc[0])
+    drawn = charts.funnel(
+        points,
+        limits["chance"].assign(x=weight),
+        average=centre,
+        average_label=f"Trusts {number(centre, 2)}",
+        widened=limits["widened"].assign(x=weight),
+        title=f"{measure.title}, observed over expected",
+        subtitle=f"Trusts, {pack.edition.activity_year}; {pack.area.name}'s own in dark"
+        if not pack.area.is_whole
+        else f"Trusts, {pack.edition.activity_year}",
+        x_title="How much the ratio rests on (1 over its variance)",
+        y_title="Observed over expected",
+        peers_label="Other trusts",
+    )
+    outside = table["widened"].str.contains("99.8", regex=False).sum()
+    description = (
+        f"Funnel plot of {plural(len(table), 'trust')}. Ratios run from {number(table['ratio'].min(), 2)} to "
+        f"{number(table['ratio'].max(), 2)}. {number(outside) if outside else 'None'} outside the 99.8% limits that "
+        "allow for how much trusts differ anyway."
+    )
+    return Chart(drawn, description)
+
+
+def potential_of(pack: Pack, found: Adjusted) -> Won:
+    """What the area's people would gain if each trust did as well as the best quarter."""
+    won = pack.common.once(("won", found.measure), lambda: _potential(pack.common, found))
+    row = won.loc[pack.area.code]
+    names = ("potential", "lower", "upper", "pounds", "pounds_lower", "pounds_upper")
+    return Won(*(float(row[name]) if name in row else np.nan for name in names))
+
+
+def _potential(pack: Pack, found: Adjusted) -> pd.DataFrame:
+    """The same for every area of the geography: see `potential.best_quarter`, its groups."""
+    rows = from_records.of_whole(pack, from_records.year_rows(pack, "benchmark_areas"))
+    rows = rows[(rows["measure"] == found.measure) & rows["provider_code"].isin(found.table.index)]
+    expected = rows.pivot_table(
+        index="commissioner_code", columns="provider_code", values="expected", aggfunc="sum", fill_value=0.0
+    ).reindex(columns=found.table.index, fill_value=0.0)
+    weights = pd.DataFrame(
+        {code: expected.reindex(list(pack.geography.leaves(code))).sum() for code in pack.geography.areas}
+    ).T
+    table = found.table
+    price = table["price_gbp"] if table["price_gbp"].notna().any() else None
+    gained = potential.best_quarter(
+        table["log_ratio"], table["standard_error"], table["expected"], weights=weights, price=price,
+        lower_is_better=not MEASURES[found.measure].high_is_good,
+    )  # fmt: skip
+    assert gained.groups is not None
+    return gained.groups

@@ -1,0 +1,295 @@
+"""Providers and market: which trusts treat our people, how far one trust has it all, and which areas belong together.
+
+For whoever leads a contract, or asks with whom to commission. From hospital spells by PCT, trust and specialty.
+"""
+
+import numpy as np
+import pandas as pd
+
+from cbs_analysis.chapters import figures, from_records
+from cbs_analysis.chapters.building import Chapter, Standing, sentence, stated
+from cbs_analysis.chapters.flow_map import flow_map
+from cbs_analysis.chapters.groupings import compared_groupings
+from cbs_analysis.evidence import disclosure
+from cbs_analysis.evidence.finding import Finding, Note
+from cbs_analysis.evidence.tables import Column, Table
+from cbs_analysis.evidence.wording import listed, number
+from cbs_analysis.pack import Pack
+from cbs_analysis.stats import markets, rates
+
+CHAPTER = Chapter("providers_and_market", "provider management")
+MOST_TRUSTS, MOST_SPECIALTIES = 12, 22
+FEWEST_SPELLS = 50
+"""Spells of a specialty below which shares of trusts say little."""
+ALL_KINDS = (
+    "Spells of every kind, planned and not: people choose where to go for planned care more than for emergencies."
+)
+
+
+def spells(pack: Pack) -> pd.DataFrame:
+    """Spells of the year, a row a PCT and a column a trust, by code; only of the geography's PCTs."""
+
+    def make() -> pd.DataFrame:
+        rows = from_records.of_whole(pack.common, from_records.year_rows(pack.common, "spell_flows"))
+        return rows.pivot_table(
+            index="commissioner_code", columns="provider_code", values="spells", aggfunc="sum", fill_value=0
+        )
+
+    return pack.common.once("spells by trust", make)
+
+
+def of_areas(pack: Pack) -> pd.DataFrame:
+    """The same for every area of the geography, and the pack's similar areas: a row an area."""
+    leaves = spells(pack).reindex([area.code for area in pack.peers])
+    return pd.DataFrame(
+        {code: leaves.loc[list(pack.geography.leaves(code))].sum(min_count=1) for code in pack.geography.areas}
+    ).T
+
+
+def who_treats(pack: Pack) -> Finding:
+    """The trusts that give most of the area's spells, with their shares, on the map."""
+    every = of_areas(pack)
+    measured = pack.indicators["main_provider_share_pct"]
+    counts = pd.DataFrame({"numerator": every.max(axis=1), "denominator": every.sum(axis=1)})
+    limits = figures.as_proportion(counts["numerator"], counts["denominator"], 100)
+    found = from_records.from_table(pack, measured, counts.join(limits))
+    own = every.loc[pack.area.code].sort_values(ascending=False, kind="stable")
+    own = own[own > 0]
+    main, *others = from_records.named(pack, own.index[:3])
+    share = pd.Series(rates.ratio(own, own.sum(), 100), index=own.index)
+    frame = pd.DataFrame({"name": from_records.named(pack, own.index), "spells": own, "share": share})
+    columns = {
+        "name": Column("Trust"),
+        "spells": Column("Spells", decimals=0),
+        "share": Column("Share", unit="%", decimals=1),
+    }
+    then = listed(f"{name} {number(value, 1)}%" for name, value in zip(others, share.iloc[1:3], strict=False))
+    return CHAPTER.finding(
+        pack,
+        "who_treats",
+        title="Who treats our people",
+        statement=(
+            f"{main} gave {stated(pack, found)} of {pack.area.name}'s spells in {pack.edition.activity_year}"
+            f"{f', {then}' if then else ''}."
+        ),
+        standing=found,
+        comparisons=from_records.comparisons(pack, found),
+        period=pack.edition.activity_year,
+        sources=["spell_flows", "providers", "lead_commissioners_2006"],
+        caveats=[ALL_KINDS],
+        table=disclosure.table(
+            f"Trusts that treated {pack.area.name}'s people, {pack.edition.activity_year}",
+            frame.head(MOST_TRUSTS).reset_index(drop=True), columns, ["spells"], {"share": "spells"},
+        ),
+        chart=flow_map(pack, spells(pack)),
+    )  # fmt: skip
+
+
+def by_specialty(pack: Pack) -> Finding | Note:
+    """For each specialty the main trust, its share, and how concentrated care is."""
+    rows = from_records.of_area(pack, from_records.year_rows(pack, "spell_flows"))
+    table = rows.pivot_table(
+        index="treatment_function_code", columns="provider_code", values="spells", aggfunc="sum", fill_value=0
+    )
+    table = table.reindex(from_records.specialty_names(pack).index.intersection(table.index))
+    table = table[table.sum(axis=1) >= FEWEST_SPELLS]
+    if table.empty:
+        return Note(f"No specialty has {FEWEST_SPELLS} spells or more of {pack.area.name}'s people.")
+    frame = pd.DataFrame(
+        {
+            "name": from_records.specialty_names(pack).reindex(table.index),
+            "spells": table.sum(axis=1),
+            "trust": from_records.named(pack, table.idxmax(axis=1)),
+            "at_main": table.max(axis=1),
+            "share": rates.ratio(table.max(axis=1), table.sum(axis=1), 100),
+            "index": markets.herfindahl(table.to_numpy()),
+        }
+    ).sort_values("spells", ascending=False, kind="stable")
+    columns = {
+        "name": Column("Specialty"),
+        "spells": Column("Spells", decimals=0),
+        "trust": Column("Main trust"),
+        "share": Column("Its share", unit="%", decimals=1),
+        "index": Column("Concentration, of 10,000", decimals=0),
+    }
+    most, least = frame.loc[frame["index"].idxmax()], frame.loc[frame["index"].idxmin()]
+    return CHAPTER.finding(
+        pack,
+        "by_specialty",
+        title="Specialty by specialty",
+        statement=(
+            f"{most['name']} is the most concentrated: {most['trust']} gives {number(most['share'], 0)}% of "
+            f"{pack.area.name}'s spells. {least['name']} is spread widest: {least['trust']} gives most, "
+            f"{number(least['share'], 0)}%."
+        ),
+        period=pack.edition.activity_year,
+        sources=["spell_flows", "providers", "treatment_functions"],
+        methods=["concentration"],
+        caveats=[f"Specialties with fewer than {FEWEST_SPELLS} spells are left out."],
+        table=disclosure.table(
+            f"Specialties and their main trusts, {pack.edition.activity_year}",
+            frame.head(MOST_SPECIALTIES).reset_index(drop=True), columns, ["spells"],
+            {"share": "at_main", "index": "at_main"},
+        ),
+    )  # fmt: skip
+
+
+def concentration(pack: Pack) -> Finding:
+    """The Herfindahl-Hirschman index of the area's spells over trusts, beside other areas'."""
+    every = of_areas(pack)
+    measured = pack.indicators["provider_concentration"]
+    found = from_records.from_table(
+        pack, measured, pd.DataFrame({"value": markets.herfindahl(every.to_numpy())}, index=every.index)
+    )
+    own = found.own(pack)
+    return CHAPTER.finding(
+        pack,
+        "concentration",
+        title="How concentrated care is",
+        statement=_statement(
+            pack,
+            found,
+            f"{pack.area.name}'s index of concentration is {number(own.value)}, as if "
+            f"{number(markets.WHOLE_MARKET / own.value, 1)} trusts of one size shared its care,",
+        ),
+        standing=found,
+        comparisons=from_records.comparisons(pack, found),
+        period=pack.edition.activity_year,
+        sources=["spell_flows"],
+        methods=["concentration"],
+        caveats=[
+            "Concentration is neither good nor bad: one trust near by may be what people want, and leaves a "
+            "commissioner with nobody else to turn to.",
+            "A group of areas is less concentrated than its members wherever they use different trusts.",
+        ],
+    )
+
+
+def catchments(pack: Pack) -> Finding:
+    """How many people each of the area's trusts serves, in proportion to the shares of every PCT's spells."""
+    flows = spells(pack)
+    people = figures.people_by_age(pack, pack.edition.population_year).reindex(flows.index)
+    served = markets.catchments(flows, people)
+    inside = list(pack.geography.leaves(pack.area.code))
+    own = markets.catchments(flows.loc[flows.index.intersection(inside)], people.loc[people.index.intersection(inside)])
+    codes = from_records.own_providers(pack)
+    frame = pd.DataFrame({"people": served, "own": own}).reindex(codes)
+    frame["share"] = rates.ratio(frame["own"], frame["people"], 100)
+    frame = frame.assign(name=from_records.named(pack, frame.index)).sort_values(
+        "people", ascending=False, kind="stable"
+    )
+    columns = {
+        "name": Column("Trust"),
+        "people": Column("Catchment", unit="people", decimals=0),
+        "own": Column(f"Of {pack.area.name}", unit="people", decimals=0),
+        "share": Column("Share of the catchment", unit="%", decimals=0),
+    }
+    if pack.area.is_whole:
+        del columns["own"], columns["share"]
+    top = frame.iloc[0]
+    depends = frame.sort_values("share", ascending=False, kind="stable").iloc[0]
+    after = (
+        ""
+        if pack.area.is_whole
+        else f" {depends['name']} depends most on {pack.area.name}, for {number(depends['share'])}% of its people."
+    )
+    return CHAPTER.finding(
+        pack,
+        "catchments",
+        title="Catchments",
+        statement=(
+            f"{top['name']} serves {number(_hundreds(top['people']))} of {pack.geography.whole.name}'s people.{after}"
+        ),
+        period=f"{pack.edition.activity_year} spells, mid-{pack.edition.population_year} residents",
+        sources=["spell_flows", "providers", "population_by_age", "boroughs"],
+        methods=["catchments"],
+        caveats=[
+            "A PCT's residents are shared among trusts as its spells are. Specialist trusts draw on far more people "
+            "than their catchment says, for less of each one's care.",
+        ],
+        table=Table(
+            f"Catchments of {pack.area.name}'s trusts",
+            frame.assign(people=_hundreds(frame["people"]), own=_hundreds(frame["own"])).reset_index(drop=True),
+            columns,
+        ),
+    )
+
+
+def self_containment(pack: Pack) -> Finding | Note:
+    """Whether sectors of 2006, of 2009, or groups found from flows keep most of their people's care within them."""
+    return compared_groupings(pack, CHAPTER, spells(pack))
+
+
+def lead_commissioner(pack: Pack) -> Finding | Note:
+    """Who leads for each of the area's trusts, and what share of the trust's spells the leader pays for."""
+    flows = spells(pack)
+    leads = pack.read("lead_commissioners_2006").dropna(subset=["provider_code"])
+    leads_of = leads.groupby("provider_code")["lead_pct_code"].agg(lambda codes: list(dict.fromkeys(codes)))
+    codes = [code for code in from_records.own_providers(pack) if code in leads_of.index]
+    if not codes:
+        return Note(f"None of {pack.area.name}'s trusts has a lead PCT in the list of 2006.")
+    total, largest = flows[codes].sum(), flows[codes].idxmax()
+    led = pd.Series({code: flows[code].reindex(leads_of[code]).sum() for code in codes})
+    own = flows[codes].reindex(list(pack.geography.leaves(pack.area.code))).sum()
+    frame = pd.DataFrame(
+        {
+            "name": from_records.named(pack, codes),
+            "lead": [listed(pack.geography.area(lead).name for lead in leads_of[code]) for code in codes],
+            "spells": total,
+            "led": led,
+            "lead_share": rates.ratio(led, total, 100),
+            "largest": [pack.geography.area(str(code)).name for code in largest],
+            "own_share": rates.ratio(own, total, 100),
+        }
+    )
+    columns = {
+        "name": Column("Trust"),
+        "lead": Column("Lead PCT, 2006"),
+        "lead_share": Column("Its share of the trust's spells", unit="%", decimals=0),
+        "largest": Column("PCT that pays for most"),
+        "own_share": Column(f"{pack.area.name}'s share", unit="%", decimals=0),
+    }
+    if pack.area.is_whole:
+        del columns["own_share"]
+    agree = sum(str(code) in leads_of[trust] for trust, code in largest.items())
+    least = frame.loc[frame["lead_share"].idxmin()]
+    whose = "the trusts with a lead PCT" if pack.area.is_whole else f"{pack.area.name}'s trusts"
+    return CHAPTER.finding(
+        pack,
+        "lead_commissioner",
+        title="Who leads, and for how much",
+        statement=(
+            f"For {agree} of {len(frame)} of {whose}, the lead PCT of 2006 pays for more spells than any other. At "
+            f"{least['name']} the lead's share is smallest, {number(least['lead_share'])}%."
+        ),
+        period=pack.edition.activity_year,
+        sources=["spell_flows", "lead_commissioners_2006", "providers"],
+        caveats=[
+            "Shares are of spells that PCTs of the geography paid for.",
+            "Trusts have merged since 2006: one that several PCTs led for has all of them as its lead.",
+        ],
+        table=disclosure.table(
+            f"Lead PCTs of {pack.area.name}'s trusts", frame.reset_index(drop=True), columns, [],
+            {"lead_share": "led"},
+        ),
+    )  # fmt: skip
+
+
+def _hundreds(people: "pd.Series | float") -> "pd.Series | float":
+    """Catchments are worked out from shares: to the nearest hundred people is as near as they are known."""
+    return np.round(people, -2)
+
+
+def _statement(pack: Pack, found: Standing, opening: str) -> str:
+    said = sentence(pack, found)
+    return f"{opening.rstrip(',')} in {pack.edition.activity_year}{', ' + said if said else ''}."
+
+
+__all__ = [
+    "by_specialty",
+    "catchments",
+    "concentration",
+    "lead_commissioner",
+    "self_containment",
+    "who_treats",
+]

@@ -1,0 +1,322 @@
+"""What a feed of records consists of, and how a trust's own extract is mapped onto it: the files of `params/feeds`.
+
+A file that lists `fields` describes a feed as commissioners receive it. A file that names a `feed` maps an extract onto
+that feed: the columns of the extract in their order, the field that each fills, and constants for fields it lacks.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cached_property, lru_cache
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import Field as Key
+
+from cbs_analysis.errors import UserError, nearest
+
+PROVIDER = "provider_code"
+ACTION = "record_action"
+"""The column of a net change submission that says what becomes of the record."""
+ACTIONS = ("insert", "update", "delete")
+DELIMITERS = (",", ";", "\t", "|", "^", "~")
+ENCODINGS = ("utf-8", "cp1252", "iso8859-1", "iso8859-15", "ascii")
+"""Those in which the first 128 characters are single bytes, so that lines can be told apart before they are decoded."""
+FORMAT_CODES = frozenset("dmyYbB")
+SAMPLE_DAY = date(2010, 4, 3)
+"""A day that reads as another one where day and month change places."""
+
+Type = Literal["text", "integer", "date"]
+
+
+class Described(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Field(Described):
+    """One field of a feed. `longest` is the most characters that a text may have."""
+
+    name: str = Key(pattern=r"^[a-z][a-z0-9_]*$")
+    type: Type
+    means: str
+    required: bool = False
+    longest: int | None = Key(default=None, ge=1)
+    unit: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_commas(cls, values: Any) -> Any:
+        """Within braces, YAML takes what follows a comma of an unquoted meaning for a key without a value."""
+        if not isinstance(values, dict) or "means" not in values:
+            return values
+        rest = [key for key, value in values.items() if value is None and not str(key).isidentifier()]
+        known = {key: value for key, value in values.items() if key not in rest}
+        return known | {"means": ", ".join([str(values["means"]), *map(str, rest)])}
+
+
+class Column(Described):
+    """One column of an extract: its name there, the field that it fills (null where it is left out), and what its
+    values stand for; a value that is not listed stays as it is.
+    """
+
+    name: str = Key(min_length=1)
+    field: str | None
+    values: dict[str, str] = {}
+
+
+class Written(Described):
+    """How a file of the feed is written."""
+
+    title: str
+    delimiter: Literal[",", ";", "\t", "|", "^", "~"] = ","
+    encoding: str = "utf-8"
+    dates: tuple[str, ...] = Key(default=("%Y-%m-%d",), min_length=1)
+
+
+class Standard(Written):
+    record: str
+    key: str
+    month_of: str | None = None
+    fields: tuple[Field, ...] = Key(min_length=1)
+
+
+class Mapped(Written):
+    feed: str
+    header: bool = True
+    columns: tuple[Column, ...] = Key(min_length=1)
+    constants: dict[str, str] = {}
+
+
+@dataclass(frozen=True)
+class Feed:
+    """A feed, and the files that it is read from.
+
+    `name` is the feed's, `mapping` that of the file of params/feeds that was asked for: the same for a feed as
+    commissioners receive it. `columns` are those of a file in their order; `constants` fill fields that no column does.
+    A feed without `month_of` is a list that is replaced whole.
+    """
+
+    name: str
+    mapping: str
+    record: str
+    key: str
+    month_of: str | None
+    fields: tuple[Field, ...]
+    delimiter: str
+    encoding: str
+    dates: tuple[str, ...]
+    header: bool
+    columns: tuple[Column, ...]
+    constants: Mapping[str, str]
+
+    @cached_property
+    def by_name(self) -> dict[str, Field]:
+        return {field.name: field for field in self.fields}
+
+    @property
+    def is_list(self) -> bool:
+        return self.month_of is None
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The fields that together name one record."""
+        return (self.key,) if self.is_list else (PROVIDER, self.key)
+
+    @property
+    def has_action(self) -> bool:
+        return ACTION in self.constants or any(column.field == ACTION for column in self.columns)
+
+    @cached_property
+    def digest(self) -> str:
+        """Of everything that decides how a file is read."""
+        return blake2b(repr(self).encode(), digest_size=16).hexdigest()
+
+    @property
+    def is_mapped(self) -> bool:
+        return self.mapping != self.name
+
+
+def feed_names(params: Path) -> list[str]:
+    return sorted(path.stem for path in (params / "feeds").glob("*.yml"))
+
+
+def load_feed(name: str, params: Path) -> Feed:
+    """The feed or mapping of this name. Raises UserError naming the file, the key and the nearest valid value."""
+    if name not in (names := feed_names(params)):
+        raise UserError(f"feed: {name!r} is not in params/feeds; {nearest(name, names)}")
+    shown, values = f"params/feeds/{name}.yml", _values(name, params)
+    if "feed" not in values:
+        return _standard(name, _validated(Standard, values, shown), shown)
+    mapped = _validated(Mapped, values, shown)
+    others = [other for other in names if "feed" not in _values(other, params)]
+    if mapped.feed not in others:
+        raise UserError(f"{shown}: feed: no feed {mapped.feed!r} in params/feeds; {nearest(mapped.feed, others)}")
+    of = f"params/feeds/{mapped.feed}.yml"
+    return _mapped(
+        name, mapped, _standard(mapped.feed, _validated(Standard, _values(mapped.feed, params), of), of), shown
+    )
+
+
+def like(formats: Iterable[str]) -> str:
+    """Formats of dates as a reader knows them, by an example of each."""
+    return " or ".join(date(2010, 4, 30).strftime(each) for each in formats)
+
+
+def day(text: str, formats: Iterable[str]) -> date | None:
+    """The day that a text names in the first of the formats that it is written in; None where it is in none."""
+    for each in formats:
+        try:
+            return datetime.strptime(text, each).date()
+        except ValueError:
+            continue
+    return None
+
+
+def whole_number(text: str) -> int | None:
+    """A number of at most nine digits, or None."""
+    digits = text[1:] if text[:1] in ("-", "+") else text
+    return int(text) if digits.isascii() and digits.isdigit() and len(digits) <= 9 else None
+
+
+def _standard(name: str, values: Standard, shown: str) -> Feed:
+    _check_written(values, shown)
+    types = {field.name: field for field in values.fields}
+    _once([field.name for field in values.fields], f"{shown}: fields", "field")
+    if values.key not in types:
+        raise UserError(f"{shown}: key: no field {values.key!r}; {nearest(values.key, types)}")
+    if not types[values.key].required:
+        raise UserError(f"{shown}: key: {values.key} must be a field with required: true")
+    if values.month_of is not None:
+        of = types.get(values.month_of)
+        if of is None or of.type != "date" or not of.required:
+            days = [field.name for field in values.fields if field.type == "date" and field.required]
+            raise UserError(
+                f"{shown}: month_of: no required date field {values.month_of!r}; {nearest(values.month_of, days)}"
+            )
+        if PROVIDER not in types or not types[PROVIDER].required:
+            raise UserError(f"{shown}: fields: a feed with months needs a required field {PROVIDER}")
+    columns = tuple(Column(name=field.name, field=field.name) for field in values.fields)
+    return Feed(
+        name, name, values.record, values.key, values.month_of, values.fields, values.delimiter,
+        codecs.lookup(values.encoding).name, values.dates, True, columns, {},
+    )  # fmt: skip
+
+
+def _mapped(name: str, values: Mapped, onto: Feed, shown: str) -> Feed:
+    _check_written(values, shown)
+    known = [*onto.by_name, ACTION]
+    for column in values.columns:
+        if column.field is not None and column.field not in known:
+            raise UserError(
+                f"{shown}: columns, {column.name}: no field {column.field!r} in feed {onto.name}; "
+                f"{nearest(column.field, known)}"
+            )
+    _once([column.name for column in values.columns], f"{shown}: columns", "column")
+    filled = [column.field for column in values.columns if column.field is not None]
+    _once(filled, f"{shown}: columns", "field")
+    for field, value in values.constants.items():
+        if field not in known:
+            raise UserError(f"{shown}: constants: no field {field!r} in feed {onto.name}; {nearest(field, known)}")
+        if field in filled:
+            raise UserError(f"{shown}: constants: {field} has a column already; leave one of the two out")
+        _check_value(value, onto.by_name.get(field), values.dates, f"{shown}: constants, {field}")
+    for column in values.columns:
+        if column.field is not None:
+            for value in column.values.values():
+                _check_value(value, onto.by_name.get(column.field), values.dates, f"{shown}: columns, {column.name}")
+    for needed in onto.fields:
+        if needed.required and needed.name not in filled and needed.name not in values.constants:
+            raise UserError(f"{shown}: columns: none fills {needed.name}, which feed {onto.name} requires; add it")
+    return Feed(
+        onto.name, name, onto.record, onto.key, onto.month_of, onto.fields, values.delimiter,
+        codecs.lookup(values.encoding).name, values.dates, values.header, values.columns, dict(values.constants),
+    )  # fmt: skip
+
+
+def _check_written(values: Written, shown: str) -> None:
+    try:
+        known = codecs.lookup(values.encoding).name in ENCODINGS
+    except LookupError:
+        known = False
+    if not known:
+        raise UserError(
+            f"{shown}: encoding: {values.encoding!r} is not one that is read; {nearest(values.encoding, ENCODINGS)}"
+        )
+    for each in values.dates:
+        codes = {part[:1] for part in each.split("%")[1:]}
+        if not codes <= FORMAT_CODES or day(SAMPLE_DAY.strftime(each), [each]) != SAMPLE_DAY:
+            raise UserError(f"{shown}: dates: {each!r} does not name a day; write it like %d/%m/%Y")
+    for number, first in enumerate(values.dates):
+        for second in values.dates[number + 1 :]:
+            if day(SAMPLE_DAY.strftime(first), [second]) not in (None, SAMPLE_DAY):
+                raise UserError(
+                    f"{shown}: dates: {SAMPLE_DAY.strftime(first)} is one day by {first} and another by {second}; "
+                    "leave one of the two out"
+                )
+
+
+def _check_value(value: str, field: Field | None, dates: tuple[str, ...], shown: str) -> None:
+    """A value that the mapping itself gives must be one that the field can hold."""
+    if field is None:
+        if value not in ACTIONS:
+            raise UserError(f"{shown}: {value!r} is no action; {nearest(value, ACTIONS)}")
+    elif field.type == "integer" and value and whole_number(value) is None:
+        raise UserError(f"{shown}: {value!r} is not a whole number")
+    elif field.type == "date" and value and day(value, dates) is None:
+        raise UserError(f"{shown}: {value!r} is not a day written like {like(dates)}")
+    elif field.type == "text" and field.longest is not None and len(value) > field.longest:
+        raise UserError(f"{shown}: {value!r} is longer than the {field.longest} characters of {field.name}")
+
+
+def _once(names: list[str], shown: str, noun: str) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"{shown}: {noun} {name!r} stands twice; each belongs once")
+
+
+def _values(name: str, params: Path) -> dict[str, Any]:
+    shown = f"params/feeds/{name}.yml"
+    try:
+        values = _parsed((params / "feeds" / f"{name}.yml").read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{shown} cannot be read: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        said = getattr(error, "problem", None) or " ".join(str(error).split())
+        raise UserError(f"{shown}{where}: not readable as YAML: {said}") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{shown}: must be keys with values, not {values!r}")
+    return values
+
+
+@lru_cache(maxsize=32)
+def _parsed(text: str) -> Any:
+    return yaml.safe_load(text)
+
+
+Model = TypeVar("Model", bound=Described)
+
+
+def _validated(model: type[Model], values: dict[str, Any], shown: str) -> Model:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        first, *rest = sorted(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
+        key = ".".join(str(part) for part in first["loc"])
+        more = f" (and {len(rest)} more)" if rest else ""
+        if first["type"] == "extra_forbidden":
+            name, parts = str(first["loc"][-1]), {"fields": Field.model_fields, "columns": Column.model_fields}
+            inner = parts.get(str(first["loc"][0])) if len(first["loc"]) > 1 else None
+            raise UserError(
+                f"{shown}: unknown key {key!r}; {nearest(name, inner or model.model_fields)}{more}"
+            ) from None
+        given = f", not {first['input']!r}" if first["type"] != "missing" else ""
+        hint = "; put it in quotation marks" if first["type"] == "string_type" and "values" in first["loc"] else ""
+        raise UserError(f"{shown}: {key}: {first['msg'].lower()}{given}{hint}{more}") from None

@@ -1,0 +1,407 @@
+"""Whatever rests on synthetic records says so in words, in every place it goes to; nothing else does."""
+
+import csv
+import io
+import json
+import re
+from dataclasses import replace
+
+import altair as alt
+import openpyxl
+import pandas as pd
+import pypdf
+import pytest
+from packs_made_up import LOCAL, edited, finding, pack
+
+from cbs_analysis.chapters import building, open_pack
+from cbs_analysis.evidence.finding import Chart, Citation
+from cbs_analysis.evidence.rendering import labelled, svg
+from cbs_analysis.evidence.tables import Column, Table
+from cbs_analysis.home import data_dir
+from cbs_analysis.publishing import pages
+from cbs_analysis.publishing.across import Across
+from cbs_analysis.publishing.area_table import area_table
+from cbs_analysis.publishing.changes import changes_section
+from cbs_analysis.publishing.chapter_page import chapter_page
+from cbs_analysis.publishing.downloads import _read_me
+from cbs_analysis.publishing.front import front_page
+from cbs_analysis.publishing.indicator_pages import indicator_page, indicators_page
+from cbs_analysis.publishing.live import unpacked
+from cbs_analysis.publishing.messages import rank_messages, rank_synthetic
+from cbs_analysis.publishing.pdf import write_pdf
+from cbs_analysis.publishing.provenance import how_made
+from cbs_analysis.publishing.search_entries import search_entries
+from cbs_analysis.publishing.summary import summary_page
+from cbs_analysis.publishing.tables import table_files
+from cbs_analysis.publishing.workbook import write_workbook
+from cbs_analysis.sources import catalogue
+
+SENTENCE = "Synthetic records: made by this project, of no real person."
+LABEL, ENDING = "Synthetic records", " (synthetic records)"
+ANY = re.compile("synthetic", re.IGNORECASE)
+MADE_UP, PUBLISHED = "readmission_ratio", "daycase_rate_pct"
+PACKAGE = {"resources": []}
+
+
+def made_up(code="5LE", name="Southwark", **changes):
+    source = (Citation("benchmark_areas", "Adjusted ratios", "this handbook", "MIT", synthetic=True),)
+    members = Table("PCTs side by side", pd.DataFrame({"area": [name]}), {"area": Column("Area")})
+    values = {
+        "id": "planned_care.readmissions", "title": "Readmissions", "indicator": MADE_UP, "source": source,
+        "statement": f"{name} had 1.2 readmissions for each expected.", "members": members,
+    }  # fmt: skip
+    return finding(code, name, **{**values, **changes}).labelled()
+
+
+def both(code="5LE", name="Southwark"):
+    return pack(finding(code, name), made_up(code, name), code=code)
+
+
+@pytest.fixture(scope="module")
+def known():
+    return edited()
+
+
+@pytest.fixture(scope="module")
+def packs(known):
+    leaves = [area for area in known.geography.areas.values() if area.is_leaf][:12]
+    return {area.code: both(area.code, area.name) for area in leaves}
+
+
+@pytest.fixture(scope="module")
+def workbook(tmp_path_factory, known):
+    path = tmp_path_factory.mktemp("label") / "5LE.xlsx"
+    write_workbook(path, both(), known, LOCAL)
+    return openpyxl.load_workbook(path)
+
+
+@pytest.fixture(scope="module")
+def printed(tmp_path_factory, known):
+    path = tmp_path_factory.mktemp("label") / "5LE.pdf"
+    write_pdf(path, both(), known, LOCAL)
+    return pypdf.PdfReader(path)
+
+
+def words(svg_or_html):
+    return " ".join(re.sub(r"<[^>]*>", " ", svg_or_html).split())
+
+
+# ---- The finding itself
+
+
+def test_a_chapter_labels_a_finding_that_cites_a_synthetic_table(monkeypatch):
+    described = catalogue.source
+    monkeypatch.setattr(
+        building, "source", lambda table: replace(described(table), synthetic=table == "monthly_activity_return")
+    )
+    monkeypatch.setattr(building.Pack, "must_declare", lambda *unused: None)
+    area = open_pack("5LE", "2011-12")
+    chapter = building.Chapter("planned_care", "provider management")
+    kept = {"title": "T", "statement": "S.", "period": "2010/11"}
+    labelled_one = chapter.finding(area, "one", sources=["population_by_age", "monthly_activity_return"], **kept)
+    plain = chapter.finding(area, "two", sources=["population_by_age"], **kept)
+    assert labelled_one.synthetic == SENTENCE
+    assert [item.synthetic for item in labelled_one.source] == [False, True]
+    assert plain.synthetic == ""
+
+
+def test_the_label_stands_before_the_statement_in_words():
+    found = made_up()
+    shown = words(found.to_html())
+    assert shown.startswith(f"{SENTENCE} {found.statement}")
+    assert found._repr_mimebundle_()["text/plain"] == f"{SENTENCE} {found.statement}"
+    assert found.to_json()["synthetic"] == SENTENCE
+
+
+def test_every_table_and_the_chart_of_it_are_labelled():
+    found = made_up()
+    for table in (found.key_figures, found.table, found.members):
+        assert table.title.endswith(ENDING)
+        assert f"<caption>{table.title}</caption>" in found.to_html()
+    specification = found.chart.specification
+    assert specification["title"]["subtitle"][-1] == LABEL
+    assert specification["description"].endswith(f"{LABEL}.")
+    assert found.to_json()["chart_description"].endswith(f"{LABEL}.")
+    assert LABEL in words(svg(specification, "a", ""))
+    bundle = found._repr_mimebundle_()
+    assert bundle["application/vnd.vegalite.v5+json"] == specification
+    assert bundle["application/vnd.dataresource+json"]["title"].endswith(ENDING)
+
+
+def test_labelling_twice_says_it_once():
+    found = made_up()
+    assert found.labelled() is found
+
+
+def test_a_finding_from_published_figures_is_as_it_was():
+    found = finding()
+    assert found.labelled() is found
+    assert not ANY.search(found.to_html())
+    assert not ANY.search(json.dumps(found.chart.specification))
+    assert found.to_json()["synthetic"] == ""
+
+
+@pytest.mark.parametrize("title", [None, "T", ["T", "U"], {"text": "T"}, {"text": "T", "subtitle": "S"}])
+def test_a_label_reaches_the_picture_whatever_title_a_chart_has(title):
+    drawn = alt.Chart(pd.DataFrame({"x": [1]})).mark_point().encode(x="x:Q")
+    specification = Chart(drawn, "D").specification
+    given = specification if title is None else {**specification, "title": title}
+    shown = words(svg(labelled(given, LABEL), "a", ""))
+    assert LABEL in shown
+    assert all(letter in shown.split() for letter in "TUS" if letter in json.dumps(title or ""))
+
+
+# ---- The book
+
+
+def test_messages_from_synthetic_records_stand_apart(known):
+    found = both().findings
+    found[1]["spread"] = 0.001  # as far from its comparator as can be
+    assert [message.finding["indicator"] for message in rank_messages(found, known.indicators)] == [PUBLISHED]
+    assert [message.finding["indicator"] for message in rank_synthetic(found, known.indicators)] == [MADE_UP]
+
+
+def test_the_first_page_lists_them_under_a_heading_of_their_own_with_the_label_in_each(known):
+    page = summary_page(both(), known, LOCAL)
+    main, _, after = page.partition("## From synthetic records")
+    apart, _, rest = after.partition("## Every indicator")
+    name = known.indicators[MADE_UP].name
+    assert name not in main
+    assert name in apart
+    assert all(LABEL in item for item in re.findall(r"<li>.*?</li>", apart, re.DOTALL))
+    assert "of no real person" in words(apart)
+    (row,) = re.findall(rf"<tr>(?:(?!</tr>).)*{known.indicators[MADE_UP].short_name}.*?</tr>", rest, re.DOTALL)
+    assert LABEL in words(row)
+    assert re.search(r'aria-label="[^"]*\(synthetic records\)"', row)  # its spine chart
+    (other,) = re.findall(rf"<tr>(?:(?!</tr>).)*{known.indicators[PUBLISHED].short_name}.*?</tr>", rest, re.DOTALL)
+    assert not ANY.search(other)
+    assert f"{LABEL}: made by this project" in words(rest)
+    assert LABEL in rest.partition("## Chapters of this pack")[2]
+
+
+def test_with_nothing_but_synthetic_findings_there_is_no_main_message(known):
+    page = summary_page(pack(made_up()), known, LOCAL)
+    assert "No finding stands clear of its comparator." in page.partition("## From synthetic records")[0]
+
+
+def test_a_flagged_one_keeps_its_label(known):
+    page = summary_page(pack(made_up(flagged=True, flag_reason="Not believed.")), known, LOCAL)
+    (line,) = re.findall(r"<li>[^<]*<a[^>]*>Readmissions</a>.*?</li>", page)
+    assert LABEL in line
+
+
+def test_what_changed_is_not_compared_where_only_one_of_two_is_synthetic(known):
+    before = pack(made_up(value=60.0))
+    before.findings[0]["synthetic"] = ""
+    since = replace(known, before=known.edition)
+    page = "".join(changes_section(pack(made_up()), before, since))
+    assert "Only one of the two rests on synthetic records, so not compared." in page
+    assert LABEL in page
+
+
+@pytest.mark.parametrize(
+    ("findings", "said"),
+    [([made_up()], "All of this chapter rests on them."), ([finding(), made_up()], "Each finding that rests on them")],
+)
+def test_a_chapters_page_opens_with_it(tmp_path, known, findings, said):
+    executed = pack(*findings, path=tmp_path / "planned_care.ipynb").chapters[0]
+    cells = [{"cell_type": "markdown", "metadata": {}, "source": "# Planned care\n\nWhy."}]
+    executed.path.write_text(json.dumps({"cells": cells}), encoding="utf-8")
+    area = known.geography.area("5LE")
+    (cell, *_) = json.loads(chapter_page(executed, area, known, "1"))["cells"]
+    title, banner, why = cell["source"].partition(SENTENCE)
+    assert title.startswith("# Southwark: planned care\n")
+    assert banner
+    assert said in why.partition("Why.")[0]
+
+
+def test_a_chapters_page_of_published_figures_is_as_it_was(tmp_path, known):
+    executed = pack(finding(), path=tmp_path / "planned_care.ipynb").chapters[0]
+    executed.path.write_text(json.dumps({"cells": []}), encoding="utf-8")
+    (cell,) = json.loads(chapter_page(executed, known.geography.area("5LE"), known, "1"))["cells"]
+    assert cell["source"] == "# Southwark: planned care"
+
+
+def test_how_it_was_made_names_the_table_as_synthetic(known):
+    assert ENDING in how_made(both().findings[1], known, "1")
+    assert not ANY.search(how_made(both().findings[0], known, "1"))
+
+
+def test_an_indicators_page_has_it_above_all_in_its_charts_tables_and_map(known, packs):
+    page = indicator_page(known.indicators[MADE_UP], Across(known, packs), known, {})
+    assert words(page).index(SENTENCE) < words(page).index("From ")
+    captions = re.findall(r"<caption>(.*?)</caption>", page)
+    assert captions
+    assert all(caption.endswith(ENDING) for caption in captions)
+    pictures = re.findall(r"<svg(?:(?!</svg>).)*</svg>", page, re.DOTALL)
+    scripts = re.findall(r'<script type="application/vnd\.vegalite.*?</script>', page)
+    assert pictures
+    assert len(pictures) == len(scripts)
+    assert all(LABEL in words(picture) for picture in pictures)
+    assert all(unpacked(script)["title"]["subtitle"][-1] == LABEL for script in scripts)
+    other = indicator_page(known.indicators[PUBLISHED], Across(known, packs), known, {})
+    assert not ANY.search(other)
+
+
+def test_the_map_of_a_whole_geography_is_labelled(known):
+    leaves = [area for area in known.geography.areas.values() if area.is_leaf]
+    all_of_them = {area.code: both(area.code, area.name) for area in leaves}
+    page = indicator_page(known.indicators[MADE_UP], Across(known, all_of_them), known, {})
+    assert re.search(rf'<span class="cbs-synthetic">{LABEL}</span><ol class="cbs-map[^>]*\(synthetic records\)"', page)
+
+
+def test_the_list_of_indicators_marks_those_that_rest_on_it(known):
+    page = indicators_page(known.indicators, {}, {MADE_UP})
+    rows = dict(re.findall(r'<tr id="(\w+)">(.*?)</tr>', page))
+    assert [key for key, row in rows.items() if LABEL in row] == [MADE_UP]
+
+
+def test_the_front_page_shows_published_figures_first_and_says_which_are_not(known, packs):
+    assert Across(known, packs).first().id == PUBLISHED
+    page = front_page(known, packs)
+    name = known.indicators[MADE_UP].name
+    assert f">{name}{ENDING}</option>" in page
+    assert not ANY.search(page.partition("<caption>")[2].partition("</caption>")[0])
+    data = json.loads(re.search(r'id="cbs-areas-data">(.*?)</script>', page)[1])["indicators"]
+    assert LABEL in data[MADE_UP]["what"]
+    assert data[MADE_UP]["ending"] == ENDING
+    assert data[PUBLISHED]["ending"] == ""
+    assert not ANY.search(data[PUBLISHED]["what"])
+
+
+def test_the_front_page_with_nothing_else_says_it_of_its_table(known):
+    page = front_page(known, {"5LE": pack(made_up())})
+    assert page.partition("<caption>")[2].partition("</caption>")[0].endswith(ENDING)
+    assert LABEL in page.partition('class="cbs-shown"')[2].partition("</p>")[0]
+
+
+def test_search_results_say_it(known, packs):
+    entries = search_entries(known, packs, {"resources": [{"name": "t", "title": "T", "synthetic": True}]})["entries"]
+    marked = [entry[0] for entry in entries if LABEL in entry[1]]
+    assert known.indicators[MADE_UP].name in marked
+    assert "Readmissions" in marked
+    assert "T" in marked
+    assert known.indicators[PUBLISHED].name not in marked
+    assert "Day case rate" not in marked
+
+
+def test_the_catalogue_says_it_of_a_table():
+    entry = {"name": "t", "title": "T", "path": "prepared/t.parquet", "schema": {"fields": []}, "synthetic": True}
+    assert SENTENCE in words(pages.catalogue_page({"resources": [entry]}))
+    assert not ANY.search(pages.catalogue_page({"resources": [{**entry, "synthetic": False}]}))
+
+
+def test_the_catalogue_has_the_tables_made_from_records(tmp_path):
+    (tmp_path / "prepared").mkdir()
+    (tmp_path / "datapackage.json").write_text((data_dir() / "datapackage.json").read_text(encoding="utf-8"))
+    described = {"resources": [{"name": "spell_flows", "title": "Flows"}]}
+    (tmp_path / "prepared" / "datapackage.json").write_text(json.dumps(described), encoding="utf-8")
+    assert [item["name"] for item in pages.read_package(tmp_path)["resources"]][-1] == "spell_flows"
+
+
+# ---- What readers take along
+
+
+def test_every_sheet_that_holds_such_figures_has_a_line_that_says_so(workbook):
+    sheets = {sheet.title: [str(cell.value) for row in sheet.iter_rows() for cell in row] for sheet in workbook}
+    for name in ("Contents", "Indicators", "2 Readmissions"):
+        assert any(value.startswith(SENTENCE) for value in sheets[name][:80]), name
+    assert not ANY.search(" ".join(sheets["1 Day case rate"]))
+    assert f"Readmissions{ENDING}" in sheets["Contents"]
+    assert f"Adjusted ratios{ENDING}" in sheets["Sources"]
+    assert sheets["Indicators"].count(LABEL) == 2  # the column's head and one row
+
+
+def test_the_workbooks_messages_stand_apart(workbook, known):
+    column = [row[1].value for row in workbook["Messages"].iter_rows()]
+    first = [row[0].value for row in workbook["Messages"].iter_rows()]
+    heading = first.index("From synthetic records")
+    name = known.indicators[MADE_UP].name
+    (place,) = [at for at, value in enumerate(column) if value and value.startswith(name)]
+    assert place > heading
+    assert column[place].endswith(ENDING)
+
+
+def test_the_pdf_says_it_on_its_cover_in_its_outline_and_wherever_such_a_finding_is(printed, known):
+    said = [" ".join(page.extract_text().split()) for page in printed.pages]
+    assert SENTENCE in said[0]
+    messages = next(page for page in said if page.startswith("Main messages"))
+    main, _, apart = messages.rpartition("From synthetic records")
+    name = known.indicators[MADE_UP].name
+    assert name not in main
+    assert f"{name}: higher than London{ENDING}" in apart
+    evidence = next(page for page in said if "had 1.2 readmissions" in page and "Source:" in page)
+    assert evidence.index(SENTENCE) < evidence.index("had 1.2 readmissions")
+    assert f"Readmissions{ENDING}" in str(printed.outline)
+    table = next(page for page in said if "How it compares" in page)
+    assert table.count(LABEL) == 1
+
+
+def test_tables_to_take_along_say_it_in_their_name_their_title_and_a_last_column(known):
+    files = table_files(both(), known)
+    resources = {item["path"]: item for item in json.loads(files["datapackage.json"])["resources"]}
+    marked = [name for name in files if name.endswith("-synthetic.csv")]
+    assert sorted(marked) == [f"planned_care-readmissions-{kind}-synthetic.csv"
+                              for kind in ("key-figures", "members", "table")]  # fmt: skip
+    for name, content in files.items():
+        if not name.endswith(".csv"):
+            continue
+        heads, *rows = csv.reader(io.StringIO(content.decode()))
+        assert heads == [field["name"] for field in resources[name]["schema"]["fields"]]
+        if name in marked:
+            assert heads[-1] == "synthetic"
+            assert {row[-1] for row in rows} == {LABEL}
+            assert resources[name]["title"].endswith(ENDING)
+        elif name == "findings.csv":
+            assert [row[-1] for row in rows] == ["", SENTENCE]
+        else:
+            assert not ANY.search(content.decode() + json.dumps(resources[name]))
+    assert SENTENCE in json.loads(files["datapackage.json"])["description"]
+
+
+def test_the_archives_read_me_says_it(known):
+    assert SENTENCE in _read_me(known, both())
+    assert not ANY.search(_read_me(known, pack()))
+
+
+def test_a_tables_notes_and_withheld_cells_go_along_with_it(tmp_path, known):
+    columns = {"area": Column("Area"), "n": Column("N", decimals=0)}
+    table = Table("T", pd.DataFrame({"area": ["A"], "n": ["*"]}), columns, notes=("Cells with * are withheld.",))
+    held = pack(made_up(table=table, chart=None))
+    files = table_files(held, known)
+    package = {item["path"]: item for item in json.loads(files["datapackage.json"])["resources"]}
+    described = package["planned_care-readmissions-table-synthetic.csv"]
+    assert described["schema"]["missingValues"] == ["", "*"]
+    assert "Cells with * are withheld." in described["description"]
+    write_workbook(tmp_path / "5LE.xlsx", held, known, LOCAL)
+    cells = [cell.value for sheet in openpyxl.load_workbook(tmp_path / "5LE.xlsx") for row in sheet for cell in row]
+    assert "Cells with * are withheld." in cells
+    write_pdf(tmp_path / "5LE.pdf", held, known, LOCAL)
+    said = " ".join(page.extract_text() for page in pypdf.PdfReader(tmp_path / "5LE.pdf").pages)
+    assert "Cells with * are withheld." in said
+
+
+# ---- Notebooks executed before findings said what they rest on
+
+
+def test_old_notebooks_are_still_read_and_rest_on_published_figures(tmp_path, known):
+    old = pack(finding())
+    for found in old.findings:
+        del found["synthetic"]
+        for item in found["source"]:
+            del item["synthetic"]
+    across = Across(known, {"5LE": old})
+    shown = [
+        summary_page(old, known, LOCAL),
+        front_page(known, {"5LE": old}),
+        indicator_page(known.indicators[PUBLISHED], across, known, {}),
+        area_table(across.leaves(PUBLISHED), known.indicators[PUBLISHED], known.geography, "T"),
+        how_made(old.findings[0], known, "1"),
+        json.dumps(search_entries(known, {"5LE": old}, PACKAGE)),
+    ]
+    for page in shown:
+        assert not ANY.search(page)
+    files = table_files(old, known)
+    assert not any("synthetic" in name for name in files)
+    write_workbook(tmp_path / "5LE.xlsx", old, known, LOCAL)
+    write_pdf(tmp_path / "5LE.pdf", old, known, LOCAL)

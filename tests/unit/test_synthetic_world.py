@@ -1,0 +1,174 @@
+"""The truths of the synthetic London are read whole, and what is wrong with them is said in one line."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cbs_analysis.errors import UserError
+from cbs_analysis.synthetic import load_world, make, read_setting
+from cbs_analysis.synthetic.care import EMERGENCY
+from cbs_analysis.synthetic.draws import Choices, hexadecimal, scaled, shuffled_numbers, stream
+from cbs_analysis.synthetic.mixing import fitted
+from cbs_analysis.synthetic.people import people_of
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+DATA, PARAMS = CHECKOUT / "data", CHECKOUT / "params"
+
+
+@pytest.fixture
+def params(tmp_path: Path) -> Path:
+    """The project's own parameters, to be changed."""
+    for folder in ("synthetic", "feeds"):
+        shutil.copytree(PARAMS / folder, tmp_path / "params" / folder)
+    return tmp_path / "params"
+
+
+def _change(params: Path, old: str, new: str) -> None:
+    path = params / "synthetic" / "world.yml"
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("seed: 20", "sed: 20", "params/synthetic/world.yml: unknown key 'sed'; nearest: seed"),
+        ("frailty_shape", "frailty_shap", "unknown key 'people.frailty_shap'; nearest: frailty_shape"),
+        ("85+: 0.45}", "86+: 0.45}", "length_of_stay.age"),
+        ("history_share: 0.2", "history_share: 2", "people.history_share: input should be less than or equal to 1"),
+        ("{share: 10, ages: any", "{share: 10, ages: anny", "'anny' is no profile of world.yml; nearest: any"),
+        ("seed: 20", "seed: [", "not readable as YAML"),
+    ],
+)
+def test_a_mistake_in_the_world_is_one_line_that_names_the_key(params: Path, old: str, new: str, said: str) -> None:
+    _change(params, old, new)
+    with pytest.raises(UserError) as raised:
+        load_world(params)
+    assert said in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "apc_sex_pregnancy: 0",
+            "apc_sex_pregnacy: 0",
+            "'apc_sex_pregnacy' is no error that can be planted; nearest: apc_",
+        ),
+        ("provider: RGC", "provider: RGD", "breaks: 'RGD' is no provider's code; nearest:"),
+        ("170: [RJ1,", "171: [RJ1,", "providers.only_at: 171 is not known"),
+    ],
+)
+def test_a_code_that_nothing_knows_stops_before_anything_is_written(
+    params: Path, tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    _change(params, old, new)
+    with pytest.raises(UserError) as raised:
+        make(tmp_path / "out", data=DATA, params=params, areas=["5LE"], months=("2010-01", "2010-01"), share=0.01)
+    assert said in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"areas": ["5LF", "5XX"]}, "area: '5XX' is no PCT of London; nearest:"),
+        ({"months": ("2008-04", "2011-04")}, "months: '2011-04' is not in the activity return"),
+        ({"months": ("2010-04", "2010-03")}, "comes after the last"),
+        ({"share": 0}, "share: must be above 0"),
+    ],
+)
+def test_what_cannot_be_made_is_refused_in_one_line(asked: dict[str, object], said: str) -> None:
+    with pytest.raises(UserError) as raised:
+        read_setting(load_world(PARAMS), DATA, **asked)  # type: ignore[arg-type]
+    assert said in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_ordinary_providers_lie_within_two_standard_deviations_and_outliers_at_four_or_more() -> None:
+    effects = load_world(PARAMS).effects
+    providers = set(pd.read_csv(DATA / "reference" / "providers.csv")["provider_code"])
+    for measure, values in effects.values.items():
+        assert set(values) == providers
+        assert values["OUT"] == 0
+        sizes = np.abs(list(values.values())) / effects.spread[measure]
+        assert 3 <= (sizes >= 4).sum() <= 4
+        assert not ((sizes > 2) & (sizes < 4)).any()
+
+
+def test_six_to_ten_provider_months_of_each_feed_are_withheld_in_part() -> None:
+    breaks = load_world(PARAMS).breaks
+    for feed in ("op", "ae"):
+        months = [month for each in breaks if each.feed == feed for month in each.months]
+        assert 6 <= len(months) <= 10
+    assert all(0.45 <= each.share <= 0.65 for each in breaks)
+
+
+def test_people_are_as_many_of_each_age_as_live_there() -> None:
+    setting = read_setting(load_world(PARAMS), DATA, ["5M7"], ("2010-01", "2010-03"))
+    people = people_of(
+        setting.places["5M7"], setting.world.people, 1.0, setting.census_day, setting.months.last_day, stream(1, "test")
+    )
+    population = pd.read_csv(DATA / "published" / "population_by_age.csv")
+    two = population[population["area_code"].isin(["E09000024", "E09000029"]) & (population["mid_year"] == 2010)]
+    born = pd.to_datetime(people.born, unit="D")
+    census = pd.Timestamp("2010-06-30")
+    before = born[born <= census]
+    had_birthday = (before.month < 6) | ((before.month == 6) & (before.day <= 30))
+    age = np.minimum(census.year - before.year - ~had_birthday, 90)
+    counted = pd.Series(age).value_counts().sort_index()
+    expected = two.groupby("age")["persons"].sum()
+    # A year is 365.25 days here, so somebody born on the edge of two ages may be counted in the other.
+    assert counted.sum() == expected.sum()
+    assert (counted - expected).abs().max() <= 0.005 * expected.max()
+    assert (setting.places["5M7"].fifths >= 1).all() and (setting.places["5M7"].fifths <= 5).all()
+
+
+def test_an_hrg_is_drawn_only_at_the_ages_and_the_sex_that_it_is_for() -> None:
+    care = read_setting(load_world(PARAMS), DATA, ["5LE"], ("2010-01", "2010-01")).care
+    maternity, newborn = care.maternity, care.subchapters.index("PB")
+    women = np.array([age_class in (7, 8) and sex == 1 for age_class in range(13) for sex in (0, 1)])
+    assert (care.allowed[EMERGENCY, maternity] == women).all()
+    assert care.allowed[EMERGENCY, newborn].tolist() == [True, True] + [False] * 24
+    names = pd.read_csv(DATA / "published" / "hrg_reference_costs.csv").set_index("hrg_code")["hrg_name"]
+    adult = [code for code, only in zip(care.hrgs, care.adult_only, strict=True) if only]
+    assert adult and all("19 years and over" in str(np.atleast_1d(names[code])[0]) for code in adult)
+    assert not any(code.startswith(("EpGro", "IVF", "DX")) for code in care.hrgs)
+
+
+def test_a_mix_fits_both_its_margins_where_it_can() -> None:
+    table = fitted(np.array([[1.0, 1.0], [1.0, 3.0]]), np.array([2.0, 1.0]), np.array([1.0, 1.0]))
+    assert table.sum(axis=1) == pytest.approx([1, 1])
+    assert np.array([2, 1]) / 3 @ table == pytest.approx([0.5, 0.5])
+    odds = table[0, 0] * table[1, 1] / (table[0, 1] * table[1, 0])
+    assert odds == pytest.approx(3.0)  # proportional fitting keeps the odds ratio of the start
+
+
+def test_choices_come_as_often_as_their_weights_say() -> None:
+    choices = Choices.of([([4, 5], [1.0, 3.0]), ([6], [1.0])])
+    drawn = choices.draw(stream(3, "choices"), np.repeat([0, 1], 40_000))
+    assert set(drawn[40_000:]) == {6}
+    assert (drawn[:40_000] == 5).mean() == pytest.approx(0.75, abs=0.01)
+
+
+def test_pseudonyms_are_twelve_characters_and_nobody_has_another_s() -> None:
+    numbers = np.concatenate([np.arange(200_000), np.arange(200_000) + (30 << 24)])
+    found = shuffled_numbers(numbers, 17)
+    assert len(np.unique(found)) == len(numbers)
+    words = ["".join(map(chr, row)) for row in hexadecimal(found[:3])]
+    assert words == [f"{int(number):012x}" for number in found[:3]]
+
+
+def test_counts_that_are_scaled_keep_their_total() -> None:
+    assert scaled(np.array([3, 3, 3, 3]), 0.25).sum() == 3
+
+
+def test_streams_depend_on_what_they_are_for() -> None:
+    one, same, other = (stream(1, name).random(4) for name in ("5LE", "5LE", "5LF"))
+    assert one.tolist() == same.tolist() != other.tolist()
