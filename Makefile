@@ -55,6 +55,7 @@ test: lint
 	$(BIN)/pytest -q -n $(CORES) --dist loadscope tests/unit
 	$(BIN)/pytest -q -n $(CORES) --dist loadscope tests/integration
 	$(BIN)/pytest -q -n $(CORES) --dist loadscope tests/statistics
+	$(BIN)/pytest -q -n $(CORES) --dist loadfile tests/truth
 	$(BIN)/pytest -q -n $(CORES) --dist loadscope --nbval --nbval-current-env tests/notebooks
 	$(BIN)/pytest -q -n $(CORES) --dist loadfile tests/browser
 	$(BIN)/pytest -q -n $(CORES) --dist loadscope --nbval-lax --nbval-current-env notebooks book/methods
@@ -65,6 +66,10 @@ reference-packs: $(READY)
 	CBS_BUILD=build/reference $(BIN)/cbs packs $(addprefix --area ,$(REFERENCE))
 	for area in $(REFERENCE); do mkdir -p tests/notebooks/$$area && \
 		cp build/reference/editions/2011-12/$$area/*.ipynb tests/notebooks/$$area/ || exit 1; done
+
+# Of a synthetic sector; CBS_TRUTH=london for all of London.
+truth: $(READY)
+	CBS_WORLDS=$${CBS_WORLDS:-200} $(BIN)/pytest -q -s tests/truth
 
 bench: $(READY)
 	@$(BIN)/python benchmarks/bench_batch.py

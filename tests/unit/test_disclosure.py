@@ -6,16 +6,20 @@ import json
 import math
 
 import numpy as np
+import openpyxl
 import pandas as pd
+import pypdf
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from packs_made_up import edited, finding, pack
+from packs_made_up import LOCAL, edited, finding, pack
 
 from cbs_analysis.evidence import disclosure
 from cbs_analysis.evidence.finding import Citation
 from cbs_analysis.evidence.tables import Column, Table
+from cbs_analysis.publishing.pdf import write_pdf
 from cbs_analysis.publishing.tables import table_files
+from cbs_analysis.publishing.workbook import write_workbook
 
 COLUMNS = {
     "name": Column("Trust"),
@@ -165,6 +169,18 @@ def test_withheld_cells_are_valid_in_the_csv_tables(tmp_path):
     assert report.valid, report.flatten(["type", "note"])
 
 
+def test_withheld_cells_are_asterisks_in_workbook_and_pdf(tmp_path):
+    known, held = edited(), pack(dataclasses.replace(finding(), table=made(), chart=None))
+    write_workbook(tmp_path / "5LE.xlsx", held, known, LOCAL)
+    cells = [[cell.value for cell in row] for sheet in openpyxl.load_workbook(tmp_path / "5LE.xlsx") for row in sheet]
+    assert ["C", "*", "*"] in [row[:3] for row in cells]
+    assert disclosure.NOTE in [value for row in cells for value in row]
+    write_pdf(tmp_path / "5LE.pdf", held, known, LOCAL)
+    said = " ".join(" ".join(page.extract_text().split()) for page in pypdf.PdfReader(tmp_path / "5LE.pdf").pages)
+    assert "C * *" in said
+    assert "12,345" in said
+
+
 @pytest.mark.parametrize(
     ("count", "words"),
     [(0, "no"), (3, "fewer than 8"), (8, "about 10"), (1_236, "about 1,235"), (np.nan, "not available")],
@@ -207,14 +223,24 @@ def from_records(**more):
 def test_a_finding_from_records_with_a_small_count_in_a_table_is_a_mistake():
     bare = Table("Spells by trust", FRAME, COLUMNS)
     with pytest.raises(disclosure.DisclosiveError, match="'spells' in 'Spells by trust' is 7"):
-        disclosure.check(from_records(table=bare))
-    disclosure.check(from_records(table=made()))
+        disclosure.checked(from_records(table=bare))
+    disclosure.checked(from_records(table=made()))
+
+
+def test_tables_of_a_finding_from_records_hold_numbers_as_they_are_read():
+    columns = {"name": Column("Trust"), "share": Column("Share", unit="%", decimals=1)}
+    bare = Table("T", pd.DataFrame({"name": ["A", "B"], "share": [100 / 147, np.nan]}), columns)
+    safe = disclosure.checked(from_records(table=bare, members=made()))
+    assert [row["share"] for row in safe.table.to_resource()["data"]] == [0.7, None]
+    assert safe.members.to_resource() == made().to_resource()
+    published = dataclasses.replace(finding(), table=bare)
+    assert disclosure.checked(published) is published
 
 
 @pytest.mark.parametrize("where", ["numerator", "denominator"])
 def test_a_small_numerator_or_denominator_is_a_mistake(where):
     with pytest.raises(disclosure.DisclosiveError, match=f"the {where} is 3"):
-        disclosure.check(from_records(**{where: 3.0}))
+        disclosure.checked(from_records(**{where: 3.0}))
 
 
 def test_ranks_shares_and_published_figures_may_be_small():
@@ -224,5 +250,5 @@ def test_ranks_shares_and_published_figures_may_be_small():
         "pct": Column("Share", unit="%", decimals=0),
     }
     frame = pd.DataFrame({"name": ["A"], "rank": [1], "pct": [4]})
-    disclosure.check(from_records(table=Table("T", frame, columns)))
-    disclosure.check(dataclasses.replace(finding(), numerator=3.0))
+    disclosure.checked(from_records(table=Table("T", frame, columns)))
+    disclosure.checked(dataclasses.replace(finding(), numerator=3.0))

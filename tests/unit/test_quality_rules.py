@@ -228,7 +228,8 @@ def changed(tmp_path, before, after):
         ("  days: calendar\n", "", "ae_break: days: missing; a rule of kind series needs it"),
         ("kind: row", "kind: total", "apc_sex_pregnancy: measures: missing; a rule of kind total needs it"),
         ("kind: row", "kind: row\n  days: working", "apc_sex_pregnancy: days: has no place in a rule of kind row"),
-        ("among: [person_pseudonym]", "among: [hrg_code]", "among: hrg_code is not in every PARTITION BY"),
+        ("among: [person_pseudonym, arrival_date]", "among: [age_at_arrival]",
+         "among: age_at_arrival is not in every PARTITION BY"),
         ("- id: apc_sex_pregnancy", "- [id: apc_sex_pregnancy", "not readable as YAML"),
     ],
 )  # fmt: skip

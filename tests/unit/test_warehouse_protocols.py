@@ -191,7 +191,7 @@ step = st.one_of(
 )
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(step, min_size=1, max_size=5))
 def test_any_sequence_of_submissions_does_what_it_does_to_a_dictionary(place, params, steps):
     store, model = Store(place / f"model-{len(list(place.iterdir()))}"), Model()

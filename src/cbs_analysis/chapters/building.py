@@ -133,8 +133,7 @@ class Chapter:
             members=members,
             chart=chart,
         )
-        disclosure.check(found)
-        return found.labelled()
+        return disclosure.checked(found).labelled()
 
 
 def cited(pack: Pack, table: str) -> Citation:

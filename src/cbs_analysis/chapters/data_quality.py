@@ -110,9 +110,8 @@ def _rules_broken(pack: Pack) -> Table | None:
         title=rules["title"].reindex(own.index),
         feed=rules["feed"].reindex(own.index).map(FEEDS),
         rate=rates.ratio(own["failed"], own["records"], 1000),
-        whole=rates.ratio(everyone["failed"], everyone["records"], 1000).reindex(own.index)
-        if isinstance(everyone, pd.DataFrame)
-        else np.nan,
+        whole=pd.Series(rates.ratio(everyone["failed"], everyone["records"], 1000), everyone.index).reindex(own.index),
+        of_whole=everyone["failed"].reindex(own.index),
     )
     frame["value_gbp"] = frame["value_gbp"].where(frame["value_gbp"] > 0)
     columns = {
@@ -125,7 +124,11 @@ def _rules_broken(pack: Pack) -> Table | None:
     }
     title = f"The rules that {pack.area.name}'s records break most, {pack.edition.activity_year}"
     return disclosure.table(
-        title, frame.reset_index(drop=True), columns, ["failed"], {"rate": "failed", "value_gbp": "failed"}
+        title,
+        frame.reset_index(drop=True),
+        columns,
+        ["failed"],
+        {"rate": "failed", "whole": "of_whole", "value_gbp": "failed"},
     )
 
 
@@ -289,6 +292,8 @@ def completeness(pack: Pack) -> Finding:
         filled_pct=rates.ratio(mine["filled"], mine["records"], 100),
         valid_pct=rates.ratio(mine["valid"], mine["records"], 100),
         others_pct=rates.ratio(rest["valid"], rest["records"], 100) if len(rest) else np.nan,
+        of_others=rest["valid"] if len(rest) else np.nan,
+        others=rest["records"] if len(rest) else np.nan,
     ).reset_index()
     frame = frame.sort_values("valid_pct", kind="stable").head(MOST_RULES)
     frame["name"] = [
@@ -316,7 +321,17 @@ def completeness(pack: Pack) -> Finding:
         period=pack.edition.activity_year,
         sources=["records_completeness", "spell_flows", "providers"],
         caveats=["Valid is a value that can be true, such as a code that exists: not one that is known to be true."],
-        table=Table(f"The {len(frame)} fields least often valid", frame, columns),
+        table=disclosure.table(
+            f"The {len(frame)} fields least often valid",
+            frame,
+            columns,
+            [],
+            {
+                "filled_pct": ("filled", "records"),
+                "valid_pct": ("valid", "records"),
+                "others_pct": ("of_others", "others"),
+            },
+        ),
     )
 
 

@@ -239,6 +239,7 @@ def lead_commissioner(pack: Pack) -> Finding | Note:
             "led": led,
             "lead_share": rates.ratio(led, total, 100),
             "largest": [pack.geography.area(str(code)).name for code in largest],
+            "own": own,
             "own_share": rates.ratio(own, total, 100),
         }
     )
@@ -270,7 +271,7 @@ def lead_commissioner(pack: Pack) -> Finding | Note:
         ],
         table=disclosure.table(
             f"Lead PCTs of {pack.area.name}'s trusts", frame.reset_index(drop=True), columns, [],
-            {"lead_share": "led"},
+            {"lead_share": "led", "own_share": "own"},
         ),
     )  # fmt: skip
 

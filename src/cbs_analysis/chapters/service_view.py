@@ -52,7 +52,11 @@ def service_view(pack: Pack, chapter: Chapter, specialty: str | None) -> Finding
     if group.code == pack.area.code:
         del columns["own"]
     dearest, cheapest = frame.loc[frame["price"].idxmax()], frame.loc[frame["price"].idxmin()]
-    events = dict.fromkeys(("share", "price"), "group_spells") | {f: f"{f}_events" for f in SHOWN.values()}
+    events = (
+        {"own": "own_spells"}
+        | dict.fromkeys(("share", "price"), "group_spells")
+        | {f: f"{f}_events" for f in SHOWN.values()}
+    )
     return chapter.finding(
         pack,
         "service",

@@ -17,6 +17,7 @@ own, that counts as events too.
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,7 +40,7 @@ NOTE = (
 )
 MOST_DECIMALS = 6
 OF_NOBODY = frozenset({"rank", "groups"})
-"""Columns of whole numbers that count no records, by name; see `check`."""
+"""Columns of whole numbers that count no records, by name; see `checked`."""
 _ESTIMATES = ["value", "lower", "upper"]
 # A whole number lies at most so far from the multiple of 5 that it is rounded to.
 _FARTHEST = ROUNDED_TO // 2
@@ -187,20 +188,37 @@ def safe_points(frame: pd.DataFrame, events: str) -> pd.DataFrame:
     return frame[frame[events].astype(float) >= FEWEST_EVENTS]
 
 
-def check(finding: "Finding") -> None:
-    """Raise DisclosiveError where a finding that cites a table made from records holds a count from 1 to 7.
+def checked(finding: "Finding") -> "Finding":
+    """The finding as it is, or where it cites a table made from records, with the numbers of its tables rounded to the
+    decimals that they are read to. Raises DisclosiveError where one of them is a count from 1 to 7.
 
     Counts are the numerator, the denominator, and whole numbers in columns without decimals and unit, except ranks and
-    the like (`OF_NOBODY`). It sees what was forgotten, not whether counts were rounded or what a sentence says.
+    the like (`OF_NOBODY`). The check sees what was forgotten: not whether counts were rounded, whether a share rests on
+    too few, or what a sentence says.
     """
     if not any(item.table in MADE_FROM_RECORDS for item in finding.source):
-        return
+        return finding
     for where, value in _counts(finding):
         if isinstance(value, int | float) and float(value).is_integer() and is_small(value):
             raise DisclosiveError(
                 f"{finding.id} of {finding.area_name}: {where} is {value:g}; counts of records from 1 to "
                 f"{FEWEST_EVENTS - 1} may not be shown, see evidence.disclosure"
             )
+    key_figures, shown, members = map(_as_read, (finding.key_figures, finding.table, finding.members))
+    return replace(finding, key_figures=key_figures, table=shown, members=members)
+
+
+def _as_read(held: Table | None) -> Table | None:
+    """The table with its numbers rounded to the decimals that they are read to."""
+    if held is None:
+        return None
+    frame = held.frame.copy()
+    for name, column in held.columns.items():
+        cells = [plain(value) for value in frame[name]]
+        if column.decimals is not None and any(isinstance(value, float) for value in cells):
+            read = [round(value, column.decimals) if isinstance(value, float) else value for value in cells]
+            frame[name] = pd.Series(read, index=frame.index, dtype=object if WITHHELD in cells else float)
+    return replace(held, frame=frame)
 
 
 def _counts(finding: "Finding") -> Iterator[tuple[str, Any]]:

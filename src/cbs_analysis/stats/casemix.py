@@ -27,6 +27,8 @@ Family = Literal["binomial", "quasi-poisson"]
 FEWEST = 50
 """Cases below which a level has no coefficient of its own."""
 POOLED = "other"
+FEWEST_FREEDOM = 30
+"""Cells beyond coefficients from which cells' scatter is held against what chance alone makes of it."""
 Z_95 = float(ndtri(0.975))
 MOST_STEPS = 50
 SETTLED = 1e-10
@@ -88,10 +90,10 @@ def fit(
     and of `within`, where events are compared within its levels only, such as commissioners whose total is fixed.
     `events_squared` is the sum over cases of their squared events: with it, the variance of a case is fitted as
     a mu + b mu^2 to what single cases did; without it, chance is judged from how cells scatter (Pearson). With it, and
-    for the binomial, cells that scatter by more than that widen it. Levels of fewer than `fewest` cases, or without any
-    event, are pooled. Raises ValueError where a column is missing or does not hold numbers, a text is missing, a number
-    is negative, a case has more than one event (binomial), fewer than two units have events, or a unit and a level
-    cannot be told apart.
+    for the binomial, cells that scatter by more than chance does (where 30 or more can tell) widen it. Levels of fewer
+    than `fewest` cases, or without any event, are pooled. Raises ValueError where a column is missing or does not hold
+    numbers, a text is missing, a number is negative, a case has more than one event (binomial), fewer than two units
+    have events, or a unit and a level cannot be told apart.
     Source: McCullagh and Nelder (1989), "Generalized linear models", chapters 4, 6 and 9; Kalbfleisch and Wolfe (2013),
     "On monitoring outcomes of medical providers", for units' fixed effects; Zeger and Liang (1986) for the errors.
     """
@@ -256,7 +258,7 @@ def _solve(
             raise ValueError(NOT_SETTLED) from None
         rate = model.rate(columns @ model.beta)
         deviance = model.family.deviance(observed, rate, var_weights=count)
-        if abs(last - deviance) <= SETTLED * (abs(deviance) + SETTLED):
+        if abs(last - deviance) <= SETTLED * (1 + abs(deviance)):
             break
         last = deviance
     else:
@@ -301,7 +303,7 @@ def _judge_chance(model: _Model, patterns: pd.DataFrame, rate: Array, columns: i
     scatter = (events - count * rate) ** 2 / (count * model.variance_of(rate))
     lack = float(scatter.sum() / freedom) if freedom > 0 else 1.0
     if has_squares or model.is_binomial:
-        lack = max(lack, 1.0)
+        lack = max(lack, 1.0) if freedom >= FEWEST_FREEDOM else 1.0
     model.linear, model.squared = model.linear * lack, model.squared * lack
     model.dispersion = float((count * model.variance_of(rate)).sum() / (count * plain).sum())
 

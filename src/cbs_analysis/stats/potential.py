@@ -120,6 +120,11 @@ def _amounts(events: Array, pounds: Array | None, index: pd.Index) -> pd.DataFra
 
 
 def _summary(drawn: Array, index: pd.Index, name: str, prefix: str) -> pd.DataFrame:
-    """Mean and 95% limits of draws, a row a column of them; NaN where those are."""
+    """Mean and 95% limits of draws, a row a column of them; NaN where those are.
+
+    Where nearly all draws are 0 the mean may lie above the limit: the limit is then the mean.
+    """
+    mean = drawn.mean(axis=0)
     lower, upper = cast(Array, np.quantile(drawn, LIMITS, axis=0))
-    return pd.DataFrame({name: drawn.mean(axis=0), f"{prefix}lower": lower, f"{prefix}upper": upper}, index=index)
+    columns = {name: mean, f"{prefix}lower": lower, f"{prefix}upper": np.maximum(upper, mean)}
+    return pd.DataFrame(columns, index=index)

@@ -207,7 +207,7 @@ def _moments(grid: _Grid, values: Array, errors: Array) -> tuple[Array, Array, A
 
 
 def _drawn(grid: _Grid, values: Array, errors: Array, draws: int, seed: int) -> Array:
-    """Draws by units; points of the grid are taken at even steps of their weight, so that none is over-drawn."""
+    """Draws by units; points of the grid, and normal draws of a unit, are taken at even steps of their chance."""
     rng = np.random.default_rng(seed)
     steps = (np.arange(draws) + 0.5) / draws
     places = np.minimum(np.searchsorted(np.cumsum(grid.weight), steps), len(grid.weight) - 1)
@@ -215,7 +215,8 @@ def _drawn(grid: _Grid, values: Array, errors: Array, draws: int, seed: int) -> 
     is_far = rng.random((draws, len(values))) < far[places]
     mean = np.where(is_far, means[1][places], means[0][places])
     variance = np.where(is_far, variances[1][places], variances[0][places])
-    return mean + np.sqrt(variance) * rng.standard_normal((draws, len(values)))
+    normal = ndtri(rng.permuted(np.tile(steps[:, None], len(values)), axis=0))
+    return mean + np.sqrt(variance) * normal
 
 
 def _ordinary(values: Array, errors: Array) -> tuple[float, float]:

@@ -165,7 +165,9 @@ class _Pass:
     def windows(self, table: ir.Table) -> pd.DataFrame:
         """Records that break window rules: provider_code, key, and the rules' bits as one number."""
         found = [
-            window_failures(table, rule, shared_hashes(table, rule)).execute().assign(bits=1 << place)
+            window_failures(table, rule, shared_hashes(table, rule) if rule.among else None)
+            .execute()
+            .assign(bits=1 << place)
             for place, rule in enumerate(self.rules)
             if rule.kind == "window"
         ]

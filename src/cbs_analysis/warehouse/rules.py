@@ -42,10 +42,11 @@ Kind = Literal["row", "window", "series", "total"]
 Severity = Literal["error", "warning", "information"]
 NEEDS = {
     "row": ("predicate",),
-    "window": ("predicate", "among"),
+    "window": ("predicate",),
     "series": ("measures", "days"),
     "total": ("measures",),
 }
+MAY_HAVE = {"window": ("among",)}
 
 
 class Rule(BaseModel):
@@ -168,7 +169,8 @@ def _check(rule: Rule, params: Path) -> None:
     for key in NEEDS[rule.kind]:
         if not getattr(rule, key):
             raise UserError(f"{shown}: {key}: missing; a rule of kind {rule.kind} needs it")
-    for key in sorted({key for keys in NEEDS.values() for key in keys} - set(NEEDS[rule.kind])):
+    all_keys = {key for keys in (*NEEDS.values(), *MAY_HAVE.values()) for key in keys}
+    for key in sorted(all_keys - {*NEEDS[rule.kind], *MAY_HAVE.get(rule.kind, ())}):
         if getattr(rule, key):
             raise UserError(f"{shown}: {key}: has no place in a rule of kind {rule.kind}; leave it out")
     known = feed_types(params, rule.feed)

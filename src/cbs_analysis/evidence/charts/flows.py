@@ -257,7 +257,7 @@ def _provider_names(
     for name, text in named.items():
         if name in inside.index:
             x, y, radius = (float(inside.at[name, column]) for column in ("left", "top", "radius"))
-            asked.append(Labelled(x, y, radius, tuple(wrap(text, LABEL_WIDTH, theme.SMALL_SIZE, bold=True))))
+            asked.append(Labelled(x, y, radius, _balanced(text)))
     titles = {
         name: grid.name_box(name, x, y)[0] for name, x, y in zip(tiles["name"], tiles["x"], tiles["y"], strict=True)
     }
@@ -270,6 +270,17 @@ def _provider_names(
     boxed = [note for name, x, y in zip(edge["name"], edge["left"], edge["top"], strict=True)
              for note in _in_a_box(named[name], x, y)]  # fmt: skip
     return [*halo(found, "name_edges"), *notes([*found, *boxed], "names")]
+
+
+def _balanced(text: str) -> tuple[str, ...]:
+    """A name as few lines, none much longer than another."""
+    lines = wrap(text, LABEL_WIDTH, theme.SMALL_SIZE, bold=True)
+    for width in range(LABEL_WIDTH - 6, 40, -6):
+        narrower = wrap(text, width, theme.SMALL_SIZE, bold=True)
+        if len(narrower) > len(lines):
+            break
+        lines = narrower
+    return tuple(lines)
 
 
 def _in_a_box(text: str, x: float, y: float) -> list[Note]:

@@ -1,0 +1,113 @@
+"""What the analyses find in a synthetic sector, held against what is true of it: errors, breaks, trusts' effects.
+
+    make truth                      one sector, as in CI
+    CBS_TRUTH=london make truth     all of London
+
+The world is made, imported, checked and modelled by the same code as any other, and what came of it is printed.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from cbs_analysis.geography import load_geography
+from cbs_analysis.stats import shrinkage
+from cbs_analysis.synthetic import load_world, make
+from cbs_analysis.warehouse.breaks_in_feeds import breaks
+from cbs_analysis.warehouse.checking_records import Checked
+from cbs_analysis.warehouse.importing import import_files
+from cbs_analysis.warehouse.preparing import Held, checked_store, prepare
+from cbs_analysis.warehouse.store import Store
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+DATA, PARAMS = CHECKOUT / "data", CHECKOUT / "params"
+SECTOR = "SEL"
+BY_CHANCE = ("apc_duplicate", "op_duplicate", "ae_duplicate")
+MEASURES = ("day_case", "length_of_stay", "readmission", "follow_up")
+FEWEST_CASES = 3000
+"""Cases of a trust below which chance hides even a large effect: such a trust is no test of who is flagged."""
+
+
+@dataclass(frozen=True)
+class Marked:
+    """A world's truths, what the rules found in it, and the table of trusts that chapters read."""
+
+    truth: Path
+    held: Held
+    checked: Checked
+    trusts: pd.DataFrame
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Marked:
+    folder = tmp_path_factory.mktemp("truth")
+    areas = None if os.environ.get("CBS_TRUTH") == "london" else load_geography("sector_2009", DATA).leaves(SECTOR)
+    make(folder / "world", data=DATA, params=PARAMS, areas=areas)
+    store = Store(folder / "records")
+    import_files(store, "practices", [folder / "world" / "practices.parquet"], protocol="bulk", params=PARAMS)
+    for feed in ("apc", "op", "ae"):
+        import_files(store, feed, sorted((folder / "world" / feed).glob("*.parquet")), protocol="bulk", params=PARAMS)
+    held, checked = checked_store(store, DATA, PARAMS)
+    home = folder / "data"
+    home.mkdir()
+    for path in DATA.iterdir():
+        if path.name != "prepared":
+            (home / path.name).symlink_to(path)
+    prepare(store, home, PARAMS)
+    trusts = pd.read_parquet(home / "prepared" / "benchmark_providers.parquet")
+    return Marked(folder / "world" / "truth", held, checked, trusts)
+
+
+def test_every_planted_error_is_found_and_next_to_nothing_else(world: Marked) -> None:
+    planted = pq.read_table(world.truth / "planted_errors.parquet")
+    rules = planted["rule"].unique().to_pylist()
+    keys = ["rule", "cds_unique_identifier"]
+    is_planted = pc.is_in(world.checked.failures["rule"], value_set=planted["rule"].unique())
+    found = world.checked.failures.filter(is_planted).select(keys)
+    true, said = (table.select(keys).to_pandas().drop_duplicates() for table in (planted, found))
+    both = true.merge(said, on=keys).groupby("rule").size()
+    frame = pd.DataFrame({"planted": true.groupby("rule").size(), "found": said.groupby("rule").size(), "both": both})
+    frame = frame.fillna(0).assign(recall=frame["both"] / frame["planted"], precision=frame["both"] / frame["found"])
+    print(frame.to_string())
+    assert len(frame) == len(rules) > 40
+    bar = np.where(frame.index.isin(BY_CHANCE), 0.9, 1.0)
+    assert (frame["recall"] >= bar).all()
+    assert (frame["precision"] >= 0.95).all()
+
+
+def test_planted_breaks_are_found(world: Marked) -> None:
+    planted = pd.read_parquet(world.truth / "planted_breaks.parquet")
+    counts = world.checked.arrived.groupby(["feed", "provider_code", "month"], observed=True)["records"].sum()
+    found = breaks(world.checked, world.held.rules)
+    found = found[found["rule"].isin(planted["rule"].unique())]
+    keys = ["rule", "provider_code", "month"]
+    both = planted.merge(found, on=keys)
+    print(f"{len(planted)} breaks planted, {len(found)} found, {len(both)} both; {len(counts):,} provider-months")
+    assert len(both) >= 0.9 * len(planted)
+    assert len(both) >= 0.95 * len(found)
+
+
+def test_trusts_far_from_the_others_are_flagged_and_hardly_any_other(world: Marked) -> None:
+    effects = pd.read_parquet(world.truth / "effects.parquet")
+    spread = load_world(PARAMS).effects.spread
+    far, flagged_far, near, flagged_near = 0, 0, 0, 0
+    for measure in MEASURES:
+        rows = world.trusts.query("measure == @measure and treatment_function_code == 'all'")
+        rows = rows[(rows["provider_code"] != "OUT") & (rows["cases"] >= FEWEST_CASES)].set_index("provider_code")
+        flags = shrinkage.flags(np.log(rows["observed"] / rows["expected"]), rows["standard_error"])
+        true = effects[effects["measure"] == measure].set_index("provider_code")["effect"].reindex(rows.index)
+        sd = spread[measure]
+        is_far = (true - true.median()).abs() > 2 * sd
+        is_flagged = flags["widened"].str.contains("99.8", regex=False)
+        print(f"{measure}: {is_far.sum()} of {len(rows)} trusts far, {(is_far & is_flagged).sum()} of them flagged, "
+              f"{(~is_far & is_flagged).sum()} others flagged")  # fmt: skip
+        far, flagged_far = far + is_far.sum(), flagged_far + (is_far & is_flagged).sum()
+        near, flagged_near = near + (~is_far).sum(), flagged_near + (~is_far & is_flagged).sum()
+    assert flagged_far >= 0.8 * far > 0
+    assert flagged_near < max(1, 0.01 * near) + 1e-9
