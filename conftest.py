@@ -21,11 +21,11 @@ def pytest_configure(config: pytest.Config) -> None:
     if "CBS_HOME" in os.environ:
         return
     if not hasattr(config, "workerinput"):
-        _make_small_world()
+        make_small_world()
     os.environ["CBS_HOME"] = str(SMALL)
 
 
-def _make_small_world() -> None:
+def make_small_world() -> None:
     (SMALL / "data").mkdir(parents=True, exist_ok=True)
     linked = [
         "params",
@@ -40,3 +40,8 @@ def _make_small_world() -> None:
     environment = {key: value for key, value in os.environ.items() if key not in ("CBS_BUILD", "CBS_RECORDS")}
     command = [Path(sys.executable).with_name("cbs"), "records", "ready", "--share", SHARE]
     subprocess.run(command, env=environment | {"CBS_HOME": str(SMALL)}, check=True, stdout=subprocess.DEVNULL)
+
+
+if __name__ == "__main__":
+    make_small_world()
+    sys.stdout.write(str(SMALL))

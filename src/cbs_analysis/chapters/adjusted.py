@@ -166,6 +166,7 @@ def trust_funnel(pack: Pack, found: Adjusted) -> Chart:
         x_title="How much the ratio rests on (1 over its variance)",
         y_title="Observed over expected",
         peers_label="Other trusts",
+        own_label=f"{pack.area.name}'s trusts",
     )
     outside = table["widened"].str.contains("99.8", regex=False).sum()
     description = (

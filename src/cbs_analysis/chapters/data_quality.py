@@ -24,6 +24,7 @@ RETURNED = {
     "nonelective_admissions": "Non-elective admissions",
     "first_outpatient_attendances": "First outpatient attendances",
 }
+ALL_READ = "Every row that was sent could be read."
 MOST_RULES = 15
 MAY_BE_EMPTY = ("primary_procedure_opcs4", "procedure_date", "secondary_diagnosis_icd10")
 """Fields that are empty wherever there is nothing to say."""
@@ -57,8 +58,8 @@ def arrived(pack: Pack) -> Finding:
         "arrived",
         title="What arrived",
         statement=(
-            f"The record store holds {said} of {pack.area.name}'s for {pack.edition.activity_year}. Of all rows that "
-            f"were sent, {number(float(refused), 2)}% could not be read."
+            f"The record store holds {said} of {pack.area.name}'s for {pack.edition.activity_year}. "
+            + (f"Of all rows that were sent, {number(float(refused), 2)}% could not be read." if refused else ALL_READ)
         ),
         period=pack.edition.activity_year,
         sources=["records_received", "records_with_errors"],

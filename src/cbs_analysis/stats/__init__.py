@@ -15,6 +15,10 @@
 | `forecasting` | what should we plan for? |
 | `borrowing` | what do areas like it tell of one area? |
 | `neighbours` | who is most like us? |
+| `casemix` | what would these cases come to at an average provider? |
+| `shrinkage` | how much of an effect is chance, and who stands apart? |
+| `potential` | what is there to win if all did as well as the best quarter? |
+| `markets` | who shares a market, and which areas belong together? |
 
 Arrays and frames in, frames out. Nothing here reads a file, knows an organisation or imports another part of
 the package, so each method can be checked by hand and used on its own. The methods are the ones in common use

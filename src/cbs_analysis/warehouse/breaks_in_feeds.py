@@ -18,8 +18,8 @@ from cbs_analysis.stats.calendar import calendar_days, working_days
 from cbs_analysis.warehouse.checking_records import Checked
 from cbs_analysis.warehouse.rules import Rule
 
-SMALLEST_BREAK = 0.42
-"""Of the logarithm: a fall by 34% or a rise by 52%. Trusts seldom change so much in one month."""
+SMALLEST_BREAK = 0.45
+"""Of the logarithm: a fall by 36% or a rise by 57%. Trusts seldom change so much in one month."""
 NOISE_MULTIPLE = 4.5
 """Robust standard deviations of the trust's own months about its line, of which a break has to be as many."""
 FEWEST_USUAL = 50

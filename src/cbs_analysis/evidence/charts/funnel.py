@@ -85,6 +85,7 @@ def funnel(
     y_format: str = ",.2f",
     average_label: str = "Average",
     peers_label: str = "Other areas",
+    own_label: str = "Members",
     widened: pd.DataFrame | None = None,
     reference: tuple[str, float] | None = None,
     height: int = 380,
@@ -113,7 +114,7 @@ def funnel(
     room = max([57, *(text_width(text, theme.SMALL_SIZE) for text, _ in levels)]) + 5
     plot = _Frame(x_scale, y_scale, theme.WIDTH - left - room, height)
     x, y = _axes(plot, plain(x_title))
-    key_layers = key([*_funnel_key(shown, look, peers_label), *_limit_key(widened)], -left, -36)
+    key_layers = key([*_funnel_key(shown, look, peers_label, own_label), *_limit_key(widened)], -left, -36)
     texts = [
         Note(-left, -20, plain(y_title)),
         *_limit_labels(outer, levels, plot, room),
@@ -156,10 +157,10 @@ def _visible_limits(curves: pd.DataFrame, shown: pd.DataFrame) -> list[float]:
 
 
 def _funnel_key(
-    shown: pd.DataFrame, look: Mapping[str, theme.Style], peers_label: str
+    shown: pd.DataFrame, look: Mapping[str, theme.Style], peers_label: str, own_label: str
 ) -> list[tuple[str, dict[str, Any]]]:
     own = list(shown.loc[shown["role"] == "area", "name"])
-    entries = [(own[0] if len(own) == 1 else "Members", marker(theme.AREA))] if own else []
+    entries = [(own[0] if len(own) == 1 else own_label, marker(theme.AREA))] if own else []
     entries += [(r.name, marker(look[r.name])) for r in shown.itertuples() if theme.is_comparator(r.role)]
     if (shown["role"] == "peer").any():
         entries.append((peers_label, marker(theme.PEER)))
@@ -175,7 +176,7 @@ def _limit_key(widened: pd.DataFrame | None) -> list[tuple[str, dict[str, Any]]]
     line = {"shape": "stroke", "fill": theme.MUTED, "stroke": theme.MUTED, "size": 260}
     return [
         ("Chance alone (95% and 99.8%)", swatch(CHANCE_BANDS["95"])),
-        ("Chance and the spread between areas", line),
+        ("Chance and the spread between them", line),
     ]
 
 
