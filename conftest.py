@@ -14,6 +14,8 @@ import pytest
 CHECKOUT = Path(__file__).resolve().parent
 SMALL = CHECKOUT / "build" / "small"
 SHARE = "0.05"
+OWN = ("build", "data")
+OWN = ("build", "data")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -27,12 +29,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def make_small_world() -> None:
     (SMALL / "data").mkdir(parents=True, exist_ok=True)
-    linked = [
-        "params",
-        "notebooks",
-        "requirements.lock",
-        *(f"data/{path.name}" for path in (CHECKOUT / "data").iterdir()),
-    ]
+    linked = [path.name for path in CHECKOUT.iterdir() if not path.name.startswith(".") and path.name not in OWN]
+    linked += [f"data/{path.name}" for path in (CHECKOUT / "data").iterdir()]
     for name in linked:
         link = SMALL / name
         if name != "data/prepared" and not link.is_symlink():

@@ -104,7 +104,7 @@ def test_the_chart_has_both_pairs_of_limits_the_average_and_england() -> None:
     chart = emergency_care.admission_ratio(pack("5LE")).chart
     assert chart is not None
     drawn = str(chart.specification)
-    for words in ("England 1", "PCTs 0.94", "Chance alone (95% and 99.8%)", "Chance and the spread between areas"):
+    for words in ("England 1", "PCTs 0.94", "Chance alone (95% and 99.8%)", "Chance and the spread between them"):
         assert words in drawn
     names = set(chart.specification["datasets"]) if "datasets" in chart.specification else drawn
     for name in ("chance_95", "chance_998", "limits_95", "limits_998", "limits_average", "limits_reference"):

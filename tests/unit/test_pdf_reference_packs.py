@@ -166,6 +166,11 @@ def test_pages_are_a4_and_numbered_but_for_the_cover(made, code):
         assert f"Page {number} of {len(pages)}" in page
 
 
+def headed(finding):
+    """A finding's heading: its title, and whether it is of synthetic records."""
+    return finding["title"] + (" (synthetic records)" if finding["synthetic"] else "")
+
+
 @pytest.mark.parametrize("code", REFERENCE)
 def test_bookmarks_lead_to_every_chapter_and_finding(made, packs, code):
     reader = made[code].reader
@@ -178,7 +183,7 @@ def test_bookmarks_lead_to_every_chapter_and_finding(made, packs, code):
             first[last] = reader.get_destination_page_number(item)
     assert [*first][:2] == ["Main messages", "Every indicator"]
     for chapter in packs[code].chapters:
-        assert within[chapter.title] == [finding["title"] for finding in chapter.findings]
+        assert within[chapter.title] == [headed(finding) for finding in chapter.findings]
         assert chapter.title in made[code].pages[first[chapter.title]]
 
 
@@ -375,7 +380,7 @@ def test_long_tables_stay_in_the_workbook_and_short_ones_without_a_chart_are_pri
     chapters = content.contents(packs["5LE"], edited, NOTHING)["chapters"]
     shown = {finding["title"]: finding for chapter in chapters for finding in chapter["findings"]}
     for finding in packs["5LE"].findings:
-        printed = [table["title"] for table in shown[finding["title"]]["tables"]]
+        printed = [table["title"] for table in shown[headed(finding)]["tables"]]
         table = finding["table"]
         if table and finding["chart_description"]:
             assert table["title"] not in printed

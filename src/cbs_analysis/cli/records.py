@@ -1,5 +1,6 @@
 """The `cbs records` commands: hospital records made, imported, held against rules, and prepared for chapters."""
 
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -135,18 +136,24 @@ def ready(
       cbs records ready
       cbs records ready --share 0.05       a small world, for trying things
     """
+    from cbs_analysis.files import write_atomically
     from cbs_analysis.home import params_dir
     from cbs_analysis.warehouse.importing import import_files
 
     store, folder = _store(), _synthetic_folder()
-    if not store.files("apc"):
-        if not (folder / "made.json").exists():
-            make(None, area, first, last, share)
+    key, noted = _world_key(area, first, last, share), folder / "imported"
+    is_ours = store.is_synthetic and noted.exists()
+    if not store.files("apc") or (is_ours and noted.read_text(encoding="utf-8") != key):
+        if is_ours:
+            shutil.rmtree(store.folder)  # it held another synthetic London, or one that was made another way
+            store = _store()
+        make(None, area, first, last, share)
         for feed in ("practices", "apc", "op", "ae"):
             files = [folder / "practices.parquet"] if feed == "practices" else sorted((folder / feed).glob("*.parquet"))
             with _bar(f"files of {feed} imported") as tell:
                 outcome = import_files(store, feed, files, protocol="bulk", params=params_dir(), on_progress=tell)
             typer.echo(outcome.sentence())
+        write_atomically(noted, key)
     _prepare()
 
 
@@ -174,6 +181,20 @@ def _store() -> "Store":
     from cbs_analysis.warehouse.store import Store
 
     return Store(records_dir())
+
+
+def _world_key(area: list[str] | None, first: str, last: str, share: float) -> str:
+    """What a synthetic London is made from: what was asked for, its parameters, and the code that makes it."""
+    from hashlib import blake2b
+
+    import cbs_analysis
+    from cbs_analysis.home import files_under, params_dir
+
+    digest = blake2b(repr((area, first, last, share)).encode(), digest_size=12)
+    code = sorted((Path(cbs_analysis.__file__).parent / "synthetic").rglob("*.py"))
+    for path in [*files_under(params_dir() / "synthetic"), *files_under(params_dir() / "feeds"), *code]:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def _synthetic_folder() -> Path:

@@ -15,6 +15,7 @@ import pandas as pd
 from cbs_analysis.errors import DataError, UserError, nearest
 from cbs_analysis.files import stamp as stamp_of
 from cbs_analysis.home import files_under
+from cbs_analysis.prepared import descriptions
 from cbs_analysis.sources import (
     activity,
     beds,
@@ -118,4 +119,12 @@ def check_all(data: Path) -> list[CheckResult]:
             results += feed.checks(frame, data)
         except DataError as error:
             results.append(CheckResult(table, SCHEMA_RULE, "failed", str(error), (str(error),)))
-    return results
+    return results + [_prepared(table, data) for table in descriptions(data)]
+
+
+def _prepared(table: str, data: Path) -> CheckResult:
+    """A table made from hospital records is there, with the columns described: it was checked when it was made."""
+    try:
+        return schema_result(table, prepared.read(table, data))
+    except DataError as error:
+        return CheckResult(table, SCHEMA_RULE, "failed", str(error), (str(error),))
