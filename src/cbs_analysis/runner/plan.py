@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cbs_analysis import prepared
 from cbs_analysis.errors import DataError, UserError, nearest
 from cbs_analysis.files import write_atomically
 from cbs_analysis.home import build_dir, data_dir, home, params_dir
@@ -156,11 +157,11 @@ def _chosen_chapters(edition: "Edition", chapters: Iterable[str]) -> list[str]:
 
 
 def _check_indicators(params: Path) -> None:
-    """Every indicator names tables that the data catalogue has."""
+    """Every indicator names tables that the data catalogue has, or will have once records are prepared."""
     from cbs_analysis.edition import load_indicators
     from cbs_analysis.sources import sources
 
-    tables = [source.table for source in sources()]
+    tables = [*(source.table for source in sources()), *prepared.TABLES]
     for key, indicator in load_indicators(params).items():
         for table in indicator.sources:
             if table not in tables:

@@ -26,6 +26,7 @@ IF_NOT_PRICED = {
 }
 """Where an HRG has no price at a point of delivery: the others to take it from, the likest first."""
 LONG_STAY_NIGHTS = 2
+NO_AGE = -1
 ELECTIVE = ("11", "12", "13")
 DAY_CASE = "2"
 _AGES = {
@@ -107,7 +108,7 @@ def referenced(table: ir.Table, feed: str, references: References, only: Collect
     if feed in ("apc", "op"):
         lookups["treatment_function_code"] = _lookup(references.treatment_functions, "tfc")
     if feed == "apc":
-        lookups["hrg_code"] = _lookup(references.hrgs, "hrg")
+        lookups["hrg_code"] = _lookup(_without_gaps(references.hrgs), "hrg")
     joined, made = table, dict[str, ir.Value]()
     for code, lookup in lookups.items():
         columns = _columns_of(table, lookup)
@@ -118,6 +119,11 @@ def referenced(table: ir.Table, feed: str, references: References, only: Collect
     if feed == "apc" and (only is None or "nights" in only):
         made["nights"] = _nights(table)
     return joined.select(*(table[name] for name in table.columns), **made)
+
+
+def _without_gaps(hrgs: pd.DataFrame) -> pd.DataFrame:
+    """Ages as plain whole numbers: Spark takes a column of them with gaps for one of nothing but gaps."""
+    return hrgs.assign(**{age: hrgs[age].fillna(NO_AGE).astype("int32") for age in _AGES})
 
 
 def _lookup(frame: pd.DataFrame, name: str) -> ir.Table:
@@ -133,7 +139,7 @@ def _columns_of(table: ir.Table, lookup: ir.Table) -> dict[str, ir.Value]:
     if name == "practice":
         made["practice_pct_code"] = lookup["of_practice_pct_code"]
     if name == "hrg":
-        made |= {age: lookup[f"of_hrg_{age}"] for age in _AGES}
+        made |= {age: lookup[f"of_hrg_{age}"].nullif(NO_AGE) for age in _AGES}
         made["price_gbp"] = _price(table, lookup)
     return made
 
