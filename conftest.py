@@ -15,7 +15,6 @@ CHECKOUT = Path(__file__).resolve().parent
 SMALL = CHECKOUT / "build" / "small"
 SHARE = "0.05"
 OWN = ("build", "data")
-OWN = ("build", "data")
 
 
 def pytest_configure(config: pytest.Config) -> None:

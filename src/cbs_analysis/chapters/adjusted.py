@@ -196,7 +196,7 @@ def _potential(pack: Pack, found: Adjusted) -> pd.DataFrame:
         {code: expected.reindex(list(pack.geography.leaves(code))).sum() for code in pack.geography.areas}
     ).T
     table = found.table
-    price = table["price_gbp"] if table["price_gbp"].notna().any() else None
+    price = table["price_gbp"].fillna(table["price_gbp"].mean()) if table["price_gbp"].notna().any() else None
     gained = potential.best_quarter(
         table["log_ratio"], table["standard_error"], table["expected"], weights=weights, price=price,
         lower_is_better=not MEASURES[found.measure].high_is_good,

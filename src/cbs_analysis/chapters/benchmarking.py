@@ -36,7 +36,10 @@ SPREAD = (
     "Limits allow for how much trusts differ anyway. Beyond them a trust stands apart; it is a question, not an answer."
 )
 SOURCES = ["benchmark_areas", "benchmark_providers", "benchmark_models", "spell_flows", "providers"]
-NO_MODEL = "No model was made of {year}: the records hold no whole financial year of it."
+NO_MODEL = (
+    "Too few trusts have cases enough in {year} to be set side by side, or the records do not hold the whole of that "
+    "financial year."
+)
 
 
 def day_cases(pack: Pack) -> Finding | Note:
@@ -53,7 +56,7 @@ def length_of_stay(pack: Pack) -> Finding | Note:
 def readmissions(pack: Pack) -> Finding | Note:
     """Emergency readmissions within 30 days, against those that the average trust would have had."""
     caveat = (
-        "A readmission counts to any trust, and for whatever reason. Discharges of the last 60 days of the records are "
+        "A readmission counts to any trust, and for whatever reason. Discharges of the last 60 days of the year are "
         "not judged, because a readmission may not have ended yet."
     )
     return _measured(pack, "readmission", [caveat])
@@ -71,9 +74,11 @@ def best_quarter(pack: Pack) -> Finding | Note:
     for name, measure in MEASURES.items():
         found = of_trusts(pack, name)
         if found is None:
-            return Note(NO_MODEL.format(year=pack.edition.activity_year))
+            continue
         own = potential_of(pack, found)
         rows.append({"measure": measure.gained, **asdict(own)})
+    if not rows:
+        return Note(NO_MODEL.format(year=pack.edition.activity_year))
     frame = pd.DataFrame(rows)
     safe = _safe_potential(frame)
     said = [

@@ -51,7 +51,8 @@ def arrived(pack: Pack) -> Finding:
         "replaced": Column("Took another's place", decimals=0),
         "quarantined": Column("Could not be read", decimals=0),
     }
-    refused = rates.ratio(received["quarantined"].sum(), received["sent"].sum(), 100)
+    unread, sent = received["quarantined"].sum(), received["sent"].sum()
+    refused = rates.ratio(unread, sent, 100)
     said = listed(f"{disclosure.said(count)} {noun}" for count, noun in zip(own, FEEDS.values(), strict=True))
     return CHAPTER.finding(
         pack,
@@ -59,7 +60,13 @@ def arrived(pack: Pack) -> Finding:
         title="What arrived",
         statement=(
             f"The record store holds {said} of {pack.area.name}'s for {pack.edition.activity_year}. "
-            + (f"Of all rows that were sent, {number(float(refused), 2)}% could not be read." if refused else ALL_READ)
+            + (
+                ALL_READ
+                if not unread
+                else f"Of all rows that were sent, {disclosure.said(unread)} could not be read."
+                if unread < disclosure.FEWEST_EVENTS
+                else f"Of all rows that were sent, {number(float(refused), 2)}% could not be read."
+            )
         ),
         period=pack.edition.activity_year,
         sources=["records_received", "records_with_errors"],
@@ -139,10 +146,13 @@ def errors_by_provider(pack: Pack) -> Finding | Note:
     trusts = from_records.provider_names(pack).index.drop(from_records.OUTSIDE)
     rows = rows[(rows["feed"] == "apc") & rows["provider_code"].isin(trusts)]
     totals = rows.groupby("provider_code")[["with_errors", "records"]].sum()
-    totals = totals[totals["records"] >= disclosure.FEWEST_EVENTS]
+    totals = totals[totals["with_errors"] >= disclosure.FEWEST_EVENTS]
     if len(totals) < 3:
         return Note("Too few trusts are in the records to set them side by side.")
     limits = rates.proportion(totals["with_errors"], totals["records"], per=100)
+    for name in limits:
+        pairs = zip(limits[name], totals["with_errors"], strict=True)
+        limits[name] = [disclosure.rounded_rate(value, events) for value, events in pairs]
     everyone = rates.ratio(totals["with_errors"].sum(), totals["records"].sum(), 100)
     own = from_records.own_providers(pack)
     frame = limits.assign(
@@ -242,6 +252,8 @@ def against_return(pack: Pack) -> Finding:
     year = [f"{month:%Y-%m}" for month in figures.year_months(pack.edition.activity_year)]
     totals = months[months["month"].isin(year)].groupby("measure")[["records", "published"]].sum(min_count=len(year))
     totals = totals.reindex(RETURNED)
+    totals["records"] = disclosure.rounded(totals["records"])
+    months["records"] = disclosure.rounded(months["records"])
     shown = totals.assign(
         name=list(RETURNED.values()),
         difference=totals["records"] - totals["published"],
@@ -282,7 +294,7 @@ def against_return(pack: Pack) -> Finding:
     )  # fmt: skip
 
 
-def completeness(pack: Pack) -> Finding:
+def completeness(pack: Pack) -> Finding | Note:
     """Which fields are least often filled and valid in what the area's trusts send, beside all others."""
     rows = from_records.year_rows(pack, "records_completeness")
     rows = rows[(rows["provider_code"] != from_records.OUTSIDE) & ~rows["field"].isin(MAY_BE_EMPTY)]
@@ -308,7 +320,12 @@ def completeness(pack: Pack) -> Finding:
     }
     if pack.area.is_whole or not len(rest):
         del columns["others_pct"]
-    least = frame.iloc[0]
+    known = frame[
+        (frame["valid"] >= disclosure.FEWEST_EVENTS) & ~disclosure.is_small(frame["records"] - frame["valid"])
+    ]
+    if known.empty:
+        return Note(f"Too few records of {pack.area.name}'s trusts are there to say how complete they are.")
+    least = known.iloc[0]
     whose = "the trusts" if pack.area.is_whole else f"{pack.area.name}'s trusts"
     return CHAPTER.finding(
         pack,
@@ -356,10 +373,11 @@ def breaks(pack: Pack) -> Finding:
     }
     whose = "the trusts" if pack.area.is_whole else f"{pack.area.name}'s trusts"
     trusts = list(dict.fromkeys(shown["name"]))
+    times = len(shown[["month", "provider_code"]].drop_duplicates())
     statement = (
-        f"In {number(len(shown))} {'month' if len(shown) == 1 else 'months'}, {whose} sent far fewer or more records "
-        f"than usual: {listed(trusts)}."
-        if len(shown)
+        f"{number(times)} {'month' if times == 1 else 'months'} of a trust {'stands' if times == 1 else 'stand'} out "
+        f"among what {whose} sent, with far fewer or more records than usual: {listed(trusts)}."
+        if times
         else f"No month stands out in how many records {whose} sent."
     )
     months = pack.read("records_months")["month"]
@@ -369,12 +387,18 @@ def breaks(pack: Pack) -> Finding:
         title="Months that stand out",
         statement=statement,
         measured=plain_measure("Months that stand out", "months of a trust", 0),
-        value=float(len(shown)),
+        value=float(times),
         period=f"{months.min()} to {months.max()}",
         sources=["records_breaks", "records_months", "spell_flows", "providers"],
         methods=["recording-breaks"],
         caveats=["A month that stands out is a lead to look at: records may be missing, or care may have changed."],
-        table=disclosure.table("Months that stand out", shown.reset_index(drop=True), columns, ["records", "expected"])
+        table=disclosure.table(
+            "Months that stand out",
+            shown.reset_index(drop=True),
+            columns,
+            ["records", "expected"],
+            {"change": "records"},
+        )
         if len(shown)
         else None,
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from cbs_analysis.chapters.building import Chapter
+from cbs_analysis.chapters.from_records import OUTSIDE
 from cbs_analysis.evidence.finding import Finding, Note
 from cbs_analysis.evidence.tables import Column, Table
 from cbs_analysis.evidence.wording import level_name, listed, number
@@ -89,7 +90,7 @@ def _groupings(pack: Pack, spells: pd.DataFrame) -> list[Grouping]:
             found.append(_measured(geography.title, spells, {leaf: groups[leaf] for leaf in spells.index}))
     found = [each for each in found if 1 < each.size < len(leaves)]
     for size in sorted({each.size for each in found}):
-        groups = markets.groups_from_flows(spells, size)
+        groups = markets.groups_from_flows(_within_reach(spells), size)
         found.append(_measured(f"{number(size)} groups {FOUND}", spells, groups.to_dict()))
     return found
 
@@ -100,15 +101,20 @@ def _groups_of(geography: Geography) -> dict[Hashable, Hashable]:
 
 
 def _measured(name: str, spells: pd.DataFrame, groups: Mapping[Hashable, Hashable]) -> Grouping:
-    within = markets.self_containment(spells, groups)
+    within = markets.self_containment(spells, groups, [OUTSIDE])
     share = within["contained"].sum() / within["cases"].sum()
-    return Grouping(name, groups, float(share), markets.modularity(spells, groups))
+    return Grouping(name, groups, float(share), markets.modularity(_within_reach(spells), groups))
+
+
+def _within_reach(spells: pd.DataFrame) -> pd.DataFrame:
+    """Spells at trusts that could be of a group: those outside are of none."""
+    return spells.drop(columns=OUTSIDE, errors="ignore")
 
 
 def _own(pack: Pack, spells: pd.DataFrame) -> str:
     """How far the area's own group contains its care."""
     groups = {leaf: group for leaf, group in _groups_of(pack.geography).items() if leaf in spells.index}
-    within = markets.self_containment(spells, groups)
+    within = markets.self_containment(spells, groups, [OUTSIDE])
     if pack.area.is_whole:
         lowest, highest = within["containment"].idxmin(), within["containment"].idxmax()
         return (
@@ -148,7 +154,7 @@ def _members_said(pack: Pack, found: list[Grouping]) -> list[str]:
 def _groups_table(pack: Pack, spells: pd.DataFrame) -> Table:
     """The geography's groups, and how far each contains its people's care."""
     groups = {leaf: group for leaf, group in _groups_of(pack.geography).items() if leaf in spells.index}
-    within = markets.self_containment(spells, groups)
+    within = markets.self_containment(spells, groups, [OUTSIDE])
     frame = pd.DataFrame(
         {
             "area": [pack.geography.area(str(code)).name for code in within.index],

@@ -21,6 +21,7 @@ CHAPTER = Chapter("providers_and_market", "provider management")
 MOST_TRUSTS, MOST_SPECIALTIES = 12, 22
 FEWEST_SPELLS = 50
 """Spells of a specialty below which shares of trusts say little."""
+NO_SPELLS = "The records hold too few spells of {name}'s people, or none, to say where they are treated."
 ALL_KINDS = (
     "Spells of every kind, planned and not: people choose where to go for planned care more than for emergencies."
 )
@@ -46,7 +47,7 @@ def of_areas(pack: Pack) -> pd.DataFrame:
     ).T
 
 
-def who_treats(pack: Pack) -> Finding:
+def who_treats(pack: Pack) -> Finding | Note:
     """The trusts that give most of the area's spells, with their shares, on the map."""
     every = of_areas(pack)
     measured = pack.indicators["main_provider_share_pct"]
@@ -54,7 +55,9 @@ def who_treats(pack: Pack) -> Finding:
     limits = figures.as_proportion(counts["numerator"], counts["denominator"], 100)
     found = from_records.from_table(pack, measured, counts.join(limits))
     own = every.loc[pack.area.code].sort_values(ascending=False, kind="stable")
-    own = own[own > 0]
+    own = own[own >= disclosure.FEWEST_EVENTS]
+    if own.empty:
+        return Note(NO_SPELLS.format(name=pack.area.name))
     main, *others = from_records.named(pack, own.index[:3])
     share = pd.Series(rates.ratio(own, own.sum(), 100), index=own.index)
     frame = pd.DataFrame({"name": from_records.named(pack, own.index), "spells": own, "share": share})
@@ -134,7 +137,7 @@ def by_specialty(pack: Pack) -> Finding | Note:
     )  # fmt: skip
 
 
-def concentration(pack: Pack) -> Finding:
+def concentration(pack: Pack) -> Finding | Note:
     """The Herfindahl-Hirschman index of the area's spells over trusts, beside other areas'."""
     every = of_areas(pack)
     measured = pack.indicators["provider_concentration"]
@@ -142,6 +145,8 @@ def concentration(pack: Pack) -> Finding:
         pack, measured, pd.DataFrame({"value": markets.herfindahl(every.to_numpy())}, index=every.index)
     )
     own = found.own(pack)
+    if np.isnan(own.value):
+        return Note(NO_SPELLS.format(name=pack.area.name))
     return CHAPTER.finding(
         pack,
         "concentration",
@@ -160,12 +165,13 @@ def concentration(pack: Pack) -> Finding:
         caveats=[
             "Concentration is neither good nor bad: one trust near by may be what people want, and leaves a "
             "commissioner with nobody else to turn to.",
-            "A group of areas is less concentrated than its members wherever they use different trusts.",
+            "A group of areas is less concentrated than its members wherever they use different trusts. Trusts outside "
+            "London count as one.",
         ],
     )
 
 
-def catchments(pack: Pack) -> Finding:
+def catchments(pack: Pack) -> Finding | Note:
     """How many people each of the area's trusts serves, in proportion to the shares of every PCT's spells."""
     flows = spells(pack)
     people = figures.people_by_age(pack, pack.edition.population_year).reindex(flows.index)
@@ -173,6 +179,8 @@ def catchments(pack: Pack) -> Finding:
     inside = list(pack.geography.leaves(pack.area.code))
     own = markets.catchments(flows.loc[flows.index.intersection(inside)], people.loc[people.index.intersection(inside)])
     codes = from_records.own_providers(pack)
+    if not codes:
+        return Note(NO_SPELLS.format(name=pack.area.name))
     frame = pd.DataFrame({"people": served, "own": own}).reindex(codes)
     frame["share"] = rates.ratio(frame["own"], frame["people"], 100)
     frame = frame.assign(name=from_records.named(pack, frame.index)).sort_values(
@@ -253,15 +261,21 @@ def lead_commissioner(pack: Pack) -> Finding | Note:
     if pack.area.is_whole:
         del columns["own_share"]
     agree = sum(str(code) in leads_of[trust] for trust, code in largest.items())
-    least = frame.loc[frame["lead_share"].idxmin()]
+    shown = frame[frame["led"] >= disclosure.FEWEST_EVENTS]
+    least = shown.loc[shown["lead_share"].idxmin()] if len(shown) else None
+    smallest = (
+        f" At {least['name']} the lead's share is smallest, {number(least['lead_share'])}%."
+        if least is not None
+        else ""
+    )
     whose = "the trusts with a lead PCT" if pack.area.is_whole else f"{pack.area.name}'s trusts"
     return CHAPTER.finding(
         pack,
         "lead_commissioner",
         title="Who leads, and for how much",
         statement=(
-            f"For {agree} of {len(frame)} of {whose}, the lead PCT of 2006 pays for more spells than any other. At "
-            f"{least['name']} the lead's share is smallest, {number(least['lead_share'])}%."
+            f"For {agree} of {len(frame)} of {whose}, the lead PCT of 2006 pays for more spells than any other."
+            f"{smallest}"
         ),
         period=pack.edition.activity_year,
         sources=["spell_flows", "lead_commissioners_2006", "providers"],

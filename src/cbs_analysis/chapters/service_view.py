@@ -86,7 +86,7 @@ def service_view(pack: Pack, chapter: Chapter, specialty: str | None) -> Finding
 
 def _trusts(pack: Pack, flows: pd.DataFrame, group: str) -> pd.DataFrame:
     """Trusts that matter to the group, by code, most first: spells (of all), group_spells, share, own, price."""
-    everyone = from_records.of_whole(pack, flows).groupby("provider_code")[["spells", "price_gbp"]].sum()
+    everyone = from_records.of_whole(pack, flows).groupby("provider_code")[["spells", "price_gbp", "priced"]].sum()
     of_group = from_records.of_area(pack, flows, group).groupby("provider_code")["spells"].sum()
     own = from_records.of_area(pack, flows).groupby("provider_code")["spells"].sum()
     frame = everyone.assign(
@@ -95,7 +95,7 @@ def _trusts(pack: Pack, flows: pd.DataFrame, group: str) -> pd.DataFrame:
     )
     frame["share"] = rates.ratio(frame["group_spells"], of_group.sum(), 100)
     frame["own"] = rates.ratio(frame["own_spells"], own.sum(), 100)
-    frame["price"] = rates.ratio(frame["price_gbp"], frame["spells"])
+    frame["price"] = rates.ratio(frame["price_gbp"], frame["priced"])
     frame = frame.drop(index=from_records.OUTSIDE, errors="ignore")
     chosen = frame[
         (frame["share"] >= 100 * from_records.OWN_SHARE) & (frame["group_spells"] >= disclosure.FEWEST_EVENTS)

@@ -143,11 +143,12 @@ def ready(
     store, folder = _store(), _synthetic_folder()
     key, noted = _world_key(area, first, last, share), folder / "imported"
     is_ours = store.is_synthetic and noted.exists()
-    if not store.files("apc") or (is_ours and noted.read_text(encoding="utf-8") != key):
+    if not store.submissions or (is_ours and noted.read_text(encoding="utf-8") != key):
         if is_ours:
             shutil.rmtree(store.folder)  # it held another synthetic London, or one that was made another way
             store = _store()
         make(None, area, first, last, share)
+        write_atomically(noted, "begun")
         for feed in ("practices", "apc", "op", "ae"):
             files = [folder / "practices.parquet"] if feed == "practices" else sorted((folder / feed).glob("*.parquet"))
             with _bar(f"files of {feed} imported") as tell:

@@ -6,7 +6,7 @@ a contract. Flows are a matrix of counts, a row an area of residence and a colum
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from itertools import combinations
 
 import numpy as np
@@ -50,15 +50,18 @@ def catchments(flows: pd.DataFrame, people: pd.Series) -> pd.Series:
     return pd.Series(served.sum(axis=0), index=flows.columns)
 
 
-def self_containment(flows: pd.DataFrame, groups: Mapping[Hashable, Hashable]) -> pd.DataFrame:
+def self_containment(
+    flows: pd.DataFrame, groups: Mapping[Hashable, Hashable], outside: Collection[Hashable] = ()
+) -> pd.DataFrame:
     """How far groups of areas keep to themselves, by group: cases (of the group's people), contained (those at the
     group's own providers), containment (their share, 0 to 1), own (share of its providers' cases that are its people).
 
-    A provider is of the group that it treats most people of. Raises ValueError where an area has no group.
+    A provider is of the group that it treats most people of, but for those `outside`, which are of none.
+    Raises ValueError where an area has no group.
     """
     by_group = flows.groupby(_labels(flows, groups)).sum()
-    home = by_group.idxmax()
-    at_home = by_group.T.groupby(home).sum().T.reindex(columns=by_group.index, fill_value=0)
+    home = by_group.drop(columns=[name for name in outside if name in by_group]).idxmax()
+    at_home = by_group[home.index].T.groupby(home).sum().T.reindex(columns=by_group.index, fill_value=0)
     contained = pd.Series(np.diag(at_home), index=by_group.index, dtype=float)
     cases, treated = by_group.sum(axis=1), at_home.sum()
     return pd.DataFrame(

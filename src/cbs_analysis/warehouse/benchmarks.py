@@ -50,12 +50,17 @@ def tables(
     `spells` and `appointments` are the cells of one financial year (see `warehouse.cells`); `price` gives the mean
     price of one event more of a measure, by provider_code.
     """
-    providers, areas, models = [], [], []
+    labelled = ["financial_year", "measure"]
+    providers = [pd.DataFrame(columns=[*labelled, UNIT, SPECIALTY, *PROVIDER_COLUMNS])]
+    areas = [pd.DataFrame(columns=[*labelled, *PLACES, *AREA_COLUMNS])]
+    models = [pd.DataFrame(columns=[*labelled, "term", "level", "estimate", "standard_error"])]
     for cells, measures in ((spells, SPELL_MEASURES), (appointments, APPOINTMENT_MEASURES)):
-        year = cells["financial_year"].iloc[0]
         for measure in measures:
-            labels = {"financial_year": year, "measure": measure.name}
-            fitted, expected = _fitted(cells, measure)
+            labels = {"financial_year": cells["financial_year"].max(), "measure": measure.name}
+            try:
+                fitted, expected = _fitted(cells, measure)
+            except ValueError:
+                continue  # too few trusts, or no case: there is no model, and chapters say so
             by_place = _by(expected, PLACES)
             areas.append(by_place.reset_index().assign(**labels))
             providers.append(_of_providers(fitted, by_place, price(measure.name)).assign(**labels))
@@ -70,7 +75,7 @@ def tables(
 def _fitted(cells: pd.DataFrame, measure: Measure) -> tuple[casemix.CaseMix, pd.DataFrame]:
     """The model of a measure, and the cells with what it expects of each, and how far chance moves it."""
     counts = [measure.cases, measure.events, *([measure.squared] if measure.squared else [])]
-    used = cells[cells[measure.cases] > 0]
+    used = cells[(cells[measure.cases] > 0) | (cells[measure.events] > 0)]
     keys = [*COVARIATES, UNIT, *([measure.within] if measure.within else [])]
     patterns = used.groupby(keys, observed=True)[counts].sum().reset_index()
     fitted = casemix.fit(

@@ -11,12 +11,12 @@ from cbs_analysis.warehouse.features import DAYCASE, NONELECTIVE, ORDINARY, READ
 COVARIATES = ["age_band", "sex", "deprivation_fifth", "case_mix"]
 PLACES = ["commissioner_code", "provider_code", "treatment_function_code"]
 SETTLING_DAYS = 30
-"""A readmission is seen once it has ended: discharges of the last 60 days of the records are not judged."""
+"""A readmission is seen once it has ended: discharges of the last 60 days of the year are not judged."""
 
 
 def spell_cells(spells: Any, last_day: date) -> pd.DataFrame:
     """Spells by financial_year, places and covariates: spells, nights, nights_squared, day_cases, electives, judged
-    (discharged alive, and long enough before `last_day`), readmitted, price_gbp and readmitted_price_gbp.
+    (discharged alive, and long enough before `last_day`) and readmitted.
 
     case_mix is the HRG's subchapter and whether the admission was elective. A spell that lacks a covariate is in no
     cell.
@@ -77,8 +77,12 @@ def event_prices(spells: Any) -> pd.DataFrame:
     found = of_kind.execute().pivot_table(
         index=["provider_code", "hrg_subchapter"], columns="kind", values=["spells", "price"], aggfunc="sum"
     )
-    price, spells_of = found["price"], found["spells"].fillna(0)
+    kinds = [ORDINARY, DAYCASE, NONELECTIVE]
+    if found.empty:
+        return pd.DataFrame(columns=["day_case", "readmission"], dtype=float)
+    price, spells_of = found["price"].reindex(columns=kinds), found["spells"].reindex(columns=kinds).fillna(0)
     saved = (price[ORDINARY] - price[DAYCASE]).where(spells_of[DAYCASE] > 0)
+    saved = saved.where(saved > 0)
     weight = spells_of[ORDINARY].where(saved.notna())
     return pd.DataFrame(
         {

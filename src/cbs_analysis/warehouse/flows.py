@@ -14,7 +14,10 @@ def spell_flows(spells: Any) -> Any:
     """
     keys = ["financial_year", "commissioner_code", "provider_code", "treatment_function_code", "kind"]
     return spells.group_by(keys).agg(
-        spells=ibis._.count(), bed_days=ibis._.nights.sum().fill_null(0), price_gbp=ibis._.price_gbp.sum()
+        spells=ibis._.count(),
+        bed_days=ibis._.nights.sum().fill_null(0),
+        price_gbp=ibis._.price_gbp.sum().fill_null(0),
+        priced=ibis._.price_gbp.count(),
     )
 
 
