@@ -34,6 +34,8 @@ def _extract(home: Path, feed: str, world: Path) -> Path:
     rows = pd.concat([pd.read_parquet(world / feed / f"{pct}.parquet") for pct in PCTS])
     day = pd.to_datetime(rows[FEEDS[feed]])
     rows = rows[(day >= "2010-04-01") & (day <= "2011-03-31")]
+    whole = rows.select_dtypes("number").columns
+    rows = rows.astype(dict.fromkeys(whole, "Int64"))
     fields = list(reversed(rows.columns))
     for name in fields:
         if name.endswith("_date"):

@@ -169,7 +169,7 @@ def indicators_page(
 
 
 def _index_row(item: Indicator, titles: Mapping[str, str], is_made_up: bool) -> str:
-    sources = ", ".join(link(f"catalogue.html#table-{name}", titles.get(name, name)) for name in item.sources)
+    sources = ", ".join(_table(name, titles, "") for name in item.sources)
     better = {"high is good": "higher", "low is good": "lower", "none": "not judged"}[item.polarity]
     label = f" {synthetic.BADGE}" if is_made_up else ""
     return (
@@ -189,12 +189,15 @@ def definition_facts(item: Indicator, titles: Mapping[str, str], root: str) -> s
             "Polarity": text(POLARITY[item.polarity]),
             "Value": text(INTERVAL[item.interval]),
             "Method": link(f"{root}methods/{item.method}.html", item.method.replace("-", " ")),
-            "Source": ", ".join(
-                link(f"{root}catalogue.html#table-{name}", titles.get(name, name)) for name in item.sources
-            ),
+            "Source": ", ".join(_table(name, titles, root) for name in item.sources),
             "Id": f"<code>{text(item.id)}</code>",
         }
     )
+
+
+def _table(name: str, titles: Mapping[str, str], root: str) -> str:
+    """A link to a table of the catalogue; its name alone where it is made from records, and none were prepared."""
+    return link(f"{root}catalogue.html#table-{name}", titles[name]) if name in titles else text(name)
 
 
 def _unless_none(value: str) -> str:
