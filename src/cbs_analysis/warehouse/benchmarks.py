@@ -51,9 +51,7 @@ def tables(
     price of one event more of a measure, by provider_code.
     """
     labelled = ["financial_year", "measure"]
-    providers = [pd.DataFrame(columns=[*labelled, UNIT, SPECIALTY, *PROVIDER_COLUMNS])]
-    areas = [pd.DataFrame(columns=[*labelled, *PLACES, *AREA_COLUMNS])]
-    models = [pd.DataFrame(columns=[*labelled, "term", "level", "estimate", "standard_error"])]
+    providers, areas, models = [], [], []
     for cells, measures in ((spells, SPELL_MEASURES), (appointments, APPOINTMENT_MEASURES)):
         for measure in measures:
             labels = {"financial_year": cells["financial_year"].max(), "measure": measure.name}
@@ -66,10 +64,15 @@ def tables(
             providers.append(_of_providers(fitted, by_place, price(measure.name)).assign(**labels))
             models.append(_described(fitted).assign(**labels))
     return {
-        "benchmark_providers": pd.concat(providers, ignore_index=True),
-        "benchmark_areas": pd.concat(areas, ignore_index=True),
-        "benchmark_models": pd.concat(models, ignore_index=True),
+        "benchmark_providers": _stacked(providers, [*labelled, UNIT, SPECIALTY, *PROVIDER_COLUMNS]),
+        "benchmark_areas": _stacked(areas, [*labelled, *PLACES, *AREA_COLUMNS]),
+        "benchmark_models": _stacked(models, [*labelled, "term", "level", "estimate", "standard_error"]),
     }
+
+
+def _stacked(parts: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
+    """Parts one below the other; no row where no model could be made."""
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
 
 def _fitted(cells: pd.DataFrame, measure: Measure) -> tuple[casemix.CaseMix, pd.DataFrame]:
