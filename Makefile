@@ -31,7 +31,7 @@ help: ## list these commands
 	@echo "make lab      JupyterLab, with the kernel and the package ready"
 	@echo "make setup    make .venv and install everything into it (the others do this when it is needed)"
 	@echo "make spark    install PySpark into it too, for records on more than one machine: half a gigabyte"
-	@echo "make clean    delete everything made: build and the caches; .venv stays, and records in build/records"
+	@echo "make clean    delete everything made: build and the caches; .venv and imported records stay"
 
 # Where a notebook failed the site is still built and says so, and the failure is the status in the end. Where
 # parameters (status 2) or figures did not pass their checks, no pack was made and there is nothing to build.
@@ -102,6 +102,7 @@ lab: $(READY)
 	$(BIN)/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks $(AS_ROOT)
 
 clean:
+	if [ -f build/records/.made_from ]; then rm -rf build/records; fi
 	if [ -d build ]; then find build -mindepth 1 -maxdepth 1 ! -name records -exec rm -rf {} +; fi
 	rm -rf data/prepared .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -5,12 +5,12 @@ priorities from `params/areas/<code>.yml`.
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
-import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from cbs_analysis.errors import UserError, nearest
+from cbs_analysis.parameters import keyed, read_keys, validated
 
 
 def _consecutive(year: str) -> str:
@@ -118,9 +118,6 @@ class LocalCommentary(Params):
     commentary: str = ""
 
 
-Model = TypeVar("Model", bound=Params)
-
-
 def edition_names(params: Path) -> list[str]:
     return sorted(path.stem for path in (params / "editions").glob("*.yml"))
 
@@ -129,8 +126,8 @@ def load_edition(name: str, params: Path) -> Edition:
     """The edition of this name. Raises UserError naming the file, the key and the nearest valid value."""
     if name not in (names := edition_names(params)):
         raise UserError(f"edition: {name!r} is not in params/editions; {nearest(name, names)}")
-    file, values = f"params/editions/{name}.yml", _mapping(params / "editions" / f"{name}.yml")
-    edition = _validated(Edition, {"name": name, **values}, file)
+    file = f"params/editions/{name}.yml"
+    edition = validated(Edition, {"name": name, **read_keys(params, f"editions/{name}.yml")}, file)
     others = [other for other in names if other != name]
     if edition.previous is not None and edition.previous not in others:
         raise UserError(
@@ -142,57 +139,16 @@ def load_edition(name: str, params: Path) -> Edition:
 
 def load_indicators(params: Path) -> dict[str, Indicator]:
     """Every indicator by id, in the order of the file."""
-    file, values = "params/indicators.yml", _mapping(params / "indicators.yml")
+    file, values = "params/indicators.yml", read_keys(params, "indicators.yml")
     return {
-        key: _validated(Indicator, {"id": key, **_keyed(value, f"{file}, {key}")}, f"{file}, {key}")
+        key: validated(Indicator, {"id": key, **keyed(value, f"{file}, {key}")}, f"{file}, {key}")
         for key, value in values.items()
     }
 
 
 def load_commentary(code: str, params: Path) -> LocalCommentary:
     """An area's own priorities and commentary; empty where it has no file."""
-    path = params / "areas" / f"{code}.yml"
-    return (
-        _validated(LocalCommentary, _mapping(path), f"params/areas/{code}.yml") if path.exists() else LocalCommentary()
-    )
-
-
-def _mapping(path: Path) -> dict[str, Any]:
-    shown = f"params/{path.relative_to(path.parents[1])}" if path.parent.name != "params" else f"params/{path.name}"
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{shown} cannot be read: {error.strerror}") from None
-    except yaml.MarkedYAMLError as error:
-        where = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise UserError(f"{shown}{where}: not readable as YAML: {error.problem}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{shown}: not readable as YAML: {' '.join(str(error).split())}") from None
-    return _keyed(values, shown)
-
-
-def _keyed(values: Any, shown: str) -> dict[str, Any]:
-    if values is None:
-        raise UserError(f"{shown}: is empty; it must be keys with values")
-    if not isinstance(values, dict):
-        raise UserError(f"{shown}: must be keys with values, not {values!r}")
-    return values
-
-
-def _validated(model: type[Model], values: dict[str, Any], shown: str) -> Model:
-    try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        first, *rest = sorted(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
-        key = ".".join(str(part) for part in first["loc"])
-        more = f" (and {len(rest)} more)" if rest else ""
-        if first["type"] == "extra_forbidden":
-            raise UserError(f"{shown}: unknown key {key!r}; {nearest(key, model.model_fields)}{more}") from None
-        if first["type"] == "tuple_type":
-            raise UserError(
-                f"{shown}: {key}: must be a list, each line starting with '- ', not {first['input']!r}{more}"
-            ) from None
-        given = f", not {first['input']!r}" if first["type"] != "missing" else ""
-        if key.endswith("_year") and first["type"] in ("string_type", "string_pattern_mismatch"):
-            raise UserError(f"{shown}: {key}: a financial year is written like 2010/11{given}{more}") from None
-        raise UserError(f"{shown}: {key}: {first['msg'].lower()}{given}{more}") from None
+    name = f"areas/{code}.yml"
+    if not (params / name).exists():
+        return LocalCommentary()
+    return validated(LocalCommentary, read_keys(params, name), f"params/{name}")

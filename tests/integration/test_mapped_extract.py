@@ -3,35 +3,23 @@ dates and codes.
 """
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
+from homes import CHAPTERS, CHECKOUT, cbs, chapters_made, linked_home, world
 
 from cbs_analysis.runner.inputs import declared_sources
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-CBS = Path(sys.executable).with_name("cbs")
-CHAPTERS = ("data_quality", "providers_and_market", "benchmarking")
 FEEDS = {"apc": "discharge_date", "op": "appointment_date", "ae": "arrival_date"}
 PCTS = ("5LE", "5LD", "5LF", "5A7", "5A8", "TAK", "5LG", "5K7")
 SEXES = {"1": "M", "2": "F"}
 
 
-def _cbs(home: Path, *command: str) -> str:
-    environment = {**os.environ, "CBS_HOME": str(home)}
-    done = subprocess.run([CBS, *command], env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def _extract(home: Path, feed: str, world: Path) -> Path:
+def _extract(home: Path, feed: str) -> Path:
     """A year of some PCTs' records as a trust would write them, and the mapping that says how."""
-    rows = pd.concat([pd.read_parquet(world / feed / f"{pct}.parquet") for pct in PCTS])
+    rows = pd.concat([pd.read_parquet(world() / feed / f"{pct}.parquet") for pct in PCTS])
     day = pd.to_datetime(rows[FEEDS[feed]])
     rows = rows[(day >= "2010-04-01") & (day <= "2011-03-31")]
     whole = rows.select_dtypes("number").columns
@@ -59,22 +47,14 @@ def _extract(home: Path, feed: str, world: Path) -> Path:
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home of its own, whose records came by mapping from the small world's."""
-    world = Path(os.environ["CBS_HOME"]) / "build" / "synthetic"
-    folder = tmp_path_factory.mktemp("mapped") / "home"
-    (folder / "data").mkdir(parents=True)
-    (folder / "params" / "feeds").mkdir(parents=True)
-    (folder / "notebooks").symlink_to(CHECKOUT / "notebooks")
-    for name in [*(f"data/{path.name}" for path in (CHECKOUT / "data").iterdir() if path.name != "prepared"),
-                 *(f"params/{path.name}" for path in (CHECKOUT / "params").iterdir() if path.name != "feeds"),
-                 *(f"params/feeds/{path.name}" for path in (CHECKOUT / "params" / "feeds").iterdir())]:  # fmt: skip
-        (folder / name).symlink_to(CHECKOUT / name)
+    folder = linked_home(tmp_path_factory.mktemp("mapped") / "home")
     practices = folder / "practices.csv"
-    pd.read_parquet(world / "practices.parquet").to_csv(practices, index=False)
-    _cbs(folder, "records", "import", "practices", str(practices))
+    pd.read_parquet(world() / "practices.parquet").to_csv(practices, index=False)
+    cbs(folder, "records", "import", "practices", str(practices))
     for feed in FEEDS:
-        said = _cbs(folder, "records", "import", f"our_{feed}", str(_extract(folder, feed, world)))
+        said = cbs(folder, "records", "import", f"our_{feed}", str(_extract(folder, feed)))
         assert "0 quarantined" in said
-    _cbs(folder, "records", "ready")
+    cbs(folder, "records", "ready")
     return folder
 
 
@@ -89,9 +69,8 @@ def test_every_table_that_the_chapters_read_is_there_and_not_labelled_synthetic(
 
 @pytest.mark.parametrize("area", ["5LE", "SEL", "LON"])
 def test_the_chapters_are_made_of_a_mapped_extract(home: Path, area: str) -> None:
-    chapters = [part for chapter in CHAPTERS for part in ("--chapter", chapter)]
-    assert "3 of 3 notebooks made" in _cbs(home, "packs", "--area", area, *chapters)
-    findings = json.loads(_cbs(home, "findings", "--area", area, "--json"))
+    assert "3 of 3 notebooks made" in chapters_made(home, area)
+    findings = json.loads(cbs(home, "findings", "--area", area, "--json"))
     assert {finding["chapter"] for finding in findings} == set(CHAPTERS)
     assert len(findings) >= 15
     assert not any(finding["synthetic"] for finding in findings)

@@ -33,7 +33,7 @@ def checked_with(counts, months=MONTHS, rule="op_break", measure="follow_up_appo
     ]
     columns = ["feed", "rule", "measure", "provider_code", "commissioner_code", "month", "records"]
     measures = pd.DataFrame(rows, columns=columns)
-    return Checked(pa.table({}), pd.DataFrame(), measures, measures[list(ARRIVED_COLUMNS)])
+    return Checked(pa.table({}), pd.DataFrame(), measures, measures.assign(price_gbp=0.0)[list(ARRIVED_COLUMNS)])
 
 
 def simulated(seed, providers=28):

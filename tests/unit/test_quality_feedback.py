@@ -1,4 +1,6 @@
-"""What trusts are told: rates beside the others', the dearest examples, and a letter that a spreadsheet opens."""
+"""What trusts and PCTs are told: rates beside the others', the dearest examples, and workbooks for a spreadsheet."""
+
+from dataclasses import replace
 
 import ibis
 import numpy as np
@@ -14,12 +16,17 @@ from cbs_analysis.stats.intervals import proportion_interval
 from cbs_analysis.warehouse.checking_records import COUNT_COLUMNS, Checked, _no_failures, check_records
 from cbs_analysis.warehouse.completeness import financial_years
 from cbs_analysis.warehouse.feedback import feedback, trend, worst_examples
-from cbs_analysis.warehouse.query_letter import LABEL, write_query_letter
+from cbs_analysis.warehouse.letter_sheet import LABEL
+from cbs_analysis.warehouse.letter_tables import find
+from cbs_analysis.warehouse.letters import write_letters
+from cbs_analysis.warehouse.preparing import Held
+from cbs_analysis.warehouse.query_letter import write_query_letter
 from cbs_analysis.warehouse.references import load_references
 from cbs_analysis.warehouse.rules import KEY, load_rules
 
 RULES = load_rules(params_dir())
 HOSTILE = "=cmd|' /C calc'!A1"
+ELSEWHERE = "../5A4"
 
 
 @pytest.fixture(scope="module")
@@ -27,13 +34,27 @@ def records():
     references = load_references(data_dir(), pandas_rules.practices())
     frame = pandas_rules.random_records("apc", 4000, 11, references)
     frame.loc[frame.index[:50], "primary_diagnosis_icd10"] = HOSTILE
+    frame.loc[frame.index[50:150], "provider_code"] = "OUT"
+    frame.loc[frame.index[150:200], "provider_code"] = HOSTILE
+    frame.loc[frame.index[200:250], "commissioner_code"] = ELSEWHERE
     return frame, references
 
 
 @pytest.fixture(scope="module")
 def checked(records):
     frame, references = records
-    return check_records({"apc": stored(ibis.duckdb.connect(threads=1), "apc", frame)}, references, RULES)
+    found = check_records({"apc": stored(ibis.duckdb.connect(threads=1), "apc", frame)}, references, RULES)
+    return replace(found, measures=measures())
+
+
+def measures():
+    """Elective spells of two years, 2,000 a month at each of three trusts, but for one month of one."""
+    months = pd.period_range("2009-04", "2011-03", freq="M").strftime("%Y-%m")
+    every = pd.DataFrame([(code, month) for code in ("RJ1", "RJ7", "RRV") for month in months])
+    every.columns = ["provider_code", "month"]
+    labels = {"feed": "apc", "rule": "apc_break", "measure": "elective_spells", "commissioner_code": "5A4"}
+    gone = (every["provider_code"] == "RJ1") & (every["month"] == "2010-05")
+    return every.assign(records=np.where(gone, 300, 2000), **labels)
 
 
 def test_feedback_gives_count_rate_limits_and_the_rate_of_the_others(checked, records):
@@ -92,62 +113,207 @@ def test_the_worst_examples_are_the_dearest_of_each_rule(checked):
 
 
 @pytest.fixture(scope="module")
-def letter(checked, tmp_path_factory):
-    path = tmp_path_factory.mktemp("letters") / "RJ1.xlsx"
-    write_query_letter(path, checked, RULES, "RJ1", "Guy's and St Thomas'", is_synthetic=True)
-    return path
+def folder(checked, records, tmp_path_factory):
+    path = tmp_path_factory.mktemp("letters")
+    written = write_letters(checked, Held(None, {}, records[1], RULES), path / "letters", is_synthetic=True)
+    assert written == (len(list(path.rglob("trusts/*.xlsx"))), len(list(path.rglob("pcts/*.xlsx"))))
+    return path / "letters"
 
 
-def cells(sheet):
-    return [cell for row in sheet.iter_rows() for cell in row if cell.value is not None]
+@pytest.fixture(scope="module")
+def books(folder):
+    return {path.relative_to(folder).as_posix(): openpyxl.load_workbook(path) for path in folder.rglob("*.xlsx")}
+
+
+@pytest.fixture(scope="module")
+def letter(books):
+    return books["trusts/RJ1.xlsx"]
+
+
+@pytest.fixture(scope="module")
+def pct(records):
+    return records[1].commissioners["commissioner_code"].iloc[0]
+
+
+@pytest.fixture(scope="module")
+def summary(books, pct):
+    return books[f"pcts/{pct}.xlsx"]
+
+
+@pytest.fixture(scope="module")
+def of_trusts(checked, records):
+    names = records[1].providers.set_index("provider_code")["provider_name"].drop("OUT")
+    return find(checked, RULES, names, "provider_code")
+
+
+def cells(book):
+    return [cell for sheet in book for row in sheet.iter_rows() for cell in row if cell.value is not None]
+
+
+def text(sheet):
+    return " ".join(str(row[0]) for row in sheet.iter_rows(values_only=True) if row[0])
+
+
+def table(sheet):
+    rows = list(sheet.iter_rows(values_only=True))
+    heads = next(row for row in rows if row[0] == "Feed")
+    return pd.DataFrame(rows[rows.index(heads) + 1 :], columns=heads)
+
+
+def no_months():
+    return pd.DataFrame(columns=["feed", "rule", "provider_code"], dtype=str)
+
+
+def test_letters_go_to_known_trusts_in_london_and_known_pcts_and_to_nobody_else(folder, books, checked, records):
+    assert {"OUT", HOSTILE, "RX9"} < set(checked.failures["provider_code"].to_pylist())
+    assert {"XXX", "Q36", "", ELSEWHERE} < set(checked.failures["commissioner_code"].to_pylist())
+    pcts = records[1].commissioners["commissioner_code"].head(3)
+    expected = {"trusts/RJ1.xlsx", "trusts/RJ7.xlsx", "trusts/RRV.xlsx", *(f"pcts/{code}.xlsx" for code in pcts)}
+    assert set(books) == expected
+    assert {path.suffix for path in folder.parent.rglob("*") if path.is_file()} == {".xlsx"}
 
 
 def test_a_letter_lists_every_failing_record_of_the_trust_with_its_rule_and_what_would_be_right(letter, checked):
-    book = openpyxl.load_workbook(letter)
-    assert book.sheetnames == ["Letter", "Rules", "Records to correct"]
-    rows = list(book["Records to correct"].iter_rows(values_only=True))
-    heads = next(row for row in rows if row[0] == "Feed")
-    listed = pd.DataFrame(rows[rows.index(heads) + 1 :], columns=heads)
+    assert letter.sheetnames == ["Letter", "Rules", "By year", "Months to check", "Records to correct"]
+    listed = table(letter["Records to correct"])
     own = checked.failures.to_pandas().query("provider_code == 'RJ1'")
-    pairs = {*zip(own["rule"], own[KEY], strict=True)}
     assert len(listed) == len(own)
-    assert {*zip(listed["Rule id"], listed["Record key"], strict=True)} == pairs
+    assert {*zip(listed["Rule id"], listed["Record key"], strict=True)} == {*zip(own["rule"], own[KEY], strict=True)}
     assert listed.loc[listed["Rule id"] == "apc_hrg_missing", "Value found"].eq("hrg_code empty").all()
     assert listed["What would be right"].notna().all()
 
 
-def test_every_sheet_of_a_letter_of_synthetic_records_says_so_and_one_of_real_records_does_not(
-    letter, checked, tmp_path
+@pytest.mark.parametrize("by", ["provider_code", "commissioner_code"])
+def test_by_year_has_the_counts_and_rates_of_every_rule_that_failed_but_for_measures(by, letter, summary, pct, checked):
+    book, code = (letter, "RJ1") if by == "provider_code" else (summary, pct)
+    shown = table(book["By year"]).set_index("Rule id")
+    counts = checked.counts.astype({"rule": str, "month": str})
+    own = counts[(counts[by] == code) & ~counts["rule"].isin(["apc_late_submission", "apc_zero_day_emergency"])]
+    years = own["month"].map(lambda month: "2009/10" if month <= "2010-03" else "2010/11")
+    sums = own.groupby(["rule", years])[["records", "failed"]].sum().unstack("month", fill_value=0)
+    sums = sums[sums["failed"].sum(axis=1) > 0]
+    assert set(shown.index) == set(sums.index)
+    for year in ("2009/10", "2010/11"):
+        failed, records = sums[("failed", year)], sums[("records", year)]
+        assert shown[f"{year} to correct"].fillna(0).to_dict() == failed.to_dict()
+        rates = (1000 * failed / records).fillna(0)
+        assert shown[f"{year} per 1,000"].fillna(0).to_dict() == pytest.approx(rates.to_dict())
+    assert table(book["Rules"]).set_index("Rule id")["To correct"].to_dict() == sums["failed"].sum(axis=1).to_dict()
+
+
+def test_months_that_stand_out_are_told_to_the_trust_that_sent_them_alone(letter, books):
+    shown = table(letter["Months to check"])
+    assert shown.iloc[0, :5].tolist() == [
+        "Admitted patient care", "A month far from the usual", "2010-05", "elective spells", 300,
+    ]  # fmt: skip
+    assert len(shown) == 1 and shown["Records expected"].iloc[0] == pytest.approx(2000, rel=0.1)
+    assert "Months to check has 1 month of a feed" in text(letter["Letter"])
+    other = books["trusts/RJ7.xlsx"]
+    assert other.sheetnames == ["Letter", "Rules", "By year", "Records to correct"]
+    assert "Months to check" not in text(other["Letter"])
+
+
+def test_a_pct_is_told_the_records_with_errors_of_each_trust_and_what_they_cost(summary, pct, checked, records):
+    frame, references = records
+    errors = {rule.id for rule in RULES if rule.severity == "error"}
+    priced = {rule.id for rule in RULES if rule.severity == "error" and rule.value == "price"}
+    own = checked.failures.to_pandas().query("commissioner_code == @pct")
+    once = own[own["rule"].isin(errors)].drop_duplicates(["provider_code", KEY])
+    dear = own[own["rule"].isin(priced)].drop_duplicates(["provider_code", KEY])
+    shown = table(summary["By trust"]).astype({"Trust code": object}).fillna({"Trust code": ""})
+    beside = shown.set_index("Trust code")
+    paid = frame["provider_code"].fillna("")[frame["commissioner_code"] == pct].value_counts()
+    assert beside["Records"].to_dict() == paid.to_dict()
+    assert beside["With errors"].to_dict() == once["provider_code"].value_counts().to_dict()
+    assert beside["Spells in question"].to_dict() == dear["provider_code"].value_counts().to_dict()
+    assert beside["Their price (GBP)"].to_dict() == pytest.approx(
+        dear.groupby("provider_code")["price_gbp"].sum().to_dict()
+    )
+    rates = 1000 * shown["With errors"] / shown["Records"]
+    assert shown["Rate per 1,000"].tolist() == pytest.approx(rates.tolist())
+    assert shown["With errors"].is_monotonic_decreasing
+    names = references.providers.set_index("provider_code")["provider_name"]
+    assert beside.loc["OUT", "Trust"] == names["OUT"] and beside.loc["RX9", "Trust"] == "not a provider that we know"
+
+
+def test_a_pcts_summary_says_who_it_is_to_what_it_pays_for_and_that_it_is_not_to_be_passed_on(
+    summary, pct, checked, records
 ):
-    assert all(sheet["A1"].value == LABEL for sheet in openpyxl.load_workbook(letter))
-    real = tmp_path / "real.xlsx"
-    write_query_letter(real, checked, RULES, "RJ1", "Guy's and St Thomas'", is_synthetic=False)
-    assert not any("SYNTHETIC" in str(cell.value) for sheet in openpyxl.load_workbook(real) for cell in cells(sheet))
+    frame, references = records
+    assert summary.sheetnames == ["Summary", "Rules", "By trust", "By year", "Worst examples"]
+    said = text(summary["Summary"])
+    name = references.commissioners.set_index("commissioner_code")["commissioner_name"][pct]
+    own = frame[frame["commissioner_code"] == pct]
+    value = checked.counts.query("commissioner_code == @pct").groupby("rule", observed=True)["value_gbp"].sum()
+    assert f"Data quality feedback: {name}" in said
+    assert f"{len(own):,} hospital records that {name} ({pct}) pays for" in said
+    assert f"{own['month'].min()} to {own['month'].max()}" in said
+    assert f"The value at stake adds to {value.sum():,.0f} pounds" in said
+    assert all(f" {worth:,.0f} pounds at stake" in said for worth in value.nlargest(5))
+    assert "Counts here are exact" in said and "Do not pass this workbook on" in said
 
 
-def test_no_cell_of_a_letter_is_a_formula_whatever_stands_in_a_record(letter):
-    found = [cell for sheet in openpyxl.load_workbook(letter) for cell in cells(sheet)]
-    assert any(HOSTILE in str(cell.value) for cell in found)
-    assert not [cell for cell in found if cell.data_type == "f"]
+def test_a_pct_is_compared_with_other_pcts_and_not_with_codes_that_nobody_has(summary, pct, checked, records):
+    row = table(summary["Rules"]).set_index("Rule id").loc["apc_hrg_missing"]
+    others = records[1].commissioners["commissioner_code"].drop(0)
+    counts = checked.counts[checked.counts["commissioner_code"].isin(others)].query("rule == 'apc_hrg_missing'")
+    rate = 1000 * counts["failed"].sum() / counts["records"].sum()
+    assert row["Other PCTs per 1,000"] == pytest.approx(rate)
 
 
-def test_the_same_records_give_the_same_letter_byte_for_byte(letter, checked, tmp_path):
-    again = tmp_path / "again.xlsx"
-    write_query_letter(again, checked, RULES, "RJ1", "Guy's and St Thomas'", is_synthetic=True)
-    assert again.read_bytes() == letter.read_bytes()
+def test_a_pcts_examples_are_the_ten_dearest_of_each_rule_with_their_trust(summary, pct, checked):
+    shown = table(summary["Worst examples"])
+    own = checked.failures.to_pandas().query("commissioner_code == @pct")
+    assert shown["Rule id"].value_counts().to_dict() == own["rule"].value_counts().clip(upper=10).to_dict()
+    dearest = own[own["rule"] == "apc_lsoa_missing"].nlargest(10, "price_gbp")
+    assert shown.loc[shown["Rule id"] == "apc_lsoa_missing", "Price (GBP)"].tolist() == dearest["price_gbp"].tolist()
+    trusts = own.set_index(["rule", KEY])["provider_code"]
+    keys = zip(shown["Rule id"], shown["Record key"], strict=True)
+    assert shown["Trust"].fillna("").tolist() == [trusts[key] for key in keys]
 
 
-def test_a_letter_too_long_to_correct_by_hand_lists_some_of_every_rule(checked, tmp_path, monkeypatch):
+def test_nobody_is_told_a_record_that_it_neither_sent_nor_pays_for(books, checked):
+    every = checked.failures.to_pandas()
+    columns = {"trusts": ("provider_code", "Records to correct"), "pcts": ("commissioner_code", "Worst examples")}
+    for name, book in books.items():
+        kind, code = name.removesuffix(".xlsx").split("/")
+        by, sheet = columns[kind]
+        not_its_own = set(every.loc[every[by] != code, KEY]) - set(every.loc[every[by] == code, KEY])
+        assert len(table(book[sheet])) > 0
+        assert not not_its_own & {cell.value for cell in cells(book)}
+
+
+def test_every_sheet_of_synthetic_records_says_so_and_none_of_real_records(books, checked, records, pct, tmp_path):
+    assert all(sheet["A1"].value == LABEL for book in books.values() for sheet in book)
+    write_letters(checked, Held(None, {}, records[1], RULES), tmp_path, is_synthetic=False)
+    for name in ("trusts/RJ1.xlsx", f"pcts/{pct}.xlsx"):
+        assert not any("SYNTHETIC" in str(cell.value) for cell in cells(openpyxl.load_workbook(tmp_path / name)))
+
+
+def test_no_cell_is_a_formula_whatever_stands_in_a_record(books, letter, summary):
+    for book in (letter, summary):
+        assert any(HOSTILE in str(cell.value) for cell in cells(book))
+    assert HOSTILE in table(summary["By trust"])["Trust code"].tolist()
+    assert not [cell for book in books.values() for cell in cells(book) if cell.data_type == "f"]
+
+
+def test_the_same_records_give_the_same_workbooks_byte_for_byte(folder, checked, records, tmp_path):
+    write_letters(checked, Held(None, {}, records[1], RULES), tmp_path, is_synthetic=True)
+    again = {path.relative_to(tmp_path): path.read_bytes() for path in tmp_path.rglob("*.xlsx")}
+    assert again == {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.xlsx")}
+
+
+def test_a_letter_too_long_to_correct_by_hand_lists_some_of_every_rule(of_trusts, checked, tmp_path, monkeypatch):
     monkeypatch.setattr("cbs_analysis.warehouse.query_letter.MOST_RECORDS", 100)
     path = tmp_path / "short.xlsx"
-    write_query_letter(path, checked, RULES, "RJ1", "Guy's", is_synthetic=False)
-    rows = list(openpyxl.load_workbook(path)["Records to correct"].iter_rows(values_only=True))
+    write_query_letter(path, of_trusts, no_months(), "RJ1", is_synthetic=False)
+    sheet = openpyxl.load_workbook(path)["Records to correct"]
     own = checked.failures.to_pandas().query("provider_code == 'RJ1'")
-    assert rows[0][0].startswith(f"100 of {len(own):,} are listed")
-    assert {row[-1] for row in rows[2:]} == set(own["rule"])
+    assert sheet["A1"].value.startswith(f"100 of {len(own):,} are listed")
+    assert len(table(sheet)) == 100 and set(table(sheet)["Rule id"]) == set(own["rule"])
 
 
-def test_a_letter_to_a_trust_that_sent_nothing_is_refused(checked, tmp_path):
-    with pytest.raises(UserError, match="no record is of 'RJ11'; nearest: RJ1"):
-        write_query_letter(tmp_path / "x.xlsx", checked, RULES, "RJ11", "Nobody", is_synthetic=True)
+def test_a_letter_to_a_trust_that_sent_nothing_is_refused(of_trusts, tmp_path):
+    with pytest.raises(UserError, match="provider: no record is of 'RJ11'; nearest: RJ1"):
+        write_query_letter(tmp_path / "x.xlsx", of_trusts, no_months(), "RJ11", is_synthetic=True)
     assert not (tmp_path / "x.xlsx").exists()

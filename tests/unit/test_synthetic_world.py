@@ -81,7 +81,8 @@ def test_a_code_that_nothing_knows_stops_before_anything_is_written(
         ({"areas": ["5LF", "5XX"]}, "area: '5XX' is no PCT of London; nearest:"),
         ({"months": ("2008-04", "2011-04")}, "months: '2011-04' is not in the activity return"),
         ({"months": ("2010-04", "2010-03")}, "comes after the last"),
-        ({"share": 0}, "share: must be above 0"),
+        ({"share": 0}, "share: must be above 0 and at most 10, not 0"),
+        ({"share": 10.5}, "share: must be above 0 and at most 10, not 10.5"),
     ],
 )
 def test_what_cannot_be_made_is_refused_in_one_line(asked: dict[str, object], said: str) -> None:

@@ -2,6 +2,8 @@
 
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from time import sleep
 
 import ibis
 import pytest
@@ -11,6 +13,7 @@ from cbs_analysis.errors import DataError, UserError
 from cbs_analysis.home import params_dir
 from cbs_analysis.warehouse.feeds import load_feed
 from cbs_analysis.warehouse.importing import import_files, status
+from cbs_analysis.warehouse.staging import Room
 from cbs_analysis.warehouse.store import Store, stored_schema
 
 ROWS = ["A1,RJ1,1,2010-04-01,", "A2,RJ1,x,2010-04-01,", "A3,RJ2,1,2010-05-01,X"]
@@ -185,3 +188,23 @@ def test_the_same_content_has_the_same_state_and_other_content_another(store, pl
 
 def contents_as_they_lie(store):
     return {path: path.read_bytes() for path in store.folder.rglob("*") if path.is_file()}
+
+
+def test_providers_are_merged_at_one_time_while_there_is_room_and_a_large_one_alone():
+    room, held, most = Room(10), [], []
+    lock = threading.Lock()
+
+    def work(rows):
+        with room.held(rows):
+            with lock:
+                held.append(rows)
+                most.append(tuple(held))
+            sleep(0.01)
+            with lock:
+                held.remove(rows)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, [25, 4, 5, 6, 3, 12, 2]))
+    assert len(most) == 7
+    assert all(sum(each) <= 10 or len(each) == 1 for each in most)
+    assert any(len(each) > 1 for each in most)

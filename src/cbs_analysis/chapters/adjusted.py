@@ -139,13 +139,16 @@ def trust_table(pack: Pack, found: Adjusted) -> Table:
 def trust_funnel(pack: Pack, found: Adjusted) -> Chart:
     """Trusts by how much their ratio rests on, within limits of chance and limits widened by how much trusts differ."""
     table, measure = found.table, MEASURES[found.measure]
-    weight = 1 / table["standard_error"] ** 2
+    weight, ratio = (
+        pd.Series(map(disclosure.rounded_rate, values, table["observed"]), table.index)
+        for values in (1 / table["standard_error"] ** 2, table["ratio"])
+    )
     own = from_records.own_providers(pack)
     points = pd.DataFrame(
         {
             "name": from_records.named(pack, table.index),
             "x": weight,
-            "y": table["ratio"],
+            "y": ratio,
             "role": ["area" if code in own and not pack.area.is_whole else "peer" for code in table.index],
         }
     )

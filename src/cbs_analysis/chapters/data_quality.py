@@ -4,7 +4,6 @@ For whoever pays by records, and for the trusts that send them. From hospital ac
 rules, and beside the published activity return.
 """
 
-import numpy as np
 import pandas as pd
 
 from cbs_analysis.chapters import figures, from_records
@@ -18,11 +17,12 @@ from cbs_analysis.chapters.arriving import (
     late,
     statement,
 )
-from cbs_analysis.chapters.building import Standing, chart_roles, peers_named, plain_measure, stated
+from cbs_analysis.chapters.building import plain_measure, stated
+from cbs_analysis.chapters.ranked_areas import ranked_areas
 from cbs_analysis.evidence import charts, disclosure
 from cbs_analysis.evidence.finding import Chart, Finding, Note
 from cbs_analysis.evidence.tables import Column, Table
-from cbs_analysis.evidence.wording import measure, number, sentence_case
+from cbs_analysis.evidence.wording import number
 from cbs_analysis.pack import Pack
 from cbs_analysis.stats import rates
 
@@ -55,7 +55,7 @@ def errors(pack: Pack) -> Finding:
             "The errors are the trusts'; a PCT has those of the trusts that treat its people.",
         ],
         table=_rules_broken(pack),
-        chart=_ranked(pack, found, "Spells with an error (%)"),
+        chart=ranked_areas(pack, found, "Spells with an error (%)"),
     )
 
 
@@ -162,20 +162,19 @@ def errors_by_provider(pack: Pack) -> Finding | Note:
 
 def value_in_question(pack: Pack) -> Finding:
     """What the spells cost whose payment an error puts in question."""
-    rows = from_records.year_rows(pack, "records_with_errors")
+    rows = from_records.of_area(pack, from_records.year_rows(pack, "records_with_errors"))
     rows = rows[rows["feed"] == "apc"]
-    flows = from_records.year_rows(pack, "spell_flows")
-    value, events = from_records.sum_by_leaf(rows, "price_gbp"), from_records.sum_by_leaf(rows, "with_errors")
-    price = from_records.sum_by_leaf(flows, "price_gbp")
-    leaves = list(pack.geography.leaves(pack.area.code))
-    own, total, count = (float(series.reindex(leaves).sum()) for series in (value, price, events))
-    by_trust = from_records.of_area(pack, rows).groupby("provider_code")[["price_gbp", "with_errors"]].sum()
-    by_trust = by_trust.sort_values("price_gbp", ascending=False, kind="stable")
+    by_trust = rows.groupby("provider_code")[["in_question", "in_question_gbp", "price_gbp"]].sum()
+    by_trust = by_trust.sort_values("in_question_gbp", ascending=False, kind="stable")
+    own = by_trust.sum()
     frame = by_trust.assign(name=from_records.named(pack, by_trust.index)).reset_index(drop=True)
-    columns = {"name": Column("Trust"), "with_errors": Column("Spells with an error", decimals=0),
-               "price_gbp": Column("In question", unit="£", decimals=0)}  # fmt: skip
-    shown = disclosure.pounds(own, count)
-    share = rates.ratio(own, total, 100)
+    columns = {
+        "name": Column("Trust"),
+        "in_question": Column("Spells in question", decimals=0),
+        "in_question_gbp": Column("In question", unit="£", decimals=0),
+    }
+    shown = disclosure.pounds(own["in_question_gbp"], own["in_question"])
+    share = rates.ratio(own["in_question_gbp"], own["price_gbp"], 100)
     return CHAPTER.finding(
         pack,
         "value_in_question",
@@ -184,37 +183,18 @@ def value_in_question(pack: Pack) -> Finding:
             f"Spells worth £{number(shown)} of {pack.area.name}'s, {number(float(share), 2)}% of the price of all, "
             "hold an error that puts their payment in question."
             if shown == shown
-            else f"Too few of {pack.area.name}'s spells hold an error to say what they are worth."
+            else f"Too few of {pack.area.name}'s spells are in question to say what they are worth."
         ),
         measured=plain_measure("Price of spells in question", "£", 0),
         value=shown,
         period=pack.edition.activity_year,
-        sources=["records_with_errors", "spell_flows", "providers"],
+        sources=["records_with_errors", "providers"],
         caveats=[NOT_LOST, PRICED],
         table=disclosure.table(
-            f"Spells in question by trust, {pack.edition.activity_year}", frame, columns, ["with_errors"],
-            {"price_gbp": "with_errors"},
+            f"Spells in question by trust, {pack.edition.activity_year}", frame, columns, ["in_question"],
+            {"in_question_gbp": "in_question"},
         ),
     )  # fmt: skip
-
-
-def _ranked(pack: Pack, found: Standing, value_title: str) -> Chart | None:
-    if np.isnan(found.own(pack).value):
-        return None
-    frame = chart_roles(pack, found)
-    where = sentence_case(peers_named(pack)) if pack.area.is_whole else f"{pack.area.name} among {peers_named(pack)}"
-    drawn = charts.ranked_intervals(
-        frame,
-        title=found.measured.name,
-        subtitle=f"{where}, {pack.edition.activity_year}, 95% intervals",
-        value_title=value_title,
-    )
-    peers = frame[frame["role"].isin(["area", "peer"])]["value"]
-    description = (
-        f"{found.measured.name} of {len(peers)} areas, from {measure(peers.min(), found.measured)} to "
-        f"{measure(peers.max(), found.measured)}. {pack.area.name} has {stated(pack, found)}."
-    )
-    return Chart(drawn, description)
 
 
 __all__ = [

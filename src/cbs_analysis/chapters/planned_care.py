@@ -12,19 +12,17 @@ from cbs_analysis.chapters.breaks import Counted
 from cbs_analysis.chapters.building import (
     Chapter,
     Standing,
-    chart_roles,
-    peers_named,
     plain_measure,
     sentence,
     stated,
 )
 from cbs_analysis.chapters.monthly import flag_reason, measure_finding
+from cbs_analysis.chapters.ranked_areas import ranked_areas
 from cbs_analysis.chapters.recording import recording
-from cbs_analysis.evidence.charts import ranked_intervals
 from cbs_analysis.evidence.comparing import estimates
-from cbs_analysis.evidence.finding import Chart, Finding
+from cbs_analysis.evidence.finding import Finding
 from cbs_analysis.evidence.tables import Column, Table
-from cbs_analysis.evidence.wording import interval, measure, number, sentence_case
+from cbs_analysis.evidence.wording import interval, number, sentence_case
 from cbs_analysis.pack import Pack
 from cbs_analysis.stats import intervals, rates
 
@@ -114,7 +112,7 @@ def attendances_per_referral(pack: Pack) -> Finding:
         ],
         flag_reason=flag_reason(pack, standing),
         caution=" ".join(cautions),
-        chart=_ranked(pack, standing, "First attendances per 100 referrals"),
+        chart=ranked_areas(pack, standing, "First attendances per 100 referrals"),
     )
 
 
@@ -168,7 +166,7 @@ def daycase_rate(pack: Pack) -> Finding:
         sources=[MAR],
         caveats=[CASE_MIX],
         table=Table("Day case rates of all PCTs in England", quartiles, columns, emphasis=pack.area.name),
-        chart=_ranked(pack, standing, "Day case rate (%)"),
+        chart=ranked_areas(pack, standing, "Day case rate (%)"),
     )
 
 
@@ -247,7 +245,7 @@ def planned_share(pack: Pack) -> Finding:
         caveats=[
             "The return counts planned admissions within elective ones; providers differ in what they call planned."
         ],
-        chart=_ranked(pack, standing, "Planned share (%)"),
+        chart=ranked_areas(pack, standing, "Planned share (%)"),
     )
 
 
@@ -256,26 +254,6 @@ def _statement(pack: Pack, standing: Standing, opening: str) -> str:
         return f"{pack.area.name} has no figure for {pack.edition.activity_year}: months are missing in the return."
     said = sentence(pack, standing)
     return f"{opening} in {pack.edition.activity_year}{', ' + said if said else ''}."
-
-
-def _ranked(pack: Pack, standing: Standing, value_title: str) -> Chart | None:
-    if np.isnan(standing.own(pack).value):
-        return None
-    frame = chart_roles(pack, standing)
-    where = sentence_case(peers_named(pack)) if pack.area.is_whole else f"{pack.area.name} among {peers_named(pack)}"
-    drawn = ranked_intervals(
-        frame,
-        title=standing.measured.name,
-        subtitle=f"{where}, {pack.edition.activity_year}, 95% intervals",
-        value_title=value_title,
-    )
-    own = standing.own(pack)
-    peers = frame[frame["role"].isin(["area", "peer"])]["value"]
-    description = (
-        f"{standing.measured.name} of {len(peers)} areas, from {measure(peers.min(), standing.measured)} to "
-        f"{measure(peers.max(), standing.measured)}. {pack.area.name} has {measure(own.value, standing.measured)}."
-    )
-    return Chart(drawn, description)
 
 
 __all__ = [

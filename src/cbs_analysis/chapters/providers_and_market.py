@@ -59,7 +59,7 @@ def who_treats(pack: Pack) -> Finding | Note:
     if own.empty:
         return Note(NO_SPELLS.format(name=pack.area.name))
     main, *others = from_records.named(pack, own.index[:3])
-    share = pd.Series(rates.ratio(own, own.sum(), 100), index=own.index)
+    share = pd.Series(rates.ratio(own, every.loc[pack.area.code].sum(), 100), index=own.index)
     frame = pd.DataFrame({"name": from_records.named(pack, own.index), "spells": own, "share": share})
     columns = {
         "name": Column("Trust"),

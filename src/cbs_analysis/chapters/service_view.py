@@ -51,7 +51,6 @@ def service_view(pack: Pack, chapter: Chapter, specialty: str | None) -> Finding
     }
     if group.code == pack.area.code:
         del columns["own"]
-    dearest, cheapest = frame.loc[frame["price"].idxmax()], frame.loc[frame["price"].idxmin()]
     events = (
         {"own": "own_spells"}
         | dict.fromkeys(("share", "price"), "group_spells")
@@ -63,8 +62,7 @@ def service_view(pack: Pack, chapter: Chapter, specialty: str | None) -> Finding
         title=f"{name}, trust by trust",
         statement=(
             f"{frame.iloc[0]['name']} gives {number(frame.iloc[0]['share'])}% of {group.name}'s spells in "
-            f"{name.lower()}. A spell's price runs from £{number(_near(cheapest['price']))} at {cheapest['name']} to "
-            f"£{number(_near(dearest['price']))} at {dearest['name']}."
+            f"{name.lower()}.{_prices(frame)}"
         ),
         period=pack.edition.activity_year,
         sources=["spell_flows", "benchmark_providers", "beds", "providers", "treatment_functions"],
@@ -82,6 +80,18 @@ def service_view(pack: Pack, chapter: Chapter, specialty: str | None) -> Finding
             {rate: events_of for rate, events_of in events.items() if rate in columns},
         ),
     )  # fmt: skip
+
+
+def _prices(frame: pd.DataFrame) -> str:
+    """The dearest and the cheapest trust in words; nothing where fewer than two have a price."""
+    priced = frame.dropna(subset=["price"]).sort_values("price", kind="stable")
+    if len(priced) < 2:
+        return ""
+    cheapest, dearest = priced.iloc[0], priced.iloc[-1]
+    return (
+        f" A spell's price runs from £{number(_near(cheapest['price']))} at {cheapest['name']} to "
+        f"£{number(_near(dearest['price']))} at {dearest['name']}."
+    )
 
 
 def _trusts(pack: Pack, flows: pd.DataFrame, group: str) -> pd.DataFrame:

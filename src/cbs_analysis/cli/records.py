@@ -94,7 +94,10 @@ def import_(
 @app.command()
 def check(
     letters: Annotated[
-        bool, typer.Option("--letters", help="Write a workbook of queries for each trust to build/letters.")
+        bool,
+        typer.Option(
+            "--letters", help="Write queries to trusts and feedback to PCTs, a workbook each, to build/letters."
+        ),
     ] = False,
 ) -> None:
     """Hold every record in the store against the rules of params/quality_rules.yml, and say how many break each.
@@ -114,8 +117,8 @@ def check(
     records_shown.rules(checked, held)
     if letters:
         folder = build_dir() / "letters"
-        written = write_letters(checked, held, folder, store.is_synthetic)
-        typer.echo(f"{written} letters: {folder}")
+        trusts, pcts = write_letters(checked, held, folder, store.is_synthetic)
+        typer.echo(f"{trusts} letters to trusts, {pcts} to PCTs: {folder}")
 
 
 @app.command()
@@ -139,9 +142,10 @@ def ready(
     from cbs_analysis.files import write_atomically
     from cbs_analysis.home import params_dir
     from cbs_analysis.warehouse.importing import import_files
+    from cbs_analysis.warehouse.manifest import MADE_FROM
 
     store, folder = _store(), _synthetic_folder()
-    key, noted = _world_key(area, first, last, share), folder / "imported"
+    key, noted = _world_key(area, first, last, share), store.folder / MADE_FROM
     is_ours = store.is_synthetic and noted.exists()
     if not store.submissions or (is_ours and noted.read_text(encoding="utf-8") != key):
         if is_ours:
@@ -185,17 +189,14 @@ def _store() -> "Store":
 
 
 def _world_key(area: list[str] | None, first: str, last: str, share: float) -> str:
-    """What a synthetic London is made from: what was asked for, its parameters, and the code that makes it."""
-    from hashlib import blake2b
-
+    """What a synthetic London is made from: what was asked for, parameters, figures, and the code that makes it."""
     import cbs_analysis
-    from cbs_analysis.home import files_under, params_dir
+    from cbs_analysis.files import digest_of
+    from cbs_analysis.home import data_dir, files_under, params_dir
 
-    digest = blake2b(repr((area, first, last, share)).encode(), digest_size=12)
+    folders = (params_dir() / "synthetic", params_dir() / "feeds", data_dir() / "published", data_dir() / "reference")
     code = sorted((Path(cbs_analysis.__file__).parent / "synthetic").rglob("*.py"))
-    for path in [*files_under(params_dir() / "synthetic"), *files_under(params_dir() / "feeds"), *code]:
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+    return digest_of([*(path for folder in folders for path in files_under(folder)), *code], area, first, last, share)
 
 
 def _synthetic_folder() -> Path:

@@ -39,4 +39,6 @@ def rules(checked: "Checked", held: "Held") -> None:
     out.print(table)
     months, sums = breaks(checked, held.rules), totals(checked, held.references, held.rules)
     beyond = int(sums["is_beyond_tolerance"].sum())
-    out.print(f"{len(months)} months of a trust stand out; {beyond} of {len(sums):,} totals are not the published ones")
+    out.print(
+        f"{len(months):,} months of a trust stand out; {beyond:,} of {len(sums):,} totals are not the published ones"
+    )

@@ -74,10 +74,11 @@ def people_of(
     place: Place, described: Described, share: float, census_day: int, last_day: int, rng: np.random.Generator
 ) -> People:
     """Who lives in a PCT: as many of each age on the census day as there are times `share`, or a larger share that
-    makes `FEWEST_PEOPLE` of them, and those born from then to the last day, at the rate of the year before.
+    makes `FEWEST_PEOPLE` of them where so many live there, and those born from then to the last day, at the rate of
+    the year before.
     """
     parts, ages = place.persons.shape
-    share = min(1.0, max(share, FEWEST_PEOPLE / place.persons.sum()))
+    share = max(share, min(1.0, FEWEST_PEOPLE / place.persons.sum()))
     part, age = (each.ravel() for each in np.indices((parts, ages)))
     numbers = scaled(place.persons.ravel(), share)
     part, age = np.repeat(part, numbers), np.repeat(age, numbers)

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import yaml
 from numpy.typing import NDArray
 
 from cbs_analysis.errors import UserError
+from cbs_analysis.parameters import read_keys
 from cbs_analysis.synthetic.draws import Ints
 
 MISSING = -(1 << 31)
@@ -81,14 +81,11 @@ def _joined(columns: Sequence[Column]) -> Column:
 
 def fields_of(params: Path, feed: str) -> tuple[tuple[str, str], ...]:
     """The fields of a feed and their types (text, integer, date), in order, from `params/feeds`."""
-    shown = f"params/feeds/{feed}.yml"
+    name = f"feeds/{feed}.yml"
     try:
-        described = yaml.safe_load((params / "feeds" / f"{feed}.yml").read_text(encoding="utf-8"))
-        return tuple((str(field["name"]), str(field["type"])) for field in described["fields"])
-    except OSError as error:
-        raise UserError(f"{shown} cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, KeyError, TypeError) as error:
-        raise UserError(f"{shown}: no list of fields with name and type: {' '.join(str(error).split())}") from None
+        return tuple((str(field["name"]), str(field["type"])) for field in read_keys(params, name)["fields"])
+    except (KeyError, TypeError):
+        raise UserError(f"params/{name}: must have `fields`, a list with a name and a type each") from None
 
 
 def as_table(records: Records, fields: Sequence[tuple[str, str]]) -> pa.Table:

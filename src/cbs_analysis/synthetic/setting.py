@@ -31,6 +31,8 @@ COUNTED = (
 )  # fmt: skip
 ORDINARY_COUNT, DAY_CASE_COUNT, EMERGENCY_COUNT, FIRST_COUNT = range(4)
 CENSUS = "06-30"
+LARGEST_SHARE = 10
+"""Times the published counts: more than London, to see how a machine bears it."""
 RANKED = 32_482  # lower super output areas of England, of which the ranks of deprivation are
 
 
@@ -66,8 +68,8 @@ def read_setting(
 
     Raises UserError where an area, a month or the share is not right, DataError where a table is wrong.
     """
-    if not 0 < share <= 1:
-        raise UserError(f"share: must be above 0 and at most 1, not {share!r}")
+    if not 0 < share <= LARGEST_SHARE:
+        raise UserError(f"share: must be above 0 and at most {LARGEST_SHARE}, not {share!r}")
     geography = read_table(data, "geographies")
     leaves = geography[(geography["geography"] == GEOGRAPHY) & (geography["level"] == "pct")]
     pcts = tuple(sorted(leaves["area_code"]))

@@ -5,13 +5,13 @@ line that names the file and the key.
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, get_args
 
-import yaml
-from pydantic import AfterValidator, BaseModel, Field, ValidationError
+from pydantic import AfterValidator, Field
 
 from cbs_analysis.edition import Params
 from cbs_analysis.errors import UserError, nearest
+from cbs_analysis.parameters import read_keys, validated
 
 AgeBand = Literal["0-4", "5-18", "19-44", "45-64", "65-74", "75-84", "85+"]
 AGE_BANDS: tuple[AgeBand, ...] = ("0-4", "5-18", "19-44", "45-64", "65-74", "75-84", "85+")
@@ -244,12 +244,12 @@ def load_world(params: Path) -> World:
 
     Raises UserError, in one line, where a file cannot be read or a key or value of it is not right.
     """
-    codes = _validated(Codes, _read(params / "synthetic" / "codes.yml"), "params/synthetic/codes.yml")
+    codes = validated(Codes, read_keys(params, "synthetic/codes.yml"), "params/synthetic/codes.yml")
     file = "params/synthetic/world.yml"
-    values = _read(params / "synthetic" / "world.yml")
+    values = read_keys(params, "synthetic/world.yml")
     if "codes" in values:
         raise UserError(f"{file}: unknown key 'codes'; they stand in params/synthetic/codes.yml")
-    world = _validated(World, {**values, "codes": codes.model_dump(by_alias=True)}, file)
+    world = validated(World, {**values, "codes": codes.model_dump(by_alias=True)}, file)
     _check_profiles(world)
     return world
 
@@ -264,53 +264,3 @@ def _check_profiles(world: World) -> None:
                 f"params/synthetic/{where}.ages: {profile!r} is no profile of world.yml; "
                 f"{nearest(profile, world.profiles)}"
             )
-
-
-def _read(path: Path) -> dict[str, Any]:
-    shown = f"params/synthetic/{path.name}"
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{shown} cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{shown}: not readable as YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(values, dict):
-        raise UserError(f"{shown}: must be keys with values, not {values!r}")
-    return values
-
-
-Model = TypeVar("Model", bound=BaseModel)
-
-
-def _validated(model: type[Model], values: dict[str, Any], shown: str) -> Model:
-    try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        first, *rest = sorted(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
-        where = [str(part) for part in first["loc"] if part != "[key]"]
-        more = f" (and {len(rest)} more)" if rest else ""
-        key = ".".join(where)
-        if first["type"] == "extra_forbidden":
-            known = _keys_at(model, first["loc"][:-1])
-            raise UserError(f"{shown}: unknown key {key!r}; {nearest(where[-1], known)}{more}") from None
-        given = "" if first["type"] == "missing" else f", not {first['input']!r}"
-        raise UserError(f"{shown}: {key}: {first['msg'].lower()}{given}{more}") from None
-
-
-def _keys_at(model: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
-    """The keys that a mapping may have at a place in a model, through the models that lie on the way to it."""
-    here: type[BaseModel] = model
-    for part in place:
-        field = here.model_fields.get(str(part))
-        inner = _model_in(field.annotation) if field else None
-        here = inner or here
-    return [field.alias or name for name, field in here.model_fields.items()]
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for part in getattr(annotation, "__args__", ()):
-        if found := _model_in(part):
-            return found
-    return None

@@ -47,7 +47,7 @@ def breaks(checked: Checked, rules: Sequence[Rule]) -> pd.DataFrame:
         if rule.kind == "series"
         for measure in rule.measures
     ]
-    found = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[*COLUMNS, "distance"])
+    found = pd.concat([part for part in parts if len(part)] or [pd.DataFrame(columns=[*COLUMNS, "distance"])])
     furthest = found.sort_values("distance", ascending=False, kind="stable")
     once = furthest.drop_duplicates(["rule", "provider_code", "month"])
     return once.sort_values(["rule", "provider_code", "month"], ignore_index=True)[list(COLUMNS)]

@@ -33,7 +33,7 @@ BETWEEN = "\x1f"
 FAILURE_COLUMNS = ("feed", "rule", *PLACE, KEY, PERSON, "price_gbp", "found")
 COUNT_COLUMNS = ("feed", "rule", *PLACE, "records", "failed", "value_gbp")
 MEASURE_COLUMNS = ("feed", "rule", "measure", *PLACE, "records")
-ARRIVED_COLUMNS = ("feed", *PLACE, "records")
+ARRIVED_COLUMNS = ("feed", *PLACE, "records", "price_gbp")
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Checked:
     `counts`: feed, rule, provider_code, commissioner_code, month, records (those the rule applies to), failed and
     value_gbp (prices of the failed, where the rule puts them at stake).
     `measures`: records that series and totals count: feed, rule, measure, provider, commissioner, month, records.
-    `arrived`: all records by feed, provider, commissioner and month.
+    `arrived`: all records and their prices by feed, provider, commissioner and month.
     """
 
     failures: pa.Table
@@ -159,7 +159,7 @@ class _Pass:
             self._failures(grouped),
             self._counts(grouped, places, place),
             self._measures(grouped, places, place),
-            _tidy(places, {"feed": self.feed}, {"records": _sums(place, grouped["records"], len(places))}),
+            self._arrived(grouped, places, place),
         )
 
     def windows(self, table: ir.Table) -> pd.DataFrame:
@@ -236,7 +236,7 @@ class _Pass:
 
     def _counts(self, grouped: pa.Table, places: pd.DataFrame, place: NDArray[np.int64]) -> pd.DataFrame:
         marks, records = grouped["marks"].to_numpy(), grouped["records"].to_numpy()
-        price = np.nan_to_num(_floats(grouped["price_gbp"]))
+        price = _prices(grouped)
         arrived = _sums(place, records, len(places))
         parts = []
         for bit, rule in enumerate(self.rules):
@@ -252,6 +252,13 @@ class _Pass:
             labels = {"feed": self.feed, "rule": rule.id}
             parts.append(_tidy(places[kept], labels, {name: values[kept] for name, values in sums.items()}))
         return _stacked(parts, COUNT_COLUMNS)
+
+    def _arrived(self, grouped: pa.Table, places: pd.DataFrame, place: NDArray[np.int64]) -> pd.DataFrame:
+        sums = {
+            "records": _sums(place, grouped["records"], len(places)),
+            "price_gbp": np.bincount(place, _prices(grouped), len(places)),
+        }
+        return _tidy(places, {"feed": self.feed}, sums)
 
     def _measures(self, grouped: pa.Table, places: pd.DataFrame, place: NDArray[np.int64]) -> pd.DataFrame:
         marks, records = grouped["marks"].to_numpy(), grouped["records"].to_numpy()
@@ -303,8 +310,9 @@ def _sums(place: NDArray[np.int64], values: object, length: int) -> NDArray[np.i
     return np.rint(np.bincount(place, weights, length)).astype(np.int64)
 
 
-def _floats(values: pa.ChunkedArray) -> NDArray[np.float64]:
-    return pc.cast(values, pa.float64()).to_numpy(zero_copy_only=False)
+def _prices(grouped: pa.Table) -> NDArray[np.float64]:
+    """Prices of each group of records; 0 where they have none."""
+    return np.nan_to_num(pc.cast(grouped["price_gbp"], pa.float64()).to_numpy(zero_copy_only=False))
 
 
 def _tidy(places: pd.DataFrame, labels: Mapping[str, str], sums: Mapping[str, NDArray[np.generic]]) -> pd.DataFrame:

@@ -25,6 +25,14 @@ READMISSION_DAYS = 30
 ORDINARY, DAYCASE, NONELECTIVE = "elective ordinary", "day case", "non-elective"
 
 
+OF_SPELLS = (
+    "cds_unique_identifier", "person_pseudonym", "commissioner_code", "provider_code", "treatment_function_code",
+    "admission_date", "discharge_date", "financial_year", "kind", "nights", "price_gbp", "hrg_subchapter", "age_band",
+    "sex", "deprivation_fifth", "is_emergency", "is_alive",
+)  # fmt: skip
+"""What the flows and cells ask of a spell: all that need be held of one."""
+
+
 def financial_year(month: Any) -> Any:
     """'2010-04' is of 2010/11; `month` is a text column."""
     year, of_year = month.substr(0, 4).cast("int32"), month.substr(5, 2).cast("int32")

@@ -11,7 +11,6 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from cbs_analysis.stats import funnel
@@ -31,9 +30,9 @@ def feedback(checked: Checked, rules: Sequence[Rule], by: By = "provider_code") 
     """One row a code and rule with records that it applies to, in the order of the rules, then of the codes.
 
     Columns: feed, rule, code, records, failed, value_gbp, rate_per_1000 with lower_per_1000 and upper_per_1000 (95%,
-    Wilson), others_per_1000 (all other codes together; NaN where there are none), and standing: `higher` or `lower`
-    than others beyond 99.8% limits that allow for how much they differ anyway, `like others`, or `not judged` where
-    fewer than three have records, or nothing failed at all.
+    Wilson), others_per_1000 (all other codes together; NaN where there are fewer than two), and standing: `higher` or
+    `lower` than others beyond 99.8% limits that allow for how much they differ anyway, `like others`, or `not judged`
+    where fewer than three have records, or nothing failed at all.
     """
     counts = checked.counts
     summed = counts.groupby(["feed", "rule", by], observed=True, sort=False)[["records", "failed", "value_gbp"]].sum()
@@ -62,25 +61,23 @@ def worst_examples(checked: Checked, code: str, most: int, by: By = "provider_co
 
     Columns as `Checked.failures`. People stand under their pseudonym alone. Those without a price come last, by key.
     """
-    rows = records_of(checked.failures, code, by)
+    rows = checked.failures.filter(pc.equal(checked.failures[by], code)).to_pandas()
     ordered = rows.sort_values(["price_gbp", KEY], ascending=[False, True], na_position="last", kind="stable")
     return ordered.groupby("rule", sort=False).head(most).reset_index(drop=True)
-
-
-def records_of(failures: pa.Table, code: str, by: By = "provider_code") -> pd.DataFrame:
-    """The failing records of a code, in order of feed, rule as they stand, month and key."""
-    return failures.filter(pc.equal(failures[by], code)).to_pandas()
 
 
 def _rates(table: pd.DataFrame) -> dict[str, object]:
     failed, records = table["failed"].to_numpy(dtype=float), table["records"].to_numpy(dtype=float)
     lower, upper = proportion_interval(failed, records)
+    # Beside one other alone its rate would be that one's own, and exact.
+    has_others = len(table) >= funnel.FEWEST_AREAS
     with np.errstate(invalid="ignore", divide="ignore"):
+        others = PER * (failed.sum() - failed) / (records.sum() - records)
         return {
             "rate_per_1000": PER * failed / records,
             "lower_per_1000": PER * np.asarray(lower),
             "upper_per_1000": PER * np.asarray(upper),
-            "others_per_1000": PER * (failed.sum() - failed) / (records.sum() - records),
+            "others_per_1000": others if has_others else np.full(len(table), np.nan),
         }
 
 

@@ -10,16 +10,16 @@ import codecs
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cached_property, lru_cache
+from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict
 from pydantic import Field as Key
 
 from cbs_analysis.errors import UserError, nearest
+from cbs_analysis.parameters import read_keys, validated
 
 PROVIDER = "provider_code"
 ACTION = "record_action"
@@ -48,16 +48,6 @@ class Field(Described):
     required: bool = False
     longest: int | None = Key(default=None, ge=1)
     unit: str | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _with_commas(cls, values: Any) -> Any:
-        """Within braces, YAML takes what follows a comma of an unquoted meaning for a key without a value."""
-        if not isinstance(values, dict) or "means" not in values:
-            return values
-        rest = [key for key, value in values.items() if value is None and not str(key).isidentifier()]
-        known = {key: value for key, value in values.items() if key not in rest}
-        return known | {"means": ", ".join([str(values["means"]), *map(str, rest)])}
 
 
 class Column(Described):
@@ -150,17 +140,14 @@ def load_feed(name: str, params: Path) -> Feed:
     """The feed or mapping of this name. Raises UserError naming the file, the key and the nearest valid value."""
     if name not in (names := feed_names(params)):
         raise UserError(f"feed: {name!r} is not in params/feeds; {nearest(name, names)}")
-    shown, values = f"params/feeds/{name}.yml", _values(name, params)
+    shown, values = f"params/feeds/{name}.yml", read_keys(params, f"feeds/{name}.yml")
     if "feed" not in values:
-        return _standard(name, _validated(Standard, values, shown), shown)
-    mapped = _validated(Mapped, values, shown)
-    others = [other for other in names if "feed" not in _values(other, params)]
+        return _standard(name, validated(Standard, values, shown), shown)
+    mapped = validated(Mapped, values, shown)
+    others = [other for other in names if "feed" not in read_keys(params, f"feeds/{other}.yml")]
     if mapped.feed not in others:
         raise UserError(f"{shown}: feed: no feed {mapped.feed!r} in params/feeds; {nearest(mapped.feed, others)}")
-    of = f"params/feeds/{mapped.feed}.yml"
-    return _mapped(
-        name, mapped, _standard(mapped.feed, _validated(Standard, _values(mapped.feed, params), of), of), shown
-    )
+    return _mapped(name, mapped, load_feed(mapped.feed, params), shown)
 
 
 def like(formats: Iterable[str]) -> str:
@@ -278,45 +265,3 @@ def _once(names: list[str], shown: str, noun: str) -> None:
     for name in names:
         if names.count(name) > 1:
             raise UserError(f"{shown}: {noun} {name!r} stands twice; each belongs once")
-
-
-def _values(name: str, params: Path) -> dict[str, Any]:
-    shown = f"params/feeds/{name}.yml"
-    try:
-        values = _parsed((params / "feeds" / f"{name}.yml").read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{shown} cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark else ""
-        said = getattr(error, "problem", None) or " ".join(str(error).split())
-        raise UserError(f"{shown}{where}: not readable as YAML: {said}") from None
-    if not isinstance(values, dict):
-        raise UserError(f"{shown}: must be keys with values, not {values!r}")
-    return values
-
-
-@lru_cache(maxsize=32)
-def _parsed(text: str) -> Any:
-    return yaml.safe_load(text)
-
-
-Model = TypeVar("Model", bound=Described)
-
-
-def _validated(model: type[Model], values: dict[str, Any], shown: str) -> Model:
-    try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        first, *rest = sorted(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
-        key = ".".join(str(part) for part in first["loc"])
-        more = f" (and {len(rest)} more)" if rest else ""
-        if first["type"] == "extra_forbidden":
-            name, parts = str(first["loc"][-1]), {"fields": Field.model_fields, "columns": Column.model_fields}
-            inner = parts.get(str(first["loc"][0])) if len(first["loc"]) > 1 else None
-            raise UserError(
-                f"{shown}: unknown key {key!r}; {nearest(name, inner or model.model_fields)}{more}"
-            ) from None
-        given = f", not {first['input']!r}" if first["type"] != "missing" else ""
-        hint = "; put it in quotation marks" if first["type"] == "string_type" and "values" in first["loc"] else ""
-        raise UserError(f"{shown}: {key}: {first['msg'].lower()}{given}{hint}{more}") from None

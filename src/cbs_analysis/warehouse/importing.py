@@ -22,15 +22,17 @@ from cbs_analysis.warehouse.describing import status as status
 from cbs_analysis.warehouse.feeds import Feed, load_feed
 from cbs_analysis.warehouse.lines import digest_of
 from cbs_analysis.warehouse.manifest import Part, SentFile, Submission
-from cbs_analysis.warehouse.provider_merge import ProviderMerge
+from cbs_analysis.warehouse.provider_merge import ProviderMerge, Result
 from cbs_analysis.warehouse.quarantine import Refusals
 from cbs_analysis.warehouse.reading import is_synthetic, lots_of
-from cbs_analysis.warehouse.staging import Runs
+from cbs_analysis.warehouse.staging import Room, Runs
 from cbs_analysis.warehouse.store import QUARANTINE, Store
 from cbs_analysis.warehouse.typed_rows import typed
 
 FEW_ROWS = 100_000
 """Rows below which a second thread costs more than it gives."""
+MOST_ROWS_MERGED = 4_000_000
+"""Of all providers that are merged at one time: memory grows with them. One with more is merged alone."""
 Protocol = Literal["bulk", "net"]
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -142,7 +144,13 @@ class _Submitted:
         rows = sum(file.rows for file in sent)
         merge = ProviderMerge(self.store, self.feed, self.protocol == "bulk", {file.id: file.name for file in sent})
         names = runs.providers()
-        merged = _each(lambda name: merge.result(name, runs.take(name)), names, is_small=rows < FEW_ROWS)
+        room = Room(MOST_ROWS_MERGED)
+
+        def merged_of(name: str) -> Result:
+            with room.held(runs.rows(name)):
+                return merge.result(name, runs.take(name))
+
+        merged = _each(merged_of, names, is_small=rows < FEW_ROWS)
         results = dict(sorted(zip(names, merged, strict=True)))
         counts: Counter[str] = Counter()
         for result in results.values():

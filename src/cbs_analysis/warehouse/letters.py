@@ -1,18 +1,34 @@
-"""A query letter to every trust whose records break a rule."""
+"""Letters on data quality, to every trust whose records break a rule and every PCT that pays for such records."""
 
+import shutil
 from pathlib import Path
 
+from cbs_analysis.warehouse.breaks_in_feeds import breaks
 from cbs_analysis.warehouse.checking_records import Checked
+from cbs_analysis.warehouse.letter_tables import find
+from cbs_analysis.warehouse.pct_feedback import errors_by_trust, write_pct_feedback
 from cbs_analysis.warehouse.preparing import Held
 from cbs_analysis.warehouse.query_letter import write_query_letter
+from cbs_analysis.warehouse.references import OUTSIDE
 
 
-def write_letters(checked: Checked, held: Held, folder: Path, is_synthetic: bool) -> int:
-    """Write `<provider>.xlsx` for each known trust with records to correct; how many. Counts in them are exact: they
-    are for the trust that sent the records. Raises OSError where one cannot be written.
+def write_letters(checked: Checked, held: Held, folder: Path, is_synthetic: bool) -> tuple[int, int]:
+    """Write `trusts/<code>.xlsx` for each known trust with records to correct, and `pcts/<code>.xlsx` for each known
+    PCT that pays for such records; how many of each. Counts in them are exact: they are for who sent or pays for the
+    records. The entry for all providers outside London gets none. Raises OSError where one cannot be written.
     """
-    names = held.references.providers.set_index("provider_code")["provider_name"]
-    asked = sorted(set(checked.failures["provider_code"].to_pylist()) & set(names.index))
-    for code in asked:
-        write_query_letter(folder / f"{code}.xlsx", checked, held.rules, code, names[code], is_synthetic)
-    return len(asked)
+    shutil.rmtree(folder, ignore_errors=True)  # a letter of records that have since been corrected is not to be sent
+    providers = held.references.providers.set_index("provider_code")
+    names = providers["provider_name"]
+    of_trusts = find(checked, held.rules, names[providers["kind"] != OUTSIDE], "provider_code")
+    months = breaks(checked, held.rules)
+    trusts = sorted({*of_trusts.rules["code"]})
+    for code in trusts:
+        write_query_letter(folder / "trusts" / f"{code}.xlsx", of_trusts, months, code, is_synthetic)
+    pct_names = held.references.commissioners.set_index("commissioner_code")["commissioner_name"]
+    of_pcts = find(checked, held.rules, pct_names, "commissioner_code")
+    errors = errors_by_trust(checked, held.rules, names)
+    pcts = sorted({*of_pcts.rules["code"]})
+    for code in pcts:
+        write_pct_feedback(folder / "pcts" / f"{code}.xlsx", of_pcts, errors, code, is_synthetic)
+    return len(trusts), len(pcts)

@@ -13,7 +13,9 @@ from cbs_analysis.errors import DataError, UserError
 
 MANIFEST = "manifest.json"
 VERSION = 1
-OURS = ("feed=", "quarantine", ".lock", ".staging", f".{MANIFEST}.")
+MADE_FROM = ".made_from"
+"""The file of a store that says from what its synthetic London was made: such a store may be made anew."""
+OURS = ("feed=", "quarantine", ".lock", ".staging", f".{MANIFEST}.", MADE_FROM, f".{MADE_FROM}.")
 
 
 class Part(NamedTuple):

@@ -6,7 +6,6 @@ Made once for all areas, so that a chapter only reads. What has not changed is n
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import pandas as pd
 
 import cbs_analysis
 from cbs_analysis.errors import UserError
+from cbs_analysis.files import digest_of
 from cbs_analysis.home import files_under
 from cbs_analysis.warehouse import benchmarks, cells, features, flows, quality, writing
 from cbs_analysis.warehouse.breaks_in_feeds import breaks
@@ -26,7 +26,7 @@ from cbs_analysis.warehouse.rules import KEY, Rule, load_rules
 from cbs_analysis.warehouse.store import Store
 
 FEEDS = ("apc", "op", "ae")
-MEMORY = "2500MB"
+MEMORY = "1500MB"
 STEPS = ("rules", "completeness", "flows", "models", "tables")
 
 
@@ -75,10 +75,7 @@ def key_of(store: Store, data: Path, params: Path) -> str:
         *sorted((root / "warehouse").rglob("*.py")),
         *sorted((root / "stats").rglob("*.py")),
     ]
-    digest = blake2b(store.state.encode(), digest_size=12)
-    for path in files:
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
+    return digest_of(files, store.state)
 
 
 def prepare(store: Store, data: Path, params: Path, on_step: Callable[[str], object] = lambda step: None) -> bool:
@@ -103,29 +100,19 @@ def prepare(store: Store, data: Path, params: Path, on_step: Callable[[str], obj
 def tables_of(held: Held, store: Store, data: Path, on_step: Callable[[str], object]) -> dict[str, pd.DataFrame]:
     """Every prepared table by name; see `warehouse.tables`."""
     on_step("rules")
-    checked = check_records(held.tables, held.references, held.rules)
+    found, again = _of_rules(held)
+    found |= {"records_received": store.received(), "records_refused": store.refused()}
     on_step("completeness")
-    complete = pd.concat([completeness(held.tables[feed], feed, held.references, held.rules) for feed in FEEDS])
+    found["records_completeness"] = pd.concat(
+        [completeness(held.tables[feed], feed, held.references, held.rules) for feed in FEEDS]
+    )
     on_step("flows")
     lsoas = ibis.memtable(features.deprivation(data))
-    spells = features.spells(referenced(cleansed(held, checked, "apc"), "apc", held.references), lsoas)
-    appointments = features.appointments(cleansed(held, checked, "op"), lsoas)
-    spells = spells.cache()
-    found = {
-        "records_received": store.received(),
-        "records_refused": store.refused(),
-        "records_months": checked.arrived,
-        "records_against_return": totals(checked, held.references, held.rules).rename(
-            columns={"commissioner_code": "area_code"}
-        ),
-        "records_completeness": complete,
-        "records_breaks": breaks(checked, held.rules),
-        "records_with_errors": quality.with_errors(checked, held.rules),
-        "quality_counts": quality.counts_by_year(checked),
-        "quality_rules": quality.described(held.rules),
-        "spell_flows": flows.spell_flows(spells).execute(),
-        "outpatient_flows": flows.outpatient_flows(appointments).execute(),
-    }
+    spells = features.spells(referenced(cleansed(held, again, "apc"), "apc", held.references), lsoas)
+    appointments = features.appointments(cleansed(held, again, "op"), lsoas)
+    spells = spells.select(*features.OF_SPELLS).cache()
+    found["spell_flows"] = flows.spell_flows(spells).execute()
+    found["outpatient_flows"] = flows.outpatient_flows(appointments).execute()
     on_step("models")
     year = latest_year(found["records_months"].query("feed == 'apc'")["month"])
     spells = spells.filter(spells.financial_year == year)
@@ -137,6 +124,22 @@ def tables_of(held: Held, store: Store, data: Path, on_step: Callable[[str], obj
     return found | benchmarks.tables(*like, lambda measure: prices.get(measure, pd.Series(dtype=float)))
 
 
+def _of_rules(held: Held) -> tuple[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]:
+    """The tables that say what the rules found, and of each feed the records that are another again."""
+    checked = check_records(held.tables, held.references, held.rules)
+    found = {
+        "records_months": checked.arrived.drop(columns="price_gbp"),
+        "records_against_return": totals(checked, held.references, held.rules).rename(
+            columns={"commissioner_code": "area_code"}
+        ),
+        "records_breaks": breaks(checked, held.rules),
+        "records_with_errors": quality.with_errors(checked, held.rules),
+        "quality_counts": quality.counts_by_year(checked),
+        "quality_rules": quality.described(held.rules),
+    }
+    return found, {feed: quality.duplicates(checked.failures, feed) for feed in FEEDS}
+
+
 def latest_year(months: pd.Series) -> str:
     """The last financial year of which every month has records. Raises UserError where there is none."""
     years = financial_years(pd.Series(sorted(set(months.astype(str))))).value_counts()
@@ -146,10 +149,10 @@ def latest_year(months: pd.Series) -> str:
     return str(whole[-1])
 
 
-def cleansed(held: Held, checked: Checked, feed: str) -> Any:
+def cleansed(held: Held, again: dict[str, pd.DataFrame], feed: str) -> Any:
     """A feed's records without those that are another again."""
-    table, again = held.tables[feed], quality.duplicates(checked.failures, feed)
-    if again.empty:
+    table = held.tables[feed]
+    if again[feed].empty:
         return table
-    lookup = ibis.memtable(again)
+    lookup = ibis.memtable(again[feed])
     return table.anti_join(lookup, ["provider_code", KEY]).view()

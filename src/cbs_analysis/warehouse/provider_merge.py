@@ -60,6 +60,7 @@ class ProviderMerge:
     def result(self, provider: str, sent: pa.Table) -> Result:
         """`sent` are the provider's readable rows in the order in which they were sent."""
         rows = sent.unify_dictionaries().combine_chunks()
+        del sent  # of a large provider memory for one copy alone
         months = rows[MONTH].to_numpy()
         before = dict(self.store.manifest.feeds.get(self.feed.name, {}).get(provider, {}))
         old_keys, old_months = self._old(provider, before)

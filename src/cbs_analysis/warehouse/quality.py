@@ -21,19 +21,20 @@ def counts_by_year(checked: Checked) -> pd.DataFrame:
 
 def with_errors(checked: Checked, rules: Sequence[Rule]) -> pd.DataFrame:
     """Records with at least one error, each once: feed, provider_code, commissioner_code, financial_year, records,
-    with_errors, and price_gbp of those whose whole price a rule puts in question.
+    price_gbp (of all), with_errors, in_question (those whose whole price a rule puts in question), in_question_gbp.
     """
     errors = {rule.id for rule in rules if rule.severity == "error"}
     priced = {rule.id for rule in rules if rule.severity == "error" and rule.value == "price"}
     keys = ["feed", *PLACE, "financial_year"]
-    arrived = _with_year(checked.arrived).groupby(keys, observed=True)["records"].sum()
+    arrived = _with_year(checked.arrived).groupby(keys, observed=True)[["records", "price_gbp"]].sum()
     found = _records_breaking(checked.failures, errors)
     in_question = _records_breaking(checked.failures, priced)
     sums = {
         "with_errors": found.groupby(keys, observed=True).size(),
-        "price_gbp": in_question.groupby(keys, observed=True)["price_gbp"].sum(),
+        "in_question": in_question.groupby(keys, observed=True).size(),
+        "in_question_gbp": in_question.groupby(keys, observed=True)["price_gbp"].sum(),
     }
-    return arrived.to_frame().join(pd.DataFrame(sums)).fillna(0).reset_index()
+    return arrived.join(pd.DataFrame(sums)).fillna(0).reset_index()
 
 
 def duplicates(failures: pa.Table, feed: str) -> pd.DataFrame:

@@ -27,6 +27,8 @@ IF_NOT_PRICED = {
 """Where an HRG has no price at a point of delivery: the others to take it from, the likest first."""
 LONG_STAY_NIGHTS = 2
 NO_AGE = -1
+OUTSIDE = "outside"
+"""The kind of a provider's entry that stands for all providers outside London together."""
 ELECTIVE = ("11", "12", "13")
 DAY_CASE = "2"
 _AGES = {
@@ -40,9 +42,9 @@ class References:
     """The tables, each with one row a code.
 
     `hrgs`: hrg_code, hrg_min_age and hrg_max_age (years, Int32), and a price in pounds at each of `POINTS`.
-    `practices`: gp_practice_code, pct_code. `providers`: provider_code, provider_name. `commissioners`:
-    commissioner_code. `lsoas`: lsoa_code. `treatment_functions`: treatment_function_code. `published`: the activity
-    return of PCTs, commissioner_code, month (text) and its measures, NaN where it has none.
+    `practices`: gp_practice_code, pct_code. `providers`: provider_code, provider_name, kind. `commissioners`:
+    commissioner_code, commissioner_name. `lsoas`: lsoa_code. `treatment_functions`: treatment_function_code.
+    `published`: the activity return of PCTs, commissioner_code, month (text) and its measures, NaN where it has none.
     """
 
     hrgs: pd.DataFrame
@@ -63,13 +65,17 @@ def load_references(data: Path, practices: pd.DataFrame) -> References:
     returned = activity.load(data)
     pcts = returned[returned["org_type"] == activity.PCT]
     published = pcts.assign(month=pcts["month"].dt.strftime("%Y-%m")).rename(columns={"org_code": "commissioner_code"})
-    codes = read_table(data, "areas")["activity_code"].dropna().unique()
-    known = sorted(set(codes) & set(published["commissioner_code"]))
+    areas = read_table(data, "areas").rename(
+        columns={"activity_code": "commissioner_code", "organisation_name": "commissioner_name"}
+    )
+    known = areas[areas["commissioner_code"].isin(published["commissioner_code"])].sort_values(
+        "commissioner_code", ignore_index=True
+    )
     return References(
         hrgs=hrg_prices(read_table(data, "hrg_reference_costs")),
         practices=practices[["gp_practice_code", "pct_code"]].drop_duplicates("gp_practice_code"),
-        providers=read_table(data, "providers")[["provider_code", "provider_name"]],
-        commissioners=pd.DataFrame({"commissioner_code": known}),
+        providers=read_table(data, "providers")[["provider_code", "provider_name", "kind"]],
+        commissioners=known[["commissioner_code", "commissioner_name"]].drop_duplicates("commissioner_code"),
         lsoas=read_table(data, "deprivation_lsoa")[["lsoa_2001_code"]].rename(columns={"lsoa_2001_code": "lsoa_code"}),
         treatment_functions=read_table(data, "treatment_functions")[["treatment_function_code"]],
         published=published[["commissioner_code", "month", *activity.measures(returned)]].reset_index(drop=True),
@@ -101,7 +107,7 @@ def referenced(table: ir.Table, feed: str, references: References, only: Collect
     """
     lookups = {
         "provider_code": _lookup(references.providers[["provider_code"]], "provider"),
-        "commissioner_code": _lookup(references.commissioners, "commissioner"),
+        "commissioner_code": _lookup(references.commissioners[["commissioner_code"]], "commissioner"),
         "gp_practice_code": _lookup(references.practices, "practice"),
         "lsoa_code": _lookup(references.lsoas, "lsoa"),
     }

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import ibis
-import yaml
 from ibis.expr import types as ir
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from cbs_analysis.errors import UserError, nearest
+from cbs_analysis.parameters import read_yaml, validated
+from cbs_analysis.warehouse.feeds import load_feed
 from cbs_analysis.warehouse.predicates import PredicateError, partitions_in, predicate
 
 FILE = "params/quality_rules.yml"
@@ -93,7 +94,7 @@ def load_rules(params: Path) -> tuple[Rule, ...]:
         shown = f"{FILE}, rule {number}"
         if not isinstance(values, dict):
             raise UserError(f"{shown}: must be keys with values, not {values!r}")
-        rule = _rule(values, f"{FILE}, {values['id']}" if isinstance(values.get("id"), str) else shown)
+        rule = validated(Rule, values, f"{FILE}, {values['id']}" if isinstance(values.get("id"), str) else shown)
         if rule.id in rules:
             raise UserError(f"{FILE}, {rule.id}: id: stands twice; each rule needs its own")
         _check(rule, params)
@@ -126,42 +127,14 @@ def blank(params: Path, feed: str) -> ir.Table:
 
 @cache
 def _feed_types(params: Path, feed: str) -> tuple[tuple[str, str], ...]:
-    path = params / "feeds" / f"{feed}.yml"
-    try:
-        described = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return tuple((field["name"], TYPES[field["type"]]) for field in described["fields"])
-    except OSError as error:
-        raise UserError(f"params/feeds/{feed}.yml cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError) as error:
-        raise UserError(f"params/feeds/{feed}.yml: its fields need a name and a type each: {error!r}") from None
+    return tuple((field.name, TYPES[field.type]) for field in load_feed(feed, params).fields)
 
 
 def _entries(params: Path) -> list[Any]:
-    try:
-        values = yaml.safe_load((params / "quality_rules.yml").read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{FILE} cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark else ""
-        said = getattr(error, "problem", None) or " ".join(str(error).split())
-        raise UserError(f"{FILE}{where}: not readable as YAML: {said}") from None
+    values = read_yaml(params, "quality_rules.yml")
     if not isinstance(values, list) or not values:
         raise UserError(f"{FILE}: must be a list of rules, each starting with '- id:'")
     return values
-
-
-def _rule(values: dict[str, Any], shown: str) -> Rule:
-    try:
-        return Rule.model_validate(values)
-    except ValidationError as error:
-        first, *rest = sorted(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
-        key = ".".join(str(part) for part in first["loc"])
-        more = f" (and {len(rest)} more)" if rest else ""
-        if first["type"] == "extra_forbidden":
-            raise UserError(f"{shown}: unknown key {key!r}; {nearest(key, Rule.model_fields)}{more}") from None
-        given = f", not {first['input']!r}" if first["type"] != "missing" else ""
-        raise UserError(f"{shown}: {key}: {first['msg'].lower()}{given}{more}") from None
 
 
 def _check(rule: Rule, params: Path) -> None:

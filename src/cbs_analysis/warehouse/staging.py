@@ -6,10 +6,11 @@ However many rows a submission has, those of one provider can be had together an
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Lock
+from threading import Condition, Lock
 
 import numpy as np
 import pyarrow as pa
@@ -47,7 +48,10 @@ class Runs:
 
     def providers(self) -> list[str]:
         """Most rows first, so that none of many is left for the end."""
-        return sorted(self.parts, key=lambda provider: (-sum(part.rows for _, part in self.parts[provider]), provider))
+        return sorted(self.parts, key=lambda provider: (-self.rows(provider), provider))
+
+    def rows(self, provider: str) -> int:
+        return sum(part.rows for _, part in self.parts[provider])
 
     def take(self, provider: str) -> pa.Table:
         """The provider's rows in the order in which they were sent. They are given once."""
@@ -100,6 +104,26 @@ class _Batch:
         assert self.file is not None
         with lock:
             return self.file.batch(self.number)
+
+
+class Room:
+    """Room for so many rows at once in several threads; more than that alone, so that none waits for ever."""
+
+    def __init__(self, rows: int) -> None:
+        self._most, self._held = rows, 0
+        self._changed = Condition()
+
+    @contextmanager
+    def held(self, rows: int) -> Iterator[None]:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._held or self._held + rows <= self._most)
+            self._held += rows
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._held -= rows
+                self._changed.notify_all()
 
 
 def _by_provider(table: pa.Table) -> list[tuple[str, pa.RecordBatch]]:

@@ -1,0 +1,42 @@
+"""Homes of their own for tests that bring hospital records of their own, and the command run in one."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+CBS = Path(sys.executable).with_name("cbs")
+CHAPTERS = ("data_quality", "providers_and_market", "benchmarking")
+
+
+def world() -> Path:
+    """The small world's extracts."""
+    return Path(os.environ["CBS_HOME"]) / "build" / "synthetic"
+
+
+def linked_home(folder: Path) -> Path:
+    """The checkout's figures, parameters and notebooks, without prepared tables; feeds may be added."""
+    (folder / "data").mkdir(parents=True)
+    (folder / "params" / "feeds").mkdir(parents=True)
+    (folder / "notebooks").symlink_to(CHECKOUT / "notebooks")
+    for name in [*(f"data/{path.name}" for path in (CHECKOUT / "data").iterdir() if path.name != "prepared"),
+                 *(f"params/{path.name}" for path in (CHECKOUT / "params").iterdir() if path.name != "feeds"),
+                 *(f"params/feeds/{path.name}" for path in (CHECKOUT / "params" / "feeds").iterdir())]:  # fmt: skip
+        (folder / name).symlink_to(CHECKOUT / name)
+    return folder
+
+
+def cbs(home: Path, *command: str) -> str:
+    """What the command printed; it must succeed."""
+    environment = {key: value for key, value in os.environ.items() if key not in ("CBS_BUILD", "CBS_RECORDS")}
+    done = subprocess.run(
+        [CBS, *command], env={**environment, "CBS_HOME": str(home)}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def chapters_made(home: Path, area: str) -> str:
+    """What making the three chapters from records of an area printed."""
+    return cbs(home, "packs", "--area", area, *(part for chapter in CHAPTERS for part in ("--chapter", chapter)))
