@@ -1,9 +1,12 @@
 """Homes of their own for tests that bring hospital records of their own, and the command run in one."""
 
+import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 CBS = Path(sys.executable).with_name("cbs")
@@ -37,6 +40,9 @@ def cbs(home: Path, *command: str) -> str:
     return done.stdout
 
 
-def chapters_made(home: Path, area: str) -> str:
-    """What making the three chapters from records of an area printed."""
-    return cbs(home, "packs", "--area", area, *(part for chapter in CHAPTERS for part in ("--chapter", chapter)))
+def findings(home: Path, areas: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
+    """The findings of the three chapters from records, made for these areas: by area."""
+    asked = [part for area in areas for part in ("--area", area)]
+    chosen = [part for chapter in CHAPTERS for part in ("--chapter", chapter)]
+    assert f"{3 * len(asked) // 2} of {3 * len(asked) // 2} notebooks made" in cbs(home, "packs", *asked, *chosen)
+    return {area: json.loads(cbs(home, "findings", "--area", area, "--json")) for area in areas}

@@ -81,3 +81,12 @@ def test_a_notebook_that_takes_too_much_memory_gets_an_error_that_says_how_much_
     result = executed("1 + 1", f"kept = bytearray({3 * GIGABYTE})")
     assert (result.record.error, result.record.cell) == ("MemoryError", 4)
     assert "a notebook may take 2.0 GiB" in result.record.message
+
+
+def test_an_error_that_the_kernel_had_no_room_to_show_is_named_all_the_same(executed):
+    mute = "get_ipython().showtraceback = lambda *about, **more: None"
+    result = executed(mute, "raise MemoryError('no room for more')", "'not reached'")
+    assert (result.record.error, result.record.cell) == ("MemoryError", 4)
+    assert result.record.message.startswith("no room for more")
+    notebook = nbformat.reads(result.notebook.decode(), as_version=4)
+    assert [output.ename for output in notebook.cells[-2].outputs] == ["MemoryError"]

@@ -17,6 +17,7 @@ from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import CellExecutionComplete, CellTimeoutError, DeadKernelError
+from nbformat.v4 import new_output
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
 from papermill.log import logger
@@ -59,6 +60,16 @@ class Watch:
             raise CellTimeoutError("no time is left for the next cell")
         self.position, self.source = cell_index, str(cell.source)
         self.number = (self.number or 0) + 1
+
+    def cell_failed(self, cell: Any, cell_index: int, execute_reply: Any) -> None:
+        """Have the error in the cell's output: a kernel without room to show it says it in its reply alone."""
+        if not any(output.output_type == "error" for output in cell.outputs):
+            said = execute_reply["content"]
+            error = new_output(
+                "error", ename=said.get("ename", "Error"), evalue=said.get("evalue", ""),
+                traceback=said.get("traceback", []),
+            )  # fmt: skip
+            cell.outputs.append(error)
 
     def seconds_left(self, cell: Any) -> int:
         """At least 1, because nbclient takes 0 for no limit."""
@@ -224,6 +235,7 @@ class WatchedEngine(NBClientEngine):
             timeout=watch.limits.seconds,
             timeout_func=watch.seconds_left,
             on_cell_execute=watch.cell_started,
+            on_cell_error=watch.cell_failed,
             iopub_timeout=LAST_OUTPUT_SECONDS,
             shutdown_kernel="immediate",
             extra_arguments=["--HistoryManager.enabled=False", HOLD_TO_SOURCES],
