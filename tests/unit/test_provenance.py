@@ -51,3 +51,11 @@ def test_hostile_words_are_text_in_it():
 
 def test_what_is_no_finding_of_ours_is_left_as_it_is():
     assert finished("<p>x</p>", finding().to_json(), None, edited(), "9.9") == "<p>x</p>"
+
+
+def test_a_table_is_open_where_nothing_else_shows_the_finding_and_a_click_away_where_something_does():
+    assert finding().to_html().count("<details open>") == 0
+    assert finding(chart=None).to_html().count("<details open>") == 0
+    assert finding(key_figures=None).to_html().count("<details open>") == 0
+    alone = finding(chart=None, key_figures=None, members=finding().table).to_html()
+    assert alone.index("<details open>") < alone.index("<details>")

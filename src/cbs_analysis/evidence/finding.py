@@ -135,7 +135,9 @@ class Finding:
         return data
 
     def to_html(self) -> str:
-        """The finding as one block: sentence, key figures, chart, tables a click away, source and caveats."""
+        """The finding as one block: sentence, key figures, chart, tables a click away, source and caveats. Where there
+        are neither key figures nor a chart, its table is what there is to see, and is open.
+        """
         text = html.escape
         label = f'<p class="cbs-synthetic"><strong>{text(self.synthetic)}</strong></p>' if self.synthetic else ""
         flag = f'<p class="cbs-flag"><strong>Flagged.</strong> {text(self.flag_reason)}</p>' if self.flagged else ""
@@ -145,9 +147,10 @@ class Finding:
         if self.chart:
             drawn = rendering.svg(self.chart.specification, id_prefix=self.anchor, alt=self.chart.description)
             figure = f'<figure class="cbs-chart" tabindex="0">{drawn}</figure>'
+        is_open = "" if self.chart or self.key_figures else " open"
         tables = "".join(
-            f"<details><summary>{text(table.title)}</summary>{table.to_html()}</details>"
-            for table in (self.table, self.members)
+            f"<details{shown}><summary>{text(table.title)}</summary>{table.to_html()}</details>"
+            for table, shown in ((self.table, is_open), (self.members, ""))
             if table
         )
         sources = "; ".join(f"{text(item.title)}, {text(item.publisher)}" for item in self.source)
