@@ -24,6 +24,8 @@ from pathlib import Path
 import ibis
 import pandas as pd
 import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
 from bench_batch import GIB, Row, keep
 
 from cbs_analysis.home import data_dir, home, params_dir
@@ -118,8 +120,11 @@ def _check_in_pandas(
     """
     found = pandas_rules.failures(feed, frame, references)
     told = {rule.id: rule for rule in rules if rule.id in found}
-    shown = {name: frame.loc[found[name], list(dict.fromkeys(["cds_unique_identifier", *rule.fields]))] for name, rule in told.items()
-             if not rule.is_only_counted}  # fmt: skip
+    shown = {
+        name: frame.loc[found[name], list(dict.fromkeys(["cds_unique_identifier", *rule.fields]))]
+        for name, rule in told.items()
+        if not rule.is_only_counted
+    }
     values = pd.DataFrame()
     if feed == "apc":
         price = frame["hrg_code"].map(references.hrgs.set_index("hrg_code")["elective"]).fillna(0)
@@ -129,13 +134,10 @@ def _check_in_pandas(
 
 
 def _as_pandas(feed: str, path: Path) -> pd.DataFrame:
-    """The records as pandas reads them when left to itself, dates as dates."""
-    frame = pd.read_parquet(path)
-    for name in frame.columns:
-        if name.endswith("_date"):
-            frame[name] = pd.to_datetime(frame[name])
-        elif isinstance(frame[name].dtype, pd.CategoricalDtype):
-            frame[name] = frame[name].astype(object)
+    """The records as an analyst has them in pandas: text as text, dates as dates."""
+    table = pq.read_table(path)
+    plain = [field.type.value_type if pa.types.is_dictionary(field.type) else field.type for field in table.schema]
+    frame = table.cast(pa.schema(zip(table.column_names, plain, strict=True))).to_pandas(date_as_object=False)
     return frame.assign(month=frame[pandas_rules.MONTH_OF[feed]].dt.strftime("%Y-%m"))
 
 

@@ -43,7 +43,7 @@ def make_folder(folder: Path) -> None:
         keep_name(folder.parent)
 
 
-def digest_of(files: Iterable[Path], *said: object) -> str:
+def digest_of_files(files: Iterable[Path], *said: object) -> str:
     """A short digest of what files hold, of their names, and of what else is said. Raises OSError."""
     digest = blake2b(repr(said).encode(), digest_size=12)
     for path in files:

@@ -55,3 +55,8 @@ def records_dir() -> Path:
     """Where hospital records are stored: `CBS_RECORDS`, else `records` in the build folder."""
     named = os.environ.get("CBS_RECORDS")
     return Path(named).expanduser().resolve() if named else build_dir() / "records"
+
+
+def synthetic_records_dir() -> Path:
+    """Where the records of a synthetic London are stored: apart from those that anybody imported, to be made anew."""
+    return build_dir() / "synthetic-records"

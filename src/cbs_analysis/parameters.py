@@ -53,6 +53,8 @@ def validated(model: type[Model], values: Mapping[str, Any], shown: str) -> Mode
         more = f" (and {len(rest)} more)" if rest else ""
         if first["type"] == "extra_forbidden":
             said = f"unknown key {'.'.join(where)!r}; {nearest(where[-1], _keys_at(model, first['loc'][:-1]))}"
+            if first["input"] is None:  # within braces, YAML takes what follows a comma for a key
+                said += "; text that holds a comma belongs in quotation marks"
         else:
             said = f"{'.'.join(where)}: {_in_words(where[-1] if where else '', first)}"
         raise UserError(f"{shown}: {said}{more}") from None

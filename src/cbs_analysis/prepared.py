@@ -19,6 +19,8 @@ TABLES = (
     "records_breaks", "records_with_errors", "quality_counts", "quality_rules", "spell_flows", "outpatient_flows",
     "benchmark_providers", "benchmark_areas", "benchmark_models",
 )  # fmt: skip
+FEWEST_EVENTS = 8
+"""The smallest count of records that anybody is shown but those who sent them or pay for them."""
 MISSING = f"data/{FOLDER} is not there or lacks tables; make them from hospital records: cbs records ready"
 
 

@@ -20,9 +20,13 @@ def test_a_synthetic_london_is_made_once_and_anew_where_another_is_asked_for(tmp
     again = cbs(home, *asked, "--share", "0.02")
     assert "Synthetic records" not in again
     assert "as before" in again
-    other = cbs(home, *asked, "--share", "0.03")
-    assert "Synthetic records of nobody" in other
-    assert cbs(home, "records", "status") != first
+    before = cbs(home, "records", "status")
+    assert "synthetic" in before
+    (home / "build" / "synthetic-records" / ".made_from").unlink()
+    assert "Synthetic records of nobody" in cbs(home, *asked, "--share", "0.02"), "what was cut off is made anew"
+    assert cbs(home, "records", "status") == before, "and is the same"
+    assert "Synthetic records of nobody" in cbs(home, *asked, "--share", "0.03")
+    assert cbs(home, "records", "status") != before
 
 
 @pytest.fixture(scope="module")
@@ -42,10 +46,19 @@ def one_trust(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-def test_records_that_were_imported_are_never_made_anew(one_trust: Path) -> None:
+def test_records_that_were_imported_take_the_place_of_a_synthetic_london_and_are_never_made_anew(
+    one_trust: Path,
+) -> None:
+    synthetic = one_trust / "build" / "synthetic-records"
+    synthetic.mkdir(parents=True)
+    (synthetic / ".made_from").write_text("another world", encoding="utf-8")
     before = cbs(one_trust, "records", "status")
     assert "Synthetic" not in cbs(one_trust, "records", "ready")
     assert cbs(one_trust, "records", "status") == before
+    assert [path.name for path in synthetic.iterdir()] == [".made_from"]
+    said = cbs(one_trust, "records", "ready", "--share", "0.05", status=2)
+    assert "holds imported records" in said
+    assert len(said.splitlines()) == 1
 
 
 def test_chapters_of_one_trust_say_what_they_can_and_no_more(one_trust: Path) -> None:

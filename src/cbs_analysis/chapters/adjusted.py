@@ -81,7 +81,8 @@ def of_trusts(pack: Pack, measure: str, specialty: str = ALL) -> Adjusted | None
 def _of_trusts(pack: Pack, measure: str, specialty: str) -> Adjusted | None:
     rows = from_records.year_rows(pack, "benchmark_providers")
     rows = rows[(rows["measure"] == measure) & (rows["treatment_function_code"] == specialty)]
-    rows = rows[(rows["provider_code"] != from_records.OUTSIDE) & (rows["expected"] >= SMALLEST_EXPECTED)]
+    trusts = from_records.provider_names(pack).index.drop(from_records.OUTSIDE)
+    rows = rows[rows["provider_code"].isin(trusts) & (rows["expected"] >= SMALLEST_EXPECTED)]
     rows = rows.dropna(subset=["standard_error"]).set_index("provider_code").sort_index()
     rows = rows[rows["observed"] >= disclosure.FEWEST_EVENTS]
     if len(rows) < FEWEST_TRUSTS:
@@ -139,21 +140,25 @@ def trust_table(pack: Pack, found: Adjusted) -> Table:
 def trust_funnel(pack: Pack, found: Adjusted) -> Chart:
     """Trusts by how much their ratio rests on, within limits of chance and limits widened by how much trusts differ."""
     table, measure = found.table, MEASURES[found.measure]
-    weight, ratio = (
-        pd.Series(map(disclosure.rounded_rate, values, table["observed"]), table.index)
-        for values in (1 / table["standard_error"] ** 2, table["ratio"])
-    )
+
+    def near(values: pd.Series) -> pd.Series:
+        """No finer than one event more would change."""
+        return pd.Series(map(disclosure.rounded_rate, values, table["observed"]), table.index)
+
+    weight = near(1 / table["standard_error"] ** 2)
     own = from_records.own_providers(pack)
     points = pd.DataFrame(
         {
             "name": from_records.named(pack, table.index),
             "x": weight,
-            "y": ratio,
+            "y": near(table["ratio"]),
             "role": ["area" if code in own and not pack.area.is_whole else "peer" for code in table.index],
         }
     )
     limits = {
-        kind: table[[f"{kind}_{limit}" for limit in funnel.LIMIT_COLUMNS]].set_axis(funnel.LIMIT_COLUMNS, axis=1)
+        kind: table[[f"{kind}_{limit}" for limit in funnel.LIMIT_COLUMNS]]
+        .set_axis(funnel.LIMIT_COLUMNS, axis=1)
+        .apply(near)
         for kind in ("chance", "widened")
     }
     centre = float(table["centre"].iloc[0])

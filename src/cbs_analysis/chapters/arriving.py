@@ -47,7 +47,7 @@ def arrived(pack: Pack) -> Finding:
     }
     unread, sent = received["quarantined"].sum(), received["sent"].sum()
     refused = rates.ratio(unread, sent, 100)
-    said = listed(f"{disclosure.said(count)} {noun}" for count, noun in zip(own, FEEDS.values(), strict=True))
+    said = listed(f"{disclosure.said(count)} {noun}" for count, noun in zip(own.fillna(0), FEEDS.values(), strict=True))
     return CHAPTER.finding(
         pack,
         "arrived",
@@ -102,7 +102,7 @@ def against_return(pack: Pack) -> Finding:
         "against_return",
         title="Records beside the published return",
         statement=(
-            f"{largest['name']} differ most: {pack.area.name}'s records hold "
+            f"{largest['name']} differ most over the year: {pack.area.name}'s records hold "
             f"{number(abs(largest['difference_pct']), 2)}% {'fewer' if largest['difference'] < 0 else 'more'} than the "
             f"return published for {pack.edition.activity_year}."
             if largest is not None
@@ -281,7 +281,7 @@ def _difference_chart(pack: Pack, months: pd.DataFrame) -> Chart | None:
     drawn = charts.lines(
         frame[["x", "series", "value", "role"]],
         title="Records against the published return",
-        subtitle=f"{pack.area.name}, difference in % of the published count, by month",
+        subtitle=f"{pack.area.name}, difference in % of the published count, by month; numbers are of the last",
         value_title="More or fewer records than published (%)",
         x_type="month",
         reference=("As published", 0.0),

@@ -29,11 +29,13 @@ from cbs_analysis.pack import Pack
 CHAPTER = Chapter("benchmarking", "provider management")
 MODEL = (
     "Expected is what the average trust would give the same cases, by a model of age, sex, deprivation and case mix "
-    "(HRG subchapter, elective or emergency). What records do not hold, such as how ill a person was, is "
-    "not allowed for."
+    "({mix}). What records do not hold, such as how ill a person was, is not allowed for."
 )
+OF_SPELLS, OF_FIRSTS = "HRG subchapter, elective or emergency", "specialty"
 SPREAD = (
-    "Limits allow for how much trusts differ anyway. Beyond them a trust stands apart; it is a question, not an answer."
+    "Limits allow for how much trusts differ anyway. Beyond them a trust stands apart: a question, not an answer. The "
+    "line between them is the trusts' own middle, a small one counted nearly as much as a large one: it need not lie "
+    "at 1."
 )
 SOURCES = ["benchmark_areas", "benchmark_providers", "benchmark_models", "spell_flows", "providers"]
 NO_MODEL = (
@@ -113,9 +115,10 @@ def best_quarter(pack: Pack) -> Finding | Note:
             "Trusts' effects are drawn towards the average by as much as chance explains, so that a trust that was "
             "only unlucky has nothing to win.",
             "A quarter of trusts do as well by definition: not all of it can be had, and lines cannot be added up.",
-            "Pounds are national mean costs of 2024/25, for weighing. Nights and follow-ups have no price of their own "
-            "there, so none is given.",
-            MODEL,
+            "Pounds are national mean costs of 2024/25, for weighing: for a day case what an ordinary elective spell "
+            "of the same HRG subchapters costs more, for a readmission that of an emergency spell. Nights and "
+            "follow-ups have no price of their own there.",
+            MODEL.format(mix=f"{OF_SPELLS}; of follow-ups {OF_FIRSTS}"),
         ],
         table=Table(f"What there would be to win, {pack.edition.activity_year}", safe, columns),
     )
@@ -155,7 +158,7 @@ def _measured(pack: Pack, name: str, caveats: list[str]) -> Finding | Note:
         period=pack.edition.activity_year,
         sources=SOURCES,
         methods=["shrunk-effects"],
-        caveats=[*caveats, MODEL, SPREAD],
+        caveats=[*caveats, MODEL.format(mix=OF_FIRSTS if name == "follow_up" else OF_SPELLS), SPREAD],
         table=trust_table(pack, trusts),
         chart=trust_funnel(pack, trusts),
     )

@@ -22,7 +22,7 @@ from cbs_analysis.chapters.ranked_areas import ranked_areas
 from cbs_analysis.evidence import charts, disclosure
 from cbs_analysis.evidence.finding import Chart, Finding, Note
 from cbs_analysis.evidence.tables import Column, Table
-from cbs_analysis.evidence.wording import number
+from cbs_analysis.evidence.wording import interval, number
 from cbs_analysis.pack import Pack
 from cbs_analysis.stats import rates
 
@@ -53,6 +53,7 @@ def errors(pack: Pack) -> Finding:
         caveats=[
             "A record counts once, however many rules it breaks. Warnings, and what is only counted, are not errors.",
             "The errors are the trusts'; a PCT has those of the trusts that treat its people.",
+            "Spells that are another again count here; the other chapters leave them out.",
         ],
         table=_rules_broken(pack),
         chart=ranked_areas(pack, found, "Spells with an error (%)"),
@@ -121,7 +122,7 @@ def errors_by_provider(pack: Pack) -> Finding | Note:
         title="Spells with an error, by trust",
         subtitle=f"{pack.geography.whole.name}'s spells, {pack.edition.activity_year}, 95% intervals",
         value_title="Spells with an error (%)",
-        reference=(f"All {number(float(everyone), 2)}", float(everyone)),
+        reference=("All trusts", float(everyone)),
     )
     first = mine if len(mine) else worst
     columns = {
@@ -144,8 +145,10 @@ def errors_by_provider(pack: Pack) -> Finding | Note:
         title="Errors by trust",
         function="provider management",
         statement=(
-            f"{top['name']} has the most{among}: {number(top['value'], 2)}% of its spells hold an error, against "
+            f"{top['name']} has the largest share{among}: {number(top['value'], 2)}% "
+            f"({interval(top['lower'], top['upper'], 2)}) of its spells hold an error, against "
             f"{number(float(everyone), 2)}% of all trusts together."
+            + ("" if (first["lower"] > everyone).any() else " None lies above all trusts together.")
         ),
         period=pack.edition.activity_year,
         sources=["records_with_errors", "spell_flows", "providers"],

@@ -39,13 +39,14 @@ def of_whole(pack: Pack, frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def provider_names(pack: Pack) -> pd.Series:
-    """What trusts are called in tables and charts, by code; an unknown code is its own name."""
+    """What trusts are called in tables and charts, by code."""
     return pack.common.once("provider names", lambda: pack.read("providers").set_index("provider_code")["short_name"])
 
 
 def named(pack: Pack, codes: Iterable[str]) -> list[str]:
+    """The names of providers by their codes; a code of none is said to be unknown."""
     names = provider_names(pack)
-    return [names.get(code, code) for code in codes]
+    return [names.get(code, f"{code} (unknown code)") for code in codes]
 
 
 def specialty_names(pack: Pack) -> pd.Series:

@@ -22,6 +22,7 @@ MOST_TRUSTS, MOST_SPECIALTIES = 12, 22
 FEWEST_SPELLS = 50
 """Spells of a specialty below which shares of trusts say little."""
 NO_SPELLS = "The records hold too few spells of {name}'s people, or none, to say where they are treated."
+ONCE = "Spells that are another again are left out here; the chapter on data quality counts them."
 ALL_KINDS = (
     "Spells of every kind, planned and not: people choose where to go for planned care more than for emergencies."
 )
@@ -47,11 +48,21 @@ def of_areas(pack: Pack) -> pd.DataFrame:
     ).T
 
 
+def _of_members(pack: Pack, values: pd.Series) -> pd.Series:
+    """A count of each PCT as one of every area: a group's is its members' added up, not of its spells as a whole."""
+    leaves = values.reindex([area.code for area in pack.peers])
+    return pd.Series(
+        {code: leaves.loc[list(pack.geography.leaves(code))].sum(min_count=1) for code in pack.geography.areas}
+    )
+
+
 def who_treats(pack: Pack) -> Finding | Note:
-    """The trusts that give most of the area's spells, with their shares, on the map."""
-    every = of_areas(pack)
+    """The trusts that give most of the area's spells, with their shares, on the map; each PCT's main trust beside."""
+    every, flows = of_areas(pack), spells(pack)
     measured = pack.indicators["main_provider_share_pct"]
-    counts = pd.DataFrame({"numerator": every.max(axis=1), "denominator": every.sum(axis=1)})
+    counts = pd.DataFrame(
+        {"numerator": _of_members(pack, flows.max(axis=1)), "denominator": _of_members(pack, flows.sum(axis=1))}
+    )
     limits = figures.as_proportion(counts["numerator"], counts["denominator"], 100)
     found = from_records.from_table(pack, measured, counts.join(limits))
     own = every.loc[pack.area.code].sort_values(ascending=False, kind="stable")
@@ -72,14 +83,15 @@ def who_treats(pack: Pack) -> Finding | Note:
         "who_treats",
         title="Who treats our people",
         statement=(
-            f"{main} gave {stated(pack, found)} of {pack.area.name}'s spells in {pack.edition.activity_year}"
-            f"{f', {then}' if then else ''}."
+            f"{main} gave {stated(pack, found) if pack.area.is_leaf else f'{number(share.iloc[0], 1)}%'} of "
+            f"{pack.area.name}'s spells in {pack.edition.activity_year}{f', {then}' if then else ''}."
+            + ("" if pack.area.is_leaf else f" Its PCTs' own main trusts gave {stated(pack, found)} of theirs.")
         ),
         standing=found,
         comparisons=from_records.comparisons(pack, found),
         period=pack.edition.activity_year,
         sources=["spell_flows", "providers", "lead_commissioners_2006"],
-        caveats=[ALL_KINDS],
+        caveats=[ALL_KINDS, "Of a group of PCTs the share is that at each one's own main trust, taken together.", ONCE],
         table=disclosure.table(
             f"Trusts that treated {pack.area.name}'s people, {pack.edition.activity_year}",
             frame.head(MOST_TRUSTS).reset_index(drop=True), columns, ["spells"], {"share": "spells"},
@@ -122,8 +134,12 @@ def by_specialty(pack: Pack) -> Finding | Note:
         title="Specialty by specialty",
         statement=(
             f"{most['name']} is the most concentrated: {most['trust']} gives {number(most['share'], 0)}% of "
-            f"{pack.area.name}'s spells. {least['name']} is spread widest: {least['trust']} gives most, "
-            f"{number(least['share'], 0)}%."
+            f"{pack.area.name}'s spells."
+            + (
+                f" {least['name']} is spread widest: {least['trust']} gives most, {number(least['share'], 0)}%."
+                if least["index"] < most["index"]
+                else ""
+            )
         ),
         period=pack.edition.activity_year,
         sources=["spell_flows", "providers", "treatment_functions"],
@@ -139,11 +155,11 @@ def by_specialty(pack: Pack) -> Finding | Note:
 
 def concentration(pack: Pack) -> Finding | Note:
     """The Herfindahl-Hirschman index of the area's spells over trusts, beside other areas'."""
-    every = of_areas(pack)
-    measured = pack.indicators["provider_concentration"]
-    found = from_records.from_table(
-        pack, measured, pd.DataFrame({"value": markets.herfindahl(every.to_numpy())}, index=every.index)
-    )
+    flows, measured = spells(pack), pack.indicators["provider_concentration"]
+    total = flows.sum(axis=1)
+    weighed = _of_members(pack, pd.Series(markets.herfindahl(flows.to_numpy()), flows.index) * total)
+    mean = rates.ratio(weighed, _of_members(pack, total))
+    found = from_records.from_table(pack, measured, pd.DataFrame({"value": mean}, index=weighed.index))
     own = found.own(pack)
     if np.isnan(own.value):
         return Note(NO_SPELLS.format(name=pack.area.name))
@@ -154,8 +170,9 @@ def concentration(pack: Pack) -> Finding | Note:
         statement=_statement(
             pack,
             found,
-            f"{pack.area.name}'s index of concentration is {number(own.value)}, as if "
-            f"{number(markets.WHOLE_MARKET / own.value, 1)} trusts of one size shared its care,",
+            f"{pack.area.name}'s index of concentration is {number(own.value)}"
+            + ("" if pack.area.is_leaf else ", its PCTs' mean")
+            + f", as if {number(markets.WHOLE_MARKET / own.value, 1)} trusts of one size shared a PCT's care,",
         ),
         standing=found,
         comparisons=from_records.comparisons(pack, found),
@@ -165,8 +182,8 @@ def concentration(pack: Pack) -> Finding | Note:
         caveats=[
             "Concentration is neither good nor bad: one trust near by may be what people want, and leaves a "
             "commissioner with nobody else to turn to.",
-            "A group of areas is less concentrated than its members wherever they use different trusts. Trusts outside "
-            "London count as one.",
+            "A group's index is the mean of its PCTs', each weighed by its spells. Trusts outside London count as one.",
+            ONCE,
         ],
     )
 

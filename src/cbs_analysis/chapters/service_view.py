@@ -51,11 +51,8 @@ def service_view(pack: Pack, chapter: Chapter, specialty: str | None) -> Finding
     }
     if group.code == pack.area.code:
         del columns["own"]
-    events = (
-        {"own": "own_spells"}
-        | dict.fromkeys(("share", "price"), "group_spells")
-        | {f: f"{f}_events" for f in SHOWN.values()}
-    )
+    events = {"own": "own_spells", "share": "group_spells", "price": "priced"}
+    events |= {column: f"{column}_events" for column in SHOWN.values()}
     return chapter.finding(
         pack,
         "service",
@@ -76,7 +73,7 @@ def service_view(pack: Pack, chapter: Chapter, specialty: str | None) -> Finding
         ],
         table=disclosure.table(
             f"{name} at the trusts that treat {group.name}'s people, {pack.edition.activity_year}",
-            frame.assign(price=_near(frame["price"])).reset_index(drop=True), columns, ["spells"],
+            frame.reset_index(drop=True), columns, ["spells"],
             {rate: events_of for rate, events_of in events.items() if rate in columns},
         ),
     )  # fmt: skip
@@ -89,8 +86,8 @@ def _prices(frame: pd.DataFrame) -> str:
         return ""
     cheapest, dearest = priced.iloc[0], priced.iloc[-1]
     return (
-        f" A spell's price runs from £{number(_near(cheapest['price']))} at {cheapest['name']} to "
-        f"£{number(_near(dearest['price']))} at {dearest['name']}."
+        f" A spell's price runs from £{number(cheapest['price'])} at {cheapest['name']} to "
+        f"£{number(dearest['price'])} at {dearest['name']}."
     )
 
 
@@ -105,7 +102,9 @@ def _trusts(pack: Pack, flows: pd.DataFrame, group: str) -> pd.DataFrame:
     )
     frame["share"] = rates.ratio(frame["group_spells"], of_group.sum(), 100)
     frame["own"] = rates.ratio(frame["own_spells"], own.sum(), 100)
-    frame["price"] = rates.ratio(frame["price_gbp"], frame["priced"])
+    price = _near(pd.Series(rates.ratio(frame["price_gbp"], frame["priced"]), frame.index))
+    frame["price"] = [disclosure.rounded_rate(*pair, 0) for pair in zip(price, frame["priced"], strict=True)]
+    frame["price"] = frame["price"].where(frame["priced"] >= disclosure.FEWEST_EVENTS)
     frame = frame.drop(index=from_records.OUTSIDE, errors="ignore")
     chosen = frame[
         (frame["share"] >= 100 * from_records.OWN_SHARE) & (frame["group_spells"] >= disclosure.FEWEST_EVENTS)
@@ -128,6 +127,6 @@ def _beds(pack: Pack) -> pd.Series:
     return beds.set_index("provider_code")["available_general_and_acute_beds"].rename("beds")
 
 
-def _near(price: "pd.Series | float") -> "pd.Series | float":
+def _near(price: pd.Series) -> pd.Series:
     """A price to the nearest 10 pounds."""
     return np.round(price, -1)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from cbs_analysis.errors import UserError
+
 if TYPE_CHECKING:
     from cbs_analysis.warehouse.store import Store
 
@@ -21,9 +23,13 @@ app = typer.Typer(
     help="Hospital activity records: make synthetic ones, import, check, and prepare what chapters read.",
 )
 
+MADE_FROM = ".made_from"
+"""The file of a synthetic London's store that says from what it was made: put there when all of it is in the store."""
 AreaOption = Annotated[
     list[str] | None, typer.Option("--area", metavar="CODE", help="Only people of this PCT; may be repeated.")
 ]
+WHOLE_WORLD = ("2008-04", "2011-03", 1.0)
+FIRST, LAST, SHARE = WHOLE_WORLD
 FirstOption = Annotated[str, typer.Option("--from", metavar="MONTH", help="The first month.")]
 LastOption = Annotated[str, typer.Option("--to", metavar="MONTH", help="The last month.")]
 ShareOption = Annotated[
@@ -37,9 +43,9 @@ def make(
         Path | None, typer.Option("--out", metavar="FOLDER", help="Where to put the files. [default: build/synthetic]")
     ] = None,
     area: AreaOption = None,
-    first: FirstOption = "2008-04",
-    last: LastOption = "2011-03",
-    share: ShareOption = 1.0,
+    first: FirstOption = FIRST,
+    last: LastOption = LAST,
+    share: ShareOption = SHARE,
 ) -> None:
     """Make a synthetic London: hospital records of nobody, whose totals are the published ones.
 
@@ -112,7 +118,7 @@ def check(
     from cbs_analysis.warehouse.letters import write_letters
     from cbs_analysis.warehouse.preparing import checked_store
 
-    store = _store()
+    store = _store_in_use()
     held, checked = checked_store(store, data_dir(), params_dir())
     records_shown.rules(checked, held)
     if letters:
@@ -124,42 +130,35 @@ def check(
 @app.command()
 def prepare() -> None:
     """Make the tables that chapters read, from what is in the store; what is up to date is not made again."""
-    _prepare()
+    _prepare(_store_in_use())
 
 
 @app.command()
 def ready(
-    area: AreaOption = None, first: FirstOption = "2008-04", last: LastOption = "2011-03", share: ShareOption = 1.0
+    area: AreaOption = None, first: FirstOption = FIRST, last: LastOption = LAST, share: ShareOption = SHARE
 ) -> None:
     """Have the tables that chapters read: from the records in the store or, where it is empty, from a synthetic London,
-    which is made and imported first. What is up to date is not made again.
+    which is made first, in a store of its own, and made anew where what it is made from has changed. What is up to date
+    is not made again.
 
     \b
     Examples:
       cbs records ready
       cbs records ready --share 0.05       a small world, for trying things
     """
-    from cbs_analysis.files import write_atomically
-    from cbs_analysis.home import params_dir
-    from cbs_analysis.warehouse.importing import import_files
-    from cbs_analysis.warehouse.manifest import MADE_FROM
-
-    store, folder = _store(), _synthetic_folder()
-    key, noted = _world_key(area, first, last, share), store.folder / MADE_FROM
-    is_ours = store.is_synthetic and noted.exists()
-    if not store.submissions or (is_ours and noted.read_text(encoding="utf-8") != key):
-        if is_ours:
-            shutil.rmtree(store.folder)  # it held another synthetic London, or one that was made another way
-            store = _store()
-        make(None, area, first, last, share)
-        write_atomically(noted, "begun")
-        for feed in ("practices", "apc", "op", "ae"):
-            files = [folder / "practices.parquet"] if feed == "practices" else sorted((folder / feed).glob("*.parquet"))
-            with _bar(f"files of {feed} imported") as tell:
-                outcome = import_files(store, feed, files, protocol="bulk", params=params_dir(), on_progress=tell)
-            typer.echo(outcome.sentence())
-        write_atomically(noted, key)
-    _prepare()
+    own = _store()
+    if own.submissions:
+        if (area, first, last, share) != (None, *WHOLE_WORLD):
+            raise UserError(
+                f"record store {own.folder}: holds imported records, and --area, --from, --to and --share are of a "
+                "synthetic London; leave them out, or name a new folder in CBS_RECORDS"
+            )
+        if own.is_synthetic:
+            typer.echo(f"{own.folder} holds synthetic records; remove it to have a synthetic London made anew")
+        _prepare(own)
+        return
+    with _one_at_a_time():
+        _prepare(_synthetic_store(area, first, last, share))
 
 
 @app.command()
@@ -167,7 +166,7 @@ def status() -> None:
     """Say what the store holds: records by feed, what was sent, and what became of it."""
     from cbs_analysis.warehouse.describing import status as described
 
-    typer.echo(described(_store()))
+    typer.echo(described(_store_in_use()))
 
 
 @app.command()
@@ -182,21 +181,78 @@ def close(
 
 
 def _store() -> "Store":
+    """The store that records are imported into."""
     from cbs_analysis.home import records_dir
     from cbs_analysis.warehouse.store import Store
 
     return Store(records_dir())
 
 
+def _store_in_use() -> "Store":
+    """The store of imported records or, where nothing was imported, that of a synthetic London."""
+    from cbs_analysis.home import synthetic_records_dir
+    from cbs_analysis.warehouse.store import Store
+
+    own = _store()
+    return own if own.submissions or not synthetic_records_dir().exists() else Store(synthetic_records_dir())
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """One command alone makes a synthetic London; others wait, and find it made."""
+    from filelock import FileLock, Timeout
+
+    from cbs_analysis.files import make_folder
+    from cbs_analysis.home import build_dir
+
+    make_folder(build_dir())
+    lock = FileLock(build_dir() / ".synthetic.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        typer.echo("Waiting for another command that makes a synthetic London")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _synthetic_store(area: list[str] | None, first: str, last: str, share: float) -> "Store":
+    """A synthetic London's records, made and imported unless they are there and of this very world."""
+    from cbs_analysis.files import write_atomically
+    from cbs_analysis.home import params_dir, synthetic_records_dir
+    from cbs_analysis.warehouse.importing import import_files
+    from cbs_analysis.warehouse.store import Store
+
+    made, folder = _synthetic_folder(), synthetic_records_dir()
+    key, noted = _world_key(area, first, last, share), folder / MADE_FROM
+    if noted.exists() and noted.read_text(encoding="utf-8") == key:
+        return Store(folder)
+    if folder.exists():
+        shutil.rmtree(folder)  # of another world, or not wholly imported: all of it was made here
+    make(None, area, first, last, share)
+    store = Store(folder)
+    for feed in ("practices", "apc", "op", "ae"):
+        files = [made / "practices.parquet"] if feed == "practices" else sorted((made / feed).glob("*.parquet"))
+        with _bar(f"files of {feed} imported") as tell:
+            outcome = import_files(store, feed, files, protocol="bulk", params=params_dir(), on_progress=tell)
+        typer.echo(outcome.sentence())
+    write_atomically(noted, key)
+    return store
+
+
 def _world_key(area: list[str] | None, first: str, last: str, share: float) -> str:
     """What a synthetic London is made from: what was asked for, parameters, figures, and the code that makes it."""
     import cbs_analysis
-    from cbs_analysis.files import digest_of
+    from cbs_analysis.files import digest_of_files
     from cbs_analysis.home import data_dir, files_under, params_dir
 
     folders = (params_dir() / "synthetic", params_dir() / "feeds", data_dir() / "published", data_dir() / "reference")
     code = sorted((Path(cbs_analysis.__file__).parent / "synthetic").rglob("*.py"))
-    return digest_of([*(path for folder in folders for path in files_under(folder)), *code], area, first, last, share)
+    return digest_of_files(
+        [*(path for folder in folders for path in files_under(folder)), *code], area, first, last, share
+    )
 
 
 def _synthetic_folder() -> Path:
@@ -205,7 +261,7 @@ def _synthetic_folder() -> Path:
     return build_dir() / "synthetic"
 
 
-def _prepare() -> None:
+def _prepare(store: "Store") -> None:
     from cbs_analysis.home import data_dir, params_dir
     from cbs_analysis.prepared import FOLDER
     from cbs_analysis.warehouse.preparing import STEPS, prepare
@@ -218,7 +274,7 @@ def _prepare() -> None:
             tell(done, len(STEPS))
             done += 1
 
-        made = prepare(_store(), data_dir(), params_dir(), step)
+        made = prepare(store, data_dir(), params_dir(), step)
     typer.echo(f"Tables for chapters {'made' if made else 'as before'}: {data_dir() / FOLDER}")
 
 

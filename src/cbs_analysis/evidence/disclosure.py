@@ -25,13 +25,12 @@ import pandas as pd
 
 from cbs_analysis.evidence.tables import WITHHELD, Column, Table, plain
 from cbs_analysis.evidence.wording import MISSING, number
+from cbs_analysis.prepared import FEWEST_EVENTS as FEWEST_EVENTS
 from cbs_analysis.prepared import TABLES as MADE_FROM_RECORDS
 
 if TYPE_CHECKING:
     from cbs_analysis.evidence.finding import Finding
 
-FEWEST_EVENTS = 8
-"""The smallest count that is shown, and the fewest events that a rate may rest on."""
 ROUNDED_TO = 5
 POUNDS_ROUNDED_TO = 100
 NOTE = (
@@ -74,12 +73,12 @@ def pounds(value: float, events: float) -> float:
 
 
 def said(count: float) -> str:
-    """A count within a sentence: 'about 12,345', 'fewer than 8', 'no'."""
+    """A count within a sentence: '12,345', 'fewer than 8', 'no'."""
     if math.isnan(count):
         return MISSING
     if count < FEWEST_EVENTS:
         return f"fewer than {FEWEST_EVENTS}" if count else "no"
-    return f"about {number(rounded(count))}"
+    return number(rounded(count))
 
 
 def given_away(counts: "pd.Series[Any]") -> bool:

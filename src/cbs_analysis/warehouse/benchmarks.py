@@ -78,8 +78,9 @@ def _stacked(parts: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
 def _fitted(cells: pd.DataFrame, measure: Measure) -> tuple[casemix.CaseMix, pd.DataFrame]:
     """The model of a measure, and the cells with what it expects of each, and how far chance moves it."""
     counts = [measure.cases, measure.events, *([measure.squared] if measure.squared else [])]
-    used = cells[(cells[measure.cases] > 0) | (cells[measure.events] > 0)]
     keys = [*COVARIATES, UNIT, *([measure.within] if measure.within else [])]
+    # Events of like people at a trust without any case, such as follow-ups of last year's firsts, are in no model.
+    used = cells[cells.groupby(keys, observed=True)[measure.cases].transform("sum") > 0]
     patterns = used.groupby(keys, observed=True)[counts].sum().reset_index()
     fitted = casemix.fit(
         patterns, cases=measure.cases, events=measure.events, covariates=COVARIATES, unit=UNIT, family=measure.family,

@@ -25,7 +25,7 @@ READMISSION_DAYS = 30
 ORDINARY, DAYCASE, NONELECTIVE = "elective ordinary", "day case", "non-elective"
 
 
-OF_SPELLS = (
+KEPT_OF_SPELLS = (
     "cds_unique_identifier", "person_pseudonym", "commissioner_code", "provider_code", "treatment_function_code",
     "admission_date", "discharge_date", "financial_year", "kind", "nights", "price_gbp", "hrg_subchapter", "age_band",
     "sex", "deprivation_fifth", "is_emergency", "is_alive",

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.compute as pc
 
+from cbs_analysis.prepared import FEWEST_EVENTS
 from cbs_analysis.stats import funnel
 from cbs_analysis.stats.intervals import proportion_interval
 from cbs_analysis.warehouse.checking_records import Checked
@@ -30,9 +31,9 @@ def feedback(checked: Checked, rules: Sequence[Rule], by: By = "provider_code") 
     """One row a code and rule with records that it applies to, in the order of the rules, then of the codes.
 
     Columns: feed, rule, code, records, failed, value_gbp, rate_per_1000 with lower_per_1000 and upper_per_1000 (95%,
-    Wilson), others_per_1000 (all other codes together; NaN where there are fewer than two), and standing: `higher` or
-    `lower` than others beyond 99.8% limits that allow for how much they differ anyway, `like others`, or `not judged`
-    where fewer than three have records, or nothing failed at all.
+    Wilson), others_per_1000 (all other codes together, to one decimal; NaN of fewer than two, or of 1 to 7 failures),
+    and standing: `higher` or `lower` than others beyond 99.8% limits that allow for how much they differ anyway, `like
+    others`, or `not judged` where fewer than three have records, or nothing failed at all.
     """
     counts = checked.counts
     summed = counts.groupby(["feed", "rule", by], observed=True, sort=False)[["records", "failed", "value_gbp"]].sum()
@@ -69,15 +70,16 @@ def worst_examples(checked: Checked, code: str, most: int, by: By = "provider_co
 def _rates(table: pd.DataFrame) -> dict[str, object]:
     failed, records = table["failed"].to_numpy(dtype=float), table["records"].to_numpy(dtype=float)
     lower, upper = proportion_interval(failed, records)
-    # Beside one other alone its rate would be that one's own, and exact.
-    has_others = len(table) >= funnel.FEWEST_AREAS
+    # Beside one other alone its rate would be that one's own; and of few failures it would tell how many.
+    of_others = failed.sum() - failed
+    is_told = (len(table) >= funnel.FEWEST_AREAS) & ((of_others == 0) | (of_others >= FEWEST_EVENTS))
     with np.errstate(invalid="ignore", divide="ignore"):
-        others = PER * (failed.sum() - failed) / (records.sum() - records)
+        others = np.round(PER * of_others / (records.sum() - records), 1)
         return {
             "rate_per_1000": PER * failed / records,
             "lower_per_1000": PER * np.asarray(lower),
             "upper_per_1000": PER * np.asarray(upper),
-            "others_per_1000": others if has_others else np.full(len(table), np.nan),
+            "others_per_1000": np.where(is_told, others, np.nan),
         }
 
 

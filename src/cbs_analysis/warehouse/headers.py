@@ -55,6 +55,8 @@ def _wrong(names: Sequence[str], wanted: Sequence[str], feed: Feed, second_line:
                 return f"columns are told apart by {other!r}, where {of} says {feed.delimiter!r}; map it, or save it so"
     if not any(names):
         return f"is empty; the header belongs there: {feed.delimiter.join(wanted[:3])}..."
+    if not set(names) & set(wanted) and any(name[:1].isdigit() for name in names):
+        return f"is no header but a record; put one above it, {feed.delimiter.join(wanted[:3])}..."
     name, times = Counter(names).most_common(1)[0]
     if times > 1:
         return f"column {name[:60]!r} stands twice; each belongs once"

@@ -102,6 +102,12 @@ def tell_rules(sheet: Sheet, told: Told) -> None:
         )
 
 
+STANDING = (
+    "Beside the others a rate is higher or lower only beyond limits that allow for chance and for how much they differ "
+    "anyway (99.8%): it may differ from theirs by more than chance, and be like others all the same."
+)
+
+
 def tell_value(sheet: Sheet, told: Told) -> None:
     if value := told.rules["value_gbp"].sum():
         sheet.paragraph(
@@ -118,7 +124,8 @@ def rules_table(sheet: Sheet, told: Told) -> None:
     rows = [
         (
             FEED_NAMES[row.feed], row.title, row.severity, row.records, row.failed, row.rate_per_1000,
-            row.lower_per_1000, row.upper_per_1000, row.others_per_1000, row.standing, row.value_gbp, row.what, row.why,
+            row.lower_per_1000, row.upper_per_1000, row.others_per_1000, row.standing, row.value_gbp or None, row.what,
+            row.why,
             row.rule,
         )
         for row in told.rules.itertuples()

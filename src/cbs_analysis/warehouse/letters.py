@@ -1,6 +1,8 @@
 """Letters on data quality, to every trust whose records break a rule and every PCT that pays for such records."""
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from cbs_analysis.warehouse.breaks_in_feeds import breaks
@@ -17,7 +19,25 @@ def write_letters(checked: Checked, held: Held, folder: Path, is_synthetic: bool
     PCT that pays for such records; how many of each. Counts in them are exact: they are for who sent or pays for the
     records. The entry for all providers outside London gets none. Raises OSError where one cannot be written.
     """
-    shutil.rmtree(folder, ignore_errors=True)  # a letter of records that have since been corrected is not to be sent
+    with _in_place_of(folder.resolve()) as draft:
+        return _write_all(checked, held, draft, is_synthetic)
+
+
+@contextmanager
+def _in_place_of(folder: Path) -> Iterator[Path]:
+    """A folder to write to, which takes the place of another once all is in it: no letter of records that have since
+    been corrected stays to be sent, and none goes before there are others.
+    """
+    draft = folder.with_name(f".{folder.name}.tmp")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    yield draft
+    if folder.exists():
+        shutil.rmtree(folder)
+    draft.rename(folder)
+
+
+def _write_all(checked: Checked, held: Held, folder: Path, is_synthetic: bool) -> tuple[int, int]:
     providers = held.references.providers.set_index("provider_code")
     names = providers["provider_name"]
     of_trusts = find(checked, held.rules, names[providers["kind"] != OUTSIDE], "provider_code")

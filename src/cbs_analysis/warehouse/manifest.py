@@ -13,9 +13,7 @@ from cbs_analysis.errors import DataError, UserError
 
 MANIFEST = "manifest.json"
 VERSION = 1
-MADE_FROM = ".made_from"
-"""The file of a store that says from what its synthetic London was made: such a store may be made anew."""
-OURS = ("feed=", "quarantine", ".lock", ".staging", f".{MANIFEST}.", MADE_FROM, f".{MADE_FROM}.")
+OURS = ("feed=", "quarantine", ".lock", ".staging", f".{MANIFEST}.")
 
 
 class Part(NamedTuple):

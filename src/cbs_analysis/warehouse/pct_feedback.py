@@ -16,6 +16,7 @@ from cbs_analysis.warehouse.feedback import PER
 from cbs_analysis.warehouse.letter_sheet import Sheet, write_workbook
 from cbs_analysis.warehouse.letter_tables import (
     FEED_NAMES,
+    STANDING,
     Found,
     Told,
     records_table,
@@ -87,9 +88,9 @@ def _summary(sheet: Sheet, told: Told, errors: pd.DataFrame) -> None:
     )
     sheet.paragraph(
         "The sheet Rules says what each rule looks for, why it matters, and how you compare with other PCTs; the sheet "
-        f"By year says how that has changed. The sheet Worst examples has up to {EXAMPLES} records of each rule, the "
-        "dearest first. London's acute and specialist trusts are asked to correct theirs in letters of their own; "
-        "other providers are not, and are yours to ask."
+        f"By year says how that has changed. {STANDING} The sheet Worst examples has up to {EXAMPLES} records of each "
+        "rule, the dearest first. London's acute and specialist trusts are asked to correct theirs in letters of their "
+        "own; other providers are not, and are yours to ask."
     )
     sheet.paragraph(
         "Counts here are exact, because these are your own records. Do not pass this workbook on, and do not publish "

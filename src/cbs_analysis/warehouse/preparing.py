@@ -14,7 +14,7 @@ import pandas as pd
 
 import cbs_analysis
 from cbs_analysis.errors import UserError
-from cbs_analysis.files import digest_of
+from cbs_analysis.files import digest_of_files
 from cbs_analysis.home import files_under
 from cbs_analysis.warehouse import benchmarks, cells, features, flows, quality, writing
 from cbs_analysis.warehouse.breaks_in_feeds import breaks
@@ -75,7 +75,7 @@ def key_of(store: Store, data: Path, params: Path) -> str:
         *sorted((root / "warehouse").rglob("*.py")),
         *sorted((root / "stats").rglob("*.py")),
     ]
-    return digest_of(files, store.state)
+    return digest_of_files(files, store.state)
 
 
 def prepare(store: Store, data: Path, params: Path, on_step: Callable[[str], object] = lambda step: None) -> bool:
@@ -102,6 +102,7 @@ def tables_of(held: Held, store: Store, data: Path, on_step: Callable[[str], obj
     on_step("rules")
     found, again = _of_rules(held)
     found |= {"records_received": store.received(), "records_refused": store.refused()}
+    year = latest_year(found["records_months"].query("feed == 'apc'")["month"])
     on_step("completeness")
     found["records_completeness"] = pd.concat(
         [completeness(held.tables[feed], feed, held.references, held.rules) for feed in FEEDS]
@@ -110,11 +111,10 @@ def tables_of(held: Held, store: Store, data: Path, on_step: Callable[[str], obj
     lsoas = ibis.memtable(features.deprivation(data))
     spells = features.spells(referenced(cleansed(held, again, "apc"), "apc", held.references), lsoas)
     appointments = features.appointments(cleansed(held, again, "op"), lsoas)
-    spells = spells.select(*features.OF_SPELLS).cache()
+    spells = spells.select(*features.KEPT_OF_SPELLS).cache()
     found["spell_flows"] = flows.spell_flows(spells).execute()
     found["outpatient_flows"] = flows.outpatient_flows(appointments).execute()
     on_step("models")
-    year = latest_year(found["records_months"].query("feed == 'apc'")["month"])
     spells = spells.filter(spells.financial_year == year)
     like = (
         cells.spell_cells(spells, spells.discharge_date.max().execute()),

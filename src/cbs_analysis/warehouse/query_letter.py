@@ -13,6 +13,7 @@ import pandas as pd
 from cbs_analysis.warehouse.letter_sheet import Sheet, write_workbook
 from cbs_analysis.warehouse.letter_tables import (
     FEED_NAMES,
+    STANDING,
     Found,
     Told,
     records_table,
@@ -22,7 +23,7 @@ from cbs_analysis.warehouse.letter_tables import (
     years_table,
 )
 
-MOST_RECORDS = 20_000
+MOST_RECORDS = 250_000
 """Records in one letter, the dearest of each rule first: more than a trust corrects by hand."""
 
 
@@ -73,7 +74,7 @@ def _letter(sheet: Sheet, told: Told, months: pd.DataFrame) -> None:
         )
     sheet.paragraph(
         "The sheet Rules says what each rule looks for, why it matters, and how you compare with other trusts; the "
-        "sheet By year says how that has changed."
+        f"sheet By year says how that has changed. {STANDING}"
     )
     tell_value(sheet, told)
     sheet.paragraph("People stand under a pseudonym, records under your own key. Nothing here names anybody.")
