@@ -172,7 +172,8 @@ def concentration(pack: Pack) -> Finding | Note:
             found,
             f"{pack.area.name}'s index of concentration is {number(own.value)}"
             + ("" if pack.area.is_leaf else ", its PCTs' mean")
-            + f", as if {number(markets.WHOLE_MARKET / own.value, 1)} trusts of one size shared a PCT's care,",
+            + f", as if {number(markets.WHOLE_MARKET / own.value, 1)} trusts of one size shared "
+            + ("its care," if pack.area.is_leaf else "a PCT's care,"),
         ),
         standing=found,
         comparisons=from_records.comparisons(pack, found),
