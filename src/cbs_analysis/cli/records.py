@@ -1,9 +1,5 @@
 """The `cbs records` commands: hospital records made, imported, held against rules, and prepared for chapters."""
 
-import shutil
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -23,8 +19,6 @@ app = typer.Typer(
     help="Hospital activity records: make synthetic ones, import, check, and prepare what chapters read.",
 )
 
-MADE_FROM = ".made_from"
-"""The file of a synthetic London's store that says from what it was made: put there when all of it is in the store."""
 AreaOption = Annotated[
     list[str] | None, typer.Option("--area", metavar="CODE", help="Only people of this PCT; may be repeated.")
 ]
@@ -57,16 +51,9 @@ def make(
       cbs records make
       cbs records make --area 5LE --from 2010-04 --to 2010-06 --out small
     """
-    from cbs_analysis.home import data_dir, params_dir
-    from cbs_analysis.synthetic import make as make_world
+    from cbs_analysis.cli import synthetic_london
 
-    out = folder or _synthetic_folder()
-    with _bar("PCTs made") as tell:
-        made = make_world(
-            out, data=data_dir(), params=params_dir(), areas=area, months=(first, last), share=share, on_progress=tell
-        )
-    counts = ", ".join(f"{rows:,} {feed}" for feed, rows in made.rows.items())
-    typer.echo(f"Synthetic records of nobody: {counts}: {out}")
+    typer.echo(synthetic_london.make(folder or synthetic_london.extracts(), area, (first, last), share))
 
 
 @app.command("import")
@@ -89,10 +76,11 @@ def import_(
       cbs records import apc changes.csv --protocol net
       cbs records import example_trust rjz-april.csv.gz
     """
+    from cbs_analysis.cli.show import progress_bar
     from cbs_analysis.home import params_dir
     from cbs_analysis.warehouse.importing import import_files
 
-    with _bar("files") as tell:
+    with progress_bar("files") as tell:
         outcome = import_files(_store(), feed, files, protocol=protocol, params=params_dir(), on_progress=tell)
     typer.echo(outcome.sentence())
 
@@ -115,11 +103,13 @@ def check(
     """
     from cbs_analysis.cli import records_shown
     from cbs_analysis.home import build_dir, data_dir, params_dir
+    from cbs_analysis.warehouse.describing import named
     from cbs_analysis.warehouse.letters import write_letters
     from cbs_analysis.warehouse.preparing import checked_store
 
     store = _store_in_use()
     held, checked = checked_store(store, data_dir(), params_dir())
+    typer.echo(named(store))
     records_shown.rules(checked, held)
     if letters:
         folder = build_dir() / "letters"
@@ -146,6 +136,8 @@ def ready(
       cbs records ready
       cbs records ready --share 0.05       a small world, for trying things
     """
+    from cbs_analysis.cli import synthetic_london
+
     own = _store()
     if own.submissions:
         if (area, first, last, share) != (None, *WHOLE_WORLD):
@@ -157,8 +149,8 @@ def ready(
             typer.echo(f"{own.folder} holds synthetic records; remove it to have a synthetic London made anew")
         _prepare(own)
         return
-    with _one_at_a_time():
-        _prepare(_synthetic_store(area, first, last, share))
+    with synthetic_london.one_at_a_time():
+        _prepare(synthetic_london.store(area, (first, last), share))
 
 
 @app.command()
@@ -197,77 +189,14 @@ def _store_in_use() -> "Store":
     return own if own.submissions or not synthetic_records_dir().exists() else Store(synthetic_records_dir())
 
 
-@contextmanager
-def _one_at_a_time() -> Iterator[None]:
-    """One command alone makes a synthetic London; others wait, and find it made."""
-    from filelock import FileLock, Timeout
-
-    from cbs_analysis.files import make_folder
-    from cbs_analysis.home import build_dir
-
-    make_folder(build_dir())
-    lock = FileLock(build_dir() / ".synthetic.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        typer.echo("Waiting for another command that makes a synthetic London")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _synthetic_store(area: list[str] | None, first: str, last: str, share: float) -> "Store":
-    """A synthetic London's records, made and imported unless they are there and of this very world."""
-    from cbs_analysis.files import write_atomically
-    from cbs_analysis.home import params_dir, synthetic_records_dir
-    from cbs_analysis.warehouse.importing import import_files
-    from cbs_analysis.warehouse.store import Store
-
-    made, folder = _synthetic_folder(), synthetic_records_dir()
-    key, noted = _world_key(area, first, last, share), folder / MADE_FROM
-    if noted.exists() and noted.read_text(encoding="utf-8") == key:
-        return Store(folder)
-    if folder.exists():
-        shutil.rmtree(folder)  # of another world, or not wholly imported: all of it was made here
-    make(None, area, first, last, share)
-    store = Store(folder)
-    for feed in ("practices", "apc", "op", "ae"):
-        files = [made / "practices.parquet"] if feed == "practices" else sorted((made / feed).glob("*.parquet"))
-        with _bar(f"files of {feed} imported") as tell:
-            outcome = import_files(store, feed, files, protocol="bulk", params=params_dir(), on_progress=tell)
-        typer.echo(outcome.sentence())
-    write_atomically(noted, key)
-    return store
-
-
-def _world_key(area: list[str] | None, first: str, last: str, share: float) -> str:
-    """What a synthetic London is made from: what was asked for, parameters, figures, and the code that makes it."""
-    import cbs_analysis
-    from cbs_analysis.files import digest_of_files
-    from cbs_analysis.home import data_dir, files_under, params_dir
-
-    folders = (params_dir() / "synthetic", params_dir() / "feeds", data_dir() / "published", data_dir() / "reference")
-    code = sorted((Path(cbs_analysis.__file__).parent / "synthetic").rglob("*.py"))
-    return digest_of_files(
-        [*(path for folder in folders for path in files_under(folder)), *code], area, first, last, share
-    )
-
-
-def _synthetic_folder() -> Path:
-    from cbs_analysis.home import build_dir
-
-    return build_dir() / "synthetic"
-
-
 def _prepare(store: "Store") -> None:
+    from cbs_analysis.cli.show import progress_bar
     from cbs_analysis.home import data_dir, params_dir
     from cbs_analysis.prepared import FOLDER
     from cbs_analysis.warehouse.preparing import STEPS, prepare
 
     done = 0
-    with _bar("of the tables that chapters read") as tell:
+    with progress_bar("of the tables that chapters read") as tell:
 
         def step(name: str) -> None:
             nonlocal done
@@ -276,29 +205,3 @@ def _prepare(store: "Store") -> None:
 
         made = prepare(store, data_dir(), params_dir(), step)
     typer.echo(f"Tables for chapters {'made' if made else 'as before'}: {data_dir() / FOLDER}")
-
-
-@contextmanager
-def _bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    from rich import progress as bars
-
-    from cbs_analysis.cli.show import console
-
-    out = console()
-    bar = bars.Progress(
-        bars.BarColumn(bar_width=24),
-        bars.MofNCompleteColumn(),
-        bars.TextColumn(what, markup=False),
-        bars.TimeElapsedColumn(),
-        console=out,
-        transient=True,
-        disable=not out.is_terminal,
-    )
-    with bar:
-        task = bar.add_task("", total=None)
-
-        def tell(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
-
-        yield tell
-        sys.stdout.flush()

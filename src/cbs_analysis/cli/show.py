@@ -4,7 +4,8 @@ markup.
 
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -122,3 +123,28 @@ def _number(value: float, decimals: int | None) -> str:
     if decimals is None:
         decimals = 0 if abs(value) >= 1000 or value == int(value) else 1 if abs(value) >= 10 else 2
     return f"{value:,.{decimals}f}"
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar of what is done, of how many, while a terminal shows it; gives what is to be called with both numbers."""
+    from rich import progress as bars
+
+    out = console()
+    bar = bars.Progress(
+        bars.BarColumn(bar_width=24),
+        bars.MofNCompleteColumn(),
+        bars.TextColumn(what, markup=False),
+        bars.TimeElapsedColumn(),
+        console=out,
+        transient=True,
+        disable=not out.is_terminal,
+    )
+    with bar:
+        task = bar.add_task("", total=None)
+
+        def tell(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        yield tell
+        sys.stdout.flush()

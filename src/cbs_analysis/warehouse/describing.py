@@ -69,13 +69,17 @@ def counts(of: Submission) -> str:
     return f"{of.sent:,} rows in = {of.loaded:,} loaded + {of.replaced:,} replaced + {of.quarantined:,} quarantined"
 
 
+def named(store: Store) -> str:
+    """Which store it is, and whether anything in it is made up."""
+    return f"Record store {store.folder}{', synthetic records of nobody' if store.is_synthetic else ''}"
+
+
 def status(store: Store) -> str:
     """What a store holds by feed, and what became of what was sent."""
     store.check()
     if not store.submissions:
         return f"Record store {store.folder}: empty"
-    label = ", synthetic records of nobody" if store.is_synthetic else ""
-    lines = [f"Record store {store.folder}{label}"]
+    lines = [named(store)]
     lines += [_feed(store.manifest, feed) for feed in sorted(store.manifest.feeds)]
     lines.append(f"{_number(len(store.submissions), 'submission')}; the last of them:")
     for each in store.submissions[-LAST_SHOWN:]:
