@@ -69,6 +69,7 @@ def quarantined(store, place, line, feed="visits"):
         (HEADER.replace(",", "\t"), r"columns are told apart by '\t'"),
         (f"record_action,{HEADER}", "record_action belongs to net changes; import with --protocol net"),
         (f"Visits of April\n{HEADER}", "is not the header, which is on line 2; remove the line above it"),
+        (GOOD, "FILE, line 1: is no header but a record; put one above it, cds_unique_identifier,provider_code,age"),
         ("", "FILE, line 1: is empty; the header belongs there: cds_unique_identifier,provider_code,age"),
     ],
 )

@@ -116,6 +116,7 @@ def test_a_mapping_that_is_wrong_is_refused_with_what_would_be_right(params, old
         ("type: integer", "type: number", "fields.2.type"),
         ("name: age", "name: hrg_code", "fields: field 'hrg_code' stands twice"),
         ("longest: 5, means: Trust", "longest: 0, means: Trust", "fields.1.longest"),
+        ("means: Trust", "means: Trust, or hospital", "text that holds a comma belongs in quotation marks"),
     ],
 )
 def test_a_feed_that_is_wrong_is_refused_with_what_would_be_right(params, old, new, said):
