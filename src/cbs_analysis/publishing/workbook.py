@@ -16,9 +16,9 @@ from cbs_analysis.publishing.across import judged_word
 from cbs_analysis.publishing.edited import Edited
 from cbs_analysis.publishing.findings import ExecutedPack, FindingJson
 from cbs_analysis.publishing.messages import Message, rank_messages, rank_synthetic
-from cbs_analysis.publishing.sheets import Book, Sheet, read
 from cbs_analysis.publishing.standings import Comparator, comparators_in, indicator_findings
 from cbs_analysis.publishing.summary import headline, why
+from cbs_analysis.sheets import Book, Sheet, read
 
 LICENCE = "Contains public sector information licensed under the Open Government Licence v3.0."
 TABLES = ("key_figures", "table", "members")

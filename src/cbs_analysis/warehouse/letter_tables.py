@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from cbs_analysis.errors import UserError, nearest
+from cbs_analysis.sheets import Sheet, read
 from cbs_analysis.warehouse.checking_records import PERSON, Checked
 from cbs_analysis.warehouse.feedback import HIGHER, LOWER, By, feedback, trend, worst_examples
-from cbs_analysis.warehouse.letter_sheet import Sheet
 from cbs_analysis.warehouse.quality import described
 from cbs_analysis.warehouse.rules import KEY, Rule
 
@@ -21,6 +21,7 @@ PRICES = (
     "Value is at relative prices of a later national cost collection, of spells alone: prices of outpatients and A&E "
     "are not published there. It says what is at stake, and not what is owed."
 )
+DECIMALS = {"failed": 0, "rate_per_1000": 1}
 RECORD_COLUMNS = {
     "Feed": "feed", "Trust": "provider_code", "Record key": KEY, "Person (pseudonym)": PERSON, "Month": "month",
     "Rule": "title", "Fields to look at": "fields", "Value found": "found", "What would be right": "right",
@@ -123,32 +124,40 @@ def rules_table(sheet: Sheet, told: Told) -> None:
     )  # fmt: skip
     rows = [
         (
-            FEED_NAMES[row.feed], row.title, row.severity, row.records, row.failed, row.rate_per_1000,
-            row.lower_per_1000, row.upper_per_1000, row.others_per_1000, row.standing, row.value_gbp or None, row.what,
-            row.why,
+            FEED_NAMES[row.feed], row.title, row.severity, read(row.records, 0), read(row.failed, 0),
+            read(row.rate_per_1000, 1), read(row.lower_per_1000, 1), read(row.upper_per_1000, 1),
+            read(row.others_per_1000, 1),
+            row.standing, read(row.value_gbp or None, 0), row.what, row.why,
             row.rule,
         )
         for row in told.rules.itertuples()
     ]  # fmt: skip
-    sheet.table(heads, rows, {3: "whole", 4: "whole", 5: "rate", 6: "rate", 7: "rate", 8: "rate", 10: "whole"})
+    sheet.table(heads, rows)
 
 
 def years_table(sheet: Sheet, told: Told) -> None:
     """A row a rule, two columns a financial year; both are empty where the rule applies to no record of the year."""
     years = sorted(told.years["financial_year"].unique())
     wide = told.years.pivot(index="rule", columns="financial_year", values=["failed", "rate_per_1000"])
-    pairs = [(name, year) for year in years for name in ("failed", "rate_per_1000")]
+    pairs = [(name, year) for year in years for name in DECIMALS]
     heads = [f"{year} {'to correct' if name == 'failed' else 'per 1,000'}" for name, year in pairs]
     rows = [
-        (FEED_NAMES[row.feed], row.title, *(wide.loc[row.rule, pair] for pair in pairs), row.rule)
+        (
+            FEED_NAMES[row.feed],
+            row.title,
+            *(read(wide.loc[row.rule, pair], DECIMALS[pair[0]]) for pair in pairs),
+            row.rule,
+        )
         for row in told.rules.itertuples()
     ]
-    numbers = {at: "whole" if name == "failed" else "rate" for at, (name, _) in enumerate(pairs, start=2)}
-    sheet.table(("Feed", "Rule", *heads, "Rule id"), rows, numbers)
+    sheet.table(("Feed", "Rule", *heads, "Rule id"), rows)
 
 
 def records_table(sheet: Sheet, records: pd.DataFrame, has_trust: bool) -> None:
     """Records as `Found.records` gives them, with the code of each one's trust or without."""
     heads = [head for head in RECORD_COLUMNS if has_trust or head != "Trust"]
-    shown = records.assign(feed=records["feed"].map(FEED_NAMES))[[RECORD_COLUMNS[head] for head in heads]]
-    sheet.table(heads, list(shown.itertuples(index=False)), {heads.index("Price (GBP)"): "whole"})
+    price = [read(value, 0) for value in records["price_gbp"]]
+    shown = records.assign(
+        feed=records["feed"].map(FEED_NAMES), price_gbp=pd.Series(price, records.index, dtype=object)
+    )
+    sheet.table(heads, list(shown[[RECORD_COLUMNS[head] for head in heads]].itertuples(index=False)))

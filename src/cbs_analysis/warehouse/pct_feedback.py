@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from cbs_analysis.sheets import Sheet, read
 from cbs_analysis.warehouse.checking_records import Checked
 from cbs_analysis.warehouse.feedback import PER
-from cbs_analysis.warehouse.letter_sheet import Sheet, write_workbook
+from cbs_analysis.warehouse.letter_sheet import write_workbook
 from cbs_analysis.warehouse.letter_tables import (
     FEED_NAMES,
     STANDING,
@@ -73,7 +74,7 @@ def write_pct_feedback(path: Path, found: Found, errors: pd.DataFrame, code: str
 
 
 def _summary(sheet: Sheet, told: Told, errors: pd.DataFrame) -> None:
-    sheet.line(f"Data quality feedback: {told.name}", "title")
+    sheet.title(f"Data quality feedback: {told.name}")
     sheet.paragraph(
         f"We held {told.arrived:,} hospital records that {told.name} ({told.code}) pays for, {told.period}, against "
         f"our rules of data quality. {len(told.rules)} rules found something, {told.rules['failed'].sum():,} times in "
@@ -105,9 +106,9 @@ def _by_trust(sheet: Sheet, errors: pd.DataFrame) -> None:
              "Their price (GBP)")  # fmt: skip
     rows = [
         (
-            FEED_NAMES[row.feed], row.provider_code, row.name, row.records, row.with_errors, row.rate_per_1000,
-            row.in_question, row.in_question_gbp,
+            FEED_NAMES[row.feed], row.provider_code, row.name, read(row.records, 0), read(row.with_errors, 0),
+            read(row.rate_per_1000, 1), read(row.in_question, 0), read(row.in_question_gbp, 0),
         )
         for row in errors.itertuples()
     ]  # fmt: skip
-    sheet.table(heads, rows, {3: "whole", 4: "whole", 5: "rate", 6: "whole", 7: "whole"})
+    sheet.table(heads, rows)

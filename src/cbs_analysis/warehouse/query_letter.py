@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from cbs_analysis.warehouse.letter_sheet import Sheet, write_workbook
+from cbs_analysis.sheets import Sheet, read
+from cbs_analysis.warehouse.letter_sheet import write_workbook
 from cbs_analysis.warehouse.letter_tables import (
     FEED_NAMES,
     STANDING,
@@ -56,7 +57,7 @@ def _each_rules_share(records: pd.DataFrame) -> pd.DataFrame:
 
 
 def _letter(sheet: Sheet, told: Told, months: pd.DataFrame) -> None:
-    sheet.line(f"Data quality queries: {told.name}", "title")
+    sheet.title(f"Data quality queries: {told.name}")
     sheet.paragraph(
         f"We held {told.arrived:,} records of {told.name} ({told.code}), {told.period}, against our rules of data "
         f"quality. {len(told.rules)} rules found something to ask about, {told.rules['failed'].sum():,} times in all."
@@ -84,16 +85,16 @@ def _months(sheet: Sheet, months: pd.DataFrame) -> None:
     heads = ("Feed", "What", "Month", "What was counted", "Records sent", "Records expected", "Rule id")
     rows = [
         (
-            FEED_NAMES[row.feed], row.title, row.month, row.measure.replace("_", " "), row.records, row.expected,
-            row.rule,
+            FEED_NAMES[row.feed], row.title, row.month, row.measure.replace("_", " "), read(row.records, 0),
+            read(row.expected, 0), row.rule,
         )
         for row in months.itertuples()
     ]  # fmt: skip
-    sheet.table(heads, rows, {4: "whole", 5: "whole"})
+    sheet.table(heads, rows)
 
 
 def _records(sheet: Sheet, told: Told, records: pd.DataFrame) -> None:
     total = told.rules["failed"].sum()
     if len(records) < total:
-        sheet.line(f"{len(records):,} of {total:,} are listed: of each rule, those with most at stake.", "label")
+        sheet.paragraph(f"{len(records):,} of {total:,} are listed: of each rule, those with most at stake.", "warning")
     records_table(sheet, records, has_trust=False)

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self
 
+import numpy as np
 import xlsxwriter
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
@@ -19,7 +20,7 @@ MADE = datetime.datetime(2006, 4, 1)  # the same inputs give the same bytes, so 
 LONGEST_NAME = 31
 LONGEST_TEXT = 32_767
 WIDEST, NARROWEST = 60, 10
-TEXT_ACROSS = 7  # columns that a paragraph may run over
+TEXT_ACROSS, TEXT_COLUMN = 7, 15  # columns that a paragraph may run over, and how wide each is taken to be
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 _NOT_IN_NAMES = re.compile(r"[\[\]:*?/\\]")
 STYLES: Mapping[str, Mapping[str, Any]] = {
@@ -45,11 +46,11 @@ class Read:
 
 
 class Book:
-    """A workbook file with the house formats. Use it in a `with` block: it is written at its end."""
+    """A workbook with the house formats, a file or bytes. Use it in a `with` block: it is written at its end."""
 
-    def __init__(self, path: Path, title: str, author: str) -> None:
+    def __init__(self, to: Path | IO[bytes], title: str, author: str = "") -> None:
         options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
-        self._book = xlsxwriter.Workbook(str(path), options)
+        self._book = xlsxwriter.Workbook(str(to) if isinstance(to, Path) else to, options)
         self._book.set_properties({"title": plain(title), "author": plain(author), "created": MADE})
         self._formats: dict[str, Format] = {}
         self._names: set[str] = set()
@@ -114,7 +115,7 @@ class Sheet:
         text = plain(text)
         self._sheet.merge_range(self._row, 0, self._row, TEXT_ACROSS - 1, "", self._book.style(style))
         self._write(0, text, style)
-        self._sheet.set_row(self._row, 15.5 * max(1, -(-len(text) // 105)))
+        self._sheet.set_row(self._row, 15.5 * max(1, -(-len(text) // (TEXT_ACROSS * TEXT_COLUMN))))
         self._row += 1
 
     def link(self, sheet: "Sheet", text: str, *beside: str) -> None:
@@ -143,6 +144,8 @@ class Sheet:
         self._row += 2
 
     def close(self) -> None:
+        if not self._widths:  # of paragraphs alone
+            self._sheet.set_column(0, TEXT_ACROSS - 1, TEXT_COLUMN)
         for column, width in self._widths.items():
             self._sheet.set_column(column, column, min(max(width, NARROWEST), WIDEST))
 
@@ -180,6 +183,8 @@ def sheet_name(text: str) -> str:
 
 
 def read(value: Any, decimals: int | None = None) -> Any:
-    """A number as a cell that is read to so many decimals; what is no number, as it is."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    """A number as a cell that is read to so many decimals, none for NaN; what is no number, as it is."""
+    is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    if is_number and np.isnan(value):
+        return None
     return Read(value, decimals) if is_number else value
