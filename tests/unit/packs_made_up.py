@@ -1,6 +1,7 @@
 """Executed packs made up for tests of what is published: two areas, hostile words wherever there are words."""
 
 import json
+import re
 
 import pandas as pd
 
@@ -16,6 +17,10 @@ from cbs_analysis.publishing.edited import Edited
 from cbs_analysis.publishing.findings import ExecutedChapter, ExecutedPack, Failure
 
 HOSTILE = "=cmd|' /C calc'!A0 </script><script>alert(1)</script> {{x}} #let `b` $y$ \N{RIGHT-TO-LEFT OVERRIDE}abc"
+SENTENCE = "Synthetic records: made by this project, of no real person."
+LABEL, ENDING = "Synthetic records", " (synthetic records)"
+ANY = re.compile("synthetic", re.IGNORECASE)
+MADE_UP, PUBLISHED = "readmission_ratio", "daycase_rate_pct"
 LOCAL = LocalCommentary(priorities=(f"+{HOSTILE}",), commentary=f"@{HOSTILE}\n\nSecond.")
 
 
@@ -65,3 +70,21 @@ def pack(*findings, code="5LE", failures=(), path=None):
 
 
 FAILED = Failure("outlook", "Outlook", 4, "ValueError: no value for 2010-07")
+
+
+def made_up(code="5LE", name="Southwark", **changes):
+    source = (Citation("benchmark_areas", "Adjusted ratios", "this handbook", "MIT", synthetic=True),)
+    members = Table("PCTs side by side", pd.DataFrame({"area": [name]}), {"area": Column("Area")})
+    values = {
+        "id": "planned_care.readmissions", "title": "Readmissions", "indicator": MADE_UP, "source": source,
+        "statement": f"{name} had 1.2 readmissions for each expected.", "members": members,
+    }  # fmt: skip
+    return finding(code, name, **{**values, **changes}).labelled()
+
+
+def both(code="5LE", name="Southwark"):
+    return pack(finding(code, name), made_up(code, name), code=code)
+
+
+def words(svg_or_html):
+    return " ".join(re.sub(r"<[^>]*>", " ", svg_or_html).split())
