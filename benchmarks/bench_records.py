@@ -28,9 +28,9 @@ import pyarrow.parquet as pq
 from bench_batch import GIB, Row, keep
 
 from cbs_analysis.home import data_dir, home, params_dir
-from cbs_analysis.warehouse.checking_records import check_records
-from cbs_analysis.warehouse.references import References, load_references
-from cbs_analysis.warehouse.rules import Rule, load_rules
+from cbs_analysis.records.checking_records import check_records
+from cbs_analysis.records.references import References, load_references
+from cbs_analysis.records.rules import Rule, load_rules
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "unit"))
 import pandas_rules

@@ -13,13 +13,13 @@ from typing import TypeVar, cast
 
 import pandas as pd
 
-from cbs_analysis import sources
+from cbs_analysis import tables
 from cbs_analysis.edition import Edition, Indicator, load_edition, load_indicators
 from cbs_analysis.evidence.wording import level_name
 from cbs_analysis.geography import SIMILAR, Area, Geography, load_geography
 from cbs_analysis.home import data_dir, params_dir
-from cbs_analysis.sources import declared
-from cbs_analysis.sources.catalogue import source
+from cbs_analysis.tables import declared
+from cbs_analysis.tables.catalogue import source
 
 Made = TypeVar("Made")
 
@@ -45,7 +45,7 @@ class Pack:
         """
         self.must_declare(table)
         if table not in self._tables:
-            self._tables[table] = sources.read(table, self.data)
+            self._tables[table] = tables.read(table, self.data)
         return self._tables[table]
 
     def must_declare(self, table: str) -> None:
@@ -138,13 +138,13 @@ _opened: dict[tuple[str, frozenset[str] | None], tuple[object, Pack]] = {}
 
 def _common(edition: str, declared: frozenset[str] | None, params: Path, data: Path) -> Pack:
     """The pack of the whole that others share, opened anew when a file of the parameters or figures has changed."""
-    stamps = sources.stamp(params), sources.stamp(data)
+    stamps = tables.stamp(params), tables.stamp(data)
     known, pack = _opened.get((edition, declared), (None, None))
     if pack is None or known != stamps:
         choices = load_edition(edition, params)
         geography = load_geography(choices.geography, data, f"params/editions/{edition}.yml: ")
         pack = Pack(geography.whole, choices, geography, load_indicators(params), data, declared)
-        if all(map(sources.is_settled, stamps)):
+        if all(map(tables.is_settled, stamps)):
             _opened[edition, declared] = stamps, pack
     return pack
 

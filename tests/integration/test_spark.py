@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 
 from cbs_analysis.home import data_dir, params_dir
-from cbs_analysis.warehouse import cells, features, flows
-from cbs_analysis.warehouse.checking_records import check_records
-from cbs_analysis.warehouse.references import load_references, referenced
-from cbs_analysis.warehouse.rules import load_rules
+from cbs_analysis.records import cells, features, flows
+from cbs_analysis.records.checking_records import check_records
+from cbs_analysis.records.references import load_references, referenced
+from cbs_analysis.records.rules import load_rules
 
 pyspark = pytest.importorskip("pyspark") if os.environ.get("CBS_SPARK") != "required" else __import__("pyspark")
 if os.environ.get("CBS_SPARK") != "required" and shutil.which("java") is None:

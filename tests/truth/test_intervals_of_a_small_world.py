@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cbs_analysis.records import benchmarks, cells, features
+from cbs_analysis.simulation import load_world, read_setting, spells_of
 from cbs_analysis.stats import casemix, potential
-from cbs_analysis.synthetic import load_world, read_setting, spells_of
-from cbs_analysis.warehouse import benchmarks, cells, features
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 DATA, PARAMS = CHECKOUT / "data", CHECKOUT / "params"

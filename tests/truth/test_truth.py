@@ -18,13 +18,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from cbs_analysis.geography import load_geography
+from cbs_analysis.records.breaks_in_feeds import breaks
+from cbs_analysis.records.checking_records import Checked
+from cbs_analysis.records.importing import import_files
+from cbs_analysis.records.preparing import Held, checked_store, prepare
+from cbs_analysis.records.store import Store
+from cbs_analysis.simulation import load_world, make
 from cbs_analysis.stats import shrinkage
-from cbs_analysis.synthetic import load_world, make
-from cbs_analysis.warehouse.breaks_in_feeds import breaks
-from cbs_analysis.warehouse.checking_records import Checked
-from cbs_analysis.warehouse.importing import import_files
-from cbs_analysis.warehouse.preparing import Held, checked_store, prepare
-from cbs_analysis.warehouse.store import Store
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 DATA, PARAMS = CHECKOUT / "data", CHECKOUT / "params"

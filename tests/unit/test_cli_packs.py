@@ -42,7 +42,7 @@ class InProcess(Executor):
 
 @pytest.fixture
 def home(make_home, monkeypatch):
-    monkeypatch.setattr("cbs_analysis.sources.check_all", lambda data: [])
+    monkeypatch.setattr("cbs_analysis.tables.check_all", lambda data: [])
     monkeypatch.setattr("cbs_analysis.runner.plan._check_years", lambda edition, data: None)
     monkeypatch.setattr(runner, "worker_pool", InProcess)
     monkeypatch.setattr(InProcess, "worked", [], raising=False)
@@ -265,7 +265,7 @@ def test_what_is_no_address_is_one_line(home, cbs, monkeypatch, address):
 
 def test_a_plan_is_checked_once_and_again_after_any_change(home, monkeypatch):
     asked = []
-    monkeypatch.setattr("cbs_analysis.sources.check_all", lambda data: asked.append(1) or [])
+    monkeypatch.setattr("cbs_analysis.tables.check_all", lambda data: asked.append(1) or [])
     first = make_plan("2011-12")
     assert make_plan("2011-12") == first
     assert len(asked) == 1

@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 
 from cbs_analysis import pack as packs
-from cbs_analysis import sources
+from cbs_analysis import tables
 from cbs_analysis.chapters.building import Chapter
 from cbs_analysis.errors import UndeclaredSourceError, UserError
 from cbs_analysis.pack import open_pack
-from cbs_analysis.sources import declared, reference
+from cbs_analysis.tables import declared, reference
 
 OPEN = "population_change"
 SHUT = "population_by_age"
@@ -42,7 +42,7 @@ def data(make_home, monkeypatch) -> Path:
     home = make_home(first=["1"])
     monkeypatch.chdir(home)
     monkeypatch.setattr(declared, "_held", None)
-    monkeypatch.setattr(sources, "_read", {})
+    monkeypatch.setattr(tables, "_read", {})
     return home / "data"
 
 
@@ -118,24 +118,24 @@ def test_a_table_that_is_a_link_is_held_like_any_other(data):
         file_of(data, SHUT).read_bytes()
 
 
-@pytest.mark.parametrize("table", [*sources.READERS, *reference.TABLES])
+@pytest.mark.parametrize("table", [*tables.READERS, *reference.TABLES])
 def test_a_table_is_read_where_it_is_declared_with_the_table_that_it_is_checked_against(data, table):
     if table in CHECKED_AGAINST:
         declared.hold_to([table], data)
         with pytest.raises(UndeclaredSourceError, match=f"{CHECKED_AGAINST[table]}.csv is read but not declared"):
-            sources.read(table, data)
-    declared.hold_to([one for one in (table, CHECKED_AGAINST.get(table)) if one in sources.READERS], data)
-    assert len(sources.read(table, data))
+            tables.read(table, data)
+    declared.hold_to([one for one in (table, CHECKED_AGAINST.get(table)) if one in tables.READERS], data)
+    assert len(tables.read(table, data))
 
 
 def test_a_read_of_an_undeclared_table_names_it_even_where_it_was_read_before(data):
     age(data)
-    sources.read(SHUT, data)
+    tables.read(SHUT, data)
     declared.hold_to([OPEN], data)
     with pytest.raises(
         UndeclaredSourceError, match=rf"'{SHUT}' is read but not declared: add it to the list `sources`"
     ):
-        sources.read(SHUT, data)
+        tables.read(SHUT, data)
 
 
 def test_a_pack_reads_what_it_was_opened_for_and_the_reference_tables(data):
@@ -164,7 +164,7 @@ def test_in_a_notebook_the_whole_kernel_is_held(data, monkeypatch):
     with pytest.raises(UndeclaredSourceError):
         pd.read_csv(file_of(data, SHUT))
     with pytest.raises(UndeclaredSourceError):
-        sources.read(SHUT, data)
+        tables.read(SHUT, data)
 
 
 def test_a_finding_does_not_cite_a_table_whose_description_is_not_part_of_the_key(data):
@@ -179,10 +179,10 @@ def test_a_table_in_a_folder_that_is_a_link_is_read_again_when_it_changed(data):
     age(data)
     (data / "reference").rename(data.parent / "elsewhere")
     (data / "reference").symlink_to(data.parent / "elsewhere")
-    assert "Southwark" in sources.read("areas", data).to_string()
+    assert "Southwark" in tables.read("areas", data).to_string()
     path = data.parent / "elsewhere" / "areas.csv"
     path.write_text(path.read_text(encoding="utf-8").replace("Southwark", "Southwalk"), encoding="utf-8")
-    assert "Southwalk" in sources.read("areas", data).to_string()
+    assert "Southwalk" in tables.read("areas", data).to_string()
 
 
 def age(data: Path) -> None:
@@ -195,14 +195,14 @@ def age(data: Path) -> None:
 @pytest.fixture
 def reads(data, monkeypatch) -> list[str]:
     """Which tables were read from their files, and not from memory."""
-    read, real = [], sources._checked
-    monkeypatch.setattr(sources, "_checked", lambda table, folder: (read.append(table), real(table, folder))[1])
+    read, real = [], tables._checked
+    monkeypatch.setattr(tables, "_checked", lambda table, folder: (read.append(table), real(table, folder))[1])
     return read
 
 
 def test_a_table_is_read_once_while_no_file_changes(data, reads):
     age(data)
-    first, second = sources.read("areas", data), sources.read("areas", data)
+    first, second = tables.read("areas", data), tables.read("areas", data)
     assert reads == ["areas"]
     assert first.equals(second)
 
@@ -211,12 +211,12 @@ def test_a_table_is_read_once_while_no_file_changes(data, reads):
 def test_a_table_whose_file_changed_is_read_again(data, reads, seconds_ago):
     age(data)
     path = data / "reference" / "areas.csv"
-    before = sources.read("areas", data)
+    before = tables.read("areas", data)
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace("Southwark", "Southwalk"), encoding="utf-8")
     stamp = path.stat().st_mtime_ns - seconds_ago * 10**9
     os.utime(path, ns=(stamp, stamp))
-    after = sources.read("areas", data)
+    after = tables.read("areas", data)
     assert reads == ["areas", "areas"]
     assert "Southwalk" in after.to_string() and "Southwalk" not in before.to_string()
 
@@ -227,38 +227,38 @@ def test_a_change_within_one_tick_of_the_clock_is_seen(data):
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace("Southwark", "Southwalk"), encoding="utf-8")
     stamp = path.stat().st_mtime_ns
-    assert "Southwalk" in sources.read("areas", data).to_string()
+    assert "Southwalk" in tables.read("areas", data).to_string()
     path.write_text(text.replace("Southwark", "Southwick"), encoding="utf-8")
     os.utime(path, ns=(stamp, stamp))
-    assert "Southwick" in sources.read("areas", data).to_string()
+    assert "Southwick" in tables.read("areas", data).to_string()
 
 
 def test_a_table_that_is_gone_or_broken_since_is_not_answered_from_memory(data):
     age(data)
-    sources.read(OPEN, data)
+    tables.read(OPEN, data)
     file_of(data, OPEN).unlink()
     with pytest.raises(UserError, match=OPEN):
-        sources.read(OPEN, data)
+        tables.read(OPEN, data)
 
 
 def test_another_home_has_its_own_tables(data, reads, tmp_path):
     age(data)
-    sources.read("areas", data)
+    tables.read("areas", data)
     data.rename(tmp_path / "moved")
-    sources.read("areas", tmp_path / "moved")
+    tables.read("areas", tmp_path / "moved")
     assert reads == ["areas", "areas"]
 
 
 def test_what_one_caller_adds_drops_or_renames_another_does_not_see(data, reads):
     age(data)
-    first = sources.read("areas", data)
+    first = tables.read("areas", data)
     columns, rows = list(first.columns), len(first)
     first["new"] = 1
     first[columns[1]] = "changed"
     first.drop(columns=columns[2], inplace=True)
     first.rename(columns={columns[0]: "renamed"}, inplace=True)
     first.index = first.index + 10
-    second = sources.read("areas", data)
+    second = tables.read("areas", data)
     assert reads == ["areas"]
     assert list(second.columns) == columns
     assert len(second) == rows

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cbs_analysis.sources import (
+from cbs_analysis.tables import (
     activity,
     commissioning_paper,
     deprivation,

@@ -9,12 +9,12 @@ import pytest
 
 from cbs_analysis.errors import UserError
 from cbs_analysis.home import data_dir, params_dir
+from cbs_analysis.records.breaks_in_feeds import breaks
+from cbs_analysis.records.checking_records import ARRIVED_COLUMNS, Checked
+from cbs_analysis.records.reconciling import totals
+from cbs_analysis.records.references import References, load_references
+from cbs_analysis.records.rules import load_rules
 from cbs_analysis.stats.calendar import working_days
-from cbs_analysis.warehouse.breaks_in_feeds import breaks
-from cbs_analysis.warehouse.checking_records import ARRIVED_COLUMNS, Checked
-from cbs_analysis.warehouse.reconciling import totals
-from cbs_analysis.warehouse.references import References, load_references
-from cbs_analysis.warehouse.rules import load_rules
 
 RULES = load_rules(params_dir())
 OP = [rule for rule in RULES if rule.id == "op_break"]

@@ -12,17 +12,17 @@ from test_quality_rules import stored
 
 from cbs_analysis.errors import UserError
 from cbs_analysis.home import data_dir, params_dir
+from cbs_analysis.records.checking_records import COUNT_COLUMNS, Checked, _no_failures, check_records
+from cbs_analysis.records.completeness import financial_years
+from cbs_analysis.records.feedback import feedback, trend, worst_examples
+from cbs_analysis.records.letter_sheet import LABEL
+from cbs_analysis.records.letter_tables import find
+from cbs_analysis.records.letters import write_letters
+from cbs_analysis.records.preparing import Held
+from cbs_analysis.records.query_letter import write_query_letter
+from cbs_analysis.records.references import load_references
+from cbs_analysis.records.rules import KEY, load_rules
 from cbs_analysis.stats.intervals import proportion_interval
-from cbs_analysis.warehouse.checking_records import COUNT_COLUMNS, Checked, _no_failures, check_records
-from cbs_analysis.warehouse.completeness import financial_years
-from cbs_analysis.warehouse.feedback import feedback, trend, worst_examples
-from cbs_analysis.warehouse.letter_sheet import LABEL
-from cbs_analysis.warehouse.letter_tables import find
-from cbs_analysis.warehouse.letters import write_letters
-from cbs_analysis.warehouse.preparing import Held
-from cbs_analysis.warehouse.query_letter import write_query_letter
-from cbs_analysis.warehouse.references import load_references
-from cbs_analysis.warehouse.rules import KEY, load_rules
 
 RULES = load_rules(params_dir())
 HOSTILE = "=cmd|' /C calc'!A1"
@@ -314,7 +314,7 @@ def test_the_same_records_give_the_same_workbooks_byte_for_byte(folder, checked,
 
 
 def test_a_letter_too_long_to_correct_by_hand_lists_some_of_every_rule(of_trusts, checked, tmp_path, monkeypatch):
-    monkeypatch.setattr("cbs_analysis.warehouse.query_letter.MOST_RECORDS", 100)
+    monkeypatch.setattr("cbs_analysis.records.query_letter.MOST_RECORDS", 100)
     path = tmp_path / "short.xlsx"
     write_query_letter(path, of_trusts, no_months(), "RJ1", is_synthetic=False)
     sheet = openpyxl.load_workbook(path)["Records to correct"]

@@ -13,11 +13,11 @@ import pytest
 
 from cbs_analysis.errors import UserError
 from cbs_analysis.home import data_dir, params_dir
-from cbs_analysis.warehouse.checking_records import PERSON, _Pass, check_records, failing, window_failures
-from cbs_analysis.warehouse.completeness import completeness
-from cbs_analysis.warehouse.predicates import PredicateError, predicate
-from cbs_analysis.warehouse.references import hrg_prices, load_references, referenced
-from cbs_analysis.warehouse.rules import FEEDS, KEY, blank, feed_types, load_rules, of_feed
+from cbs_analysis.records.checking_records import PERSON, _Pass, check_records, failing, window_failures
+from cbs_analysis.records.completeness import completeness
+from cbs_analysis.records.predicates import PredicateError, predicate
+from cbs_analysis.records.references import hrg_prices, load_references, referenced
+from cbs_analysis.records.rules import FEEDS, KEY, blank, feed_types, load_rules, of_feed
 
 ROWS = 3000
 RULES = load_rules(params_dir())

@@ -6,8 +6,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from cbs_analysis.warehouse.checking_records import FAILURE_COLUMNS, Checked
-from cbs_analysis.warehouse.quality import duplicates, with_errors
+from cbs_analysis.records.checking_records import FAILURE_COLUMNS, Checked
+from cbs_analysis.records.quality import duplicates, with_errors
 
 RULES = [
     SimpleNamespace(id="apc_duplicate", severity="error", value="price"),

@@ -6,7 +6,7 @@ import ibis
 import pandas as pd
 import pytest
 
-from cbs_analysis.warehouse import cells, features, flows
+from cbs_analysis.records import cells, features, flows
 
 DAY = datetime.date
 

@@ -42,7 +42,7 @@ from cbs_analysis.publishing.search_entries import search_entries
 from cbs_analysis.publishing.summary import summary_page
 from cbs_analysis.publishing.tables import table_files
 from cbs_analysis.publishing.workbook import write_workbook
-from cbs_analysis.sources import catalogue
+from cbs_analysis.tables import catalogue
 
 PACKAGE = {"resources": []}
 

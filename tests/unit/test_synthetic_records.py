@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from cbs_analysis.errors import UserError
-from cbs_analysis.synthetic import load_world, make, read_setting, spells_of
+from cbs_analysis.simulation import load_world, make, read_setting, spells_of
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 DATA, PARAMS = CHECKOUT / "data", CHECKOUT / "params"
@@ -293,7 +293,7 @@ def test_making_that_fails_leaves_what_was_there(small: Path, tmp_path: Path, mo
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("cbs_analysis.synthetic.making.write", full)
+    monkeypatch.setattr("cbs_analysis.simulation.making.write", full)
     with pytest.raises(UserError, match="No space left on device"):
         make(out, **asked)  # type: ignore[arg-type]
     assert digests(out) == before

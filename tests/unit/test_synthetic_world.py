@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 
 from cbs_analysis.errors import UserError
-from cbs_analysis.synthetic import load_world, make, read_setting
-from cbs_analysis.synthetic.care import EMERGENCY
-from cbs_analysis.synthetic.draws import Choices, hexadecimal, scaled, shuffled_numbers, stream
-from cbs_analysis.synthetic.mixing import fitted
-from cbs_analysis.synthetic.people import people_of
+from cbs_analysis.simulation import load_world, make, read_setting
+from cbs_analysis.simulation.care import EMERGENCY
+from cbs_analysis.simulation.draws import Choices, hexadecimal, scaled, shuffled_numbers, stream
+from cbs_analysis.simulation.mixing import fitted
+from cbs_analysis.simulation.people import people_of
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 DATA, PARAMS = CHECKOUT / "data", CHECKOUT / "params"

@@ -24,7 +24,7 @@ from cbs_analysis.evidence.wording import (
 )
 from cbs_analysis.geography import Area
 from cbs_analysis.pack import Pack
-from cbs_analysis.sources.catalogue import source
+from cbs_analysis.tables.catalogue import source
 
 NOT_RANKED = "flagged, not ranked"
 NBSP = "\N{NO-BREAK SPACE}"

@@ -10,8 +10,8 @@ from cbs_analysis.evidence.finding import Chart, Finding
 from cbs_analysis.evidence.tables import Column, Table
 from cbs_analysis.evidence.wording import measure, number, ordinal
 from cbs_analysis.pack import Pack
-from cbs_analysis.sources.deprivation import LSOAS_IN_ENGLAND
 from cbs_analysis.stats import rates
+from cbs_analysis.tables.deprivation import LSOAS_IN_ENGLAND
 
 CHAPTER = Chapter("population_and_need", "strategic planning")
 MOST_DEPRIVED_FIFTH = LSOAS_IN_ENGLAND // 5

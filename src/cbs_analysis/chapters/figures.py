@@ -11,8 +11,8 @@ from cbs_analysis.edition import Measure
 from cbs_analysis.evidence.comparing import estimates
 from cbs_analysis.geography import SIMILAR, Geography
 from cbs_analysis.pack import Pack
-from cbs_analysis.sources.activity import leaf_activity, measures, published_row
 from cbs_analysis.stats import rates, standardisation
+from cbs_analysis.tables.activity import leaf_activity, measures, published_row
 
 COUNTS = ["numerator", "denominator"]
 LIMITED = ["value", "lower", "upper"]

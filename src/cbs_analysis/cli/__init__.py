@@ -329,7 +329,7 @@ def check(
     """
     from cbs_analysis.cli import show
     from cbs_analysis.home import data_dir
-    from cbs_analysis.sources import check_all
+    from cbs_analysis.tables import check_all
 
     results = check_all(data_dir())
     show.checks(results, every_row=rows)
@@ -354,7 +354,7 @@ def _workers(address: str | None, jobs: int | None) -> "Iterator[tuple[Pool, int
 def _checked_geography(name: str) -> "Geography":
     from cbs_analysis.geography import load_geography
     from cbs_analysis.home import data_dir
-    from cbs_analysis.sources import read
+    from cbs_analysis.tables import read
 
     for table in ("areas", "geographies", "geography_names"):
         read(table, data_dir())

@@ -8,7 +8,7 @@ import typer
 from cbs_analysis.errors import UserError
 
 if TYPE_CHECKING:
-    from cbs_analysis.warehouse.store import Store
+    from cbs_analysis.records.store import Store
 
 app = typer.Typer(
     name="records",
@@ -78,7 +78,7 @@ def import_(
     """
     from cbs_analysis.cli.show import progress_bar
     from cbs_analysis.home import params_dir
-    from cbs_analysis.warehouse.importing import import_files
+    from cbs_analysis.records.importing import import_files
 
     with progress_bar("files") as tell:
         outcome = import_files(_store(), feed, files, protocol=protocol, params=params_dir(), on_progress=tell)
@@ -103,9 +103,9 @@ def check(
     """
     from cbs_analysis.cli import records_shown
     from cbs_analysis.home import build_dir, data_dir, params_dir
-    from cbs_analysis.warehouse.describing import named
-    from cbs_analysis.warehouse.letters import write_letters
-    from cbs_analysis.warehouse.preparing import checked_store
+    from cbs_analysis.records.describing import named
+    from cbs_analysis.records.letters import write_letters
+    from cbs_analysis.records.preparing import checked_store
 
     store = _store_in_use()
     held, checked = checked_store(store, data_dir(), params_dir())
@@ -156,7 +156,7 @@ def ready(
 @app.command()
 def status() -> None:
     """Say what the store holds: records by feed, what was sent, and what became of it."""
-    from cbs_analysis.warehouse.describing import status as described
+    from cbs_analysis.records.describing import status as described
 
     typer.echo(described(_store_in_use()))
 
@@ -166,7 +166,7 @@ def close(
     month: Annotated[str, typer.Argument(metavar="MONTH", help="Such as 2010-03.")],
 ) -> None:
     """Close a month: records of it that are sent from here on go to quarantine, and those that are there stay."""
-    from cbs_analysis.warehouse.closing import close_month
+    from cbs_analysis.records.closing import close_month
 
     close_month(_store(), month)
     typer.echo(f"{month} is closed: later records of it go to quarantine")
@@ -175,7 +175,7 @@ def close(
 def _store() -> "Store":
     """The store that records are imported into."""
     from cbs_analysis.home import records_dir
-    from cbs_analysis.warehouse.store import Store
+    from cbs_analysis.records.store import Store
 
     return Store(records_dir())
 
@@ -183,7 +183,7 @@ def _store() -> "Store":
 def _store_in_use() -> "Store":
     """The store of imported records or, where nothing was imported, that of a synthetic London."""
     from cbs_analysis.home import synthetic_records_dir
-    from cbs_analysis.warehouse.store import Store
+    from cbs_analysis.records.store import Store
 
     own = _store()
     return own if own.submissions or not synthetic_records_dir().exists() else Store(synthetic_records_dir())
@@ -193,7 +193,7 @@ def _prepare(store: "Store") -> None:
     from cbs_analysis.cli.show import progress_bar
     from cbs_analysis.home import data_dir, params_dir
     from cbs_analysis.prepared import FOLDER
-    from cbs_analysis.warehouse.preparing import STEPS, prepare
+    from cbs_analysis.records.preparing import STEPS, prepare
 
     done = 0
     with progress_bar("of the tables that chapters read") as tell:

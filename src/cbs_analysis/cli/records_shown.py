@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from cbs_analysis.cli.show import console
 
 if TYPE_CHECKING:
-    from cbs_analysis.warehouse.checking_records import Checked
-    from cbs_analysis.warehouse.preparing import Held
+    from cbs_analysis.records.checking_records import Checked
+    from cbs_analysis.records.preparing import Held
 
 
 def rules(checked: "Checked", held: "Held") -> None:
@@ -14,8 +14,8 @@ def rules(checked: "Checked", held: "Held") -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from cbs_analysis.warehouse.breaks_in_feeds import breaks
-    from cbs_analysis.warehouse.reconciling import totals
+    from cbs_analysis.records.breaks_in_feeds import breaks
+    from cbs_analysis.records.reconciling import totals
 
     columns = ["records", "failed", "value_gbp"]
     counts = checked.counts.groupby("rule", observed=True)[columns].sum()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cbs_analysis.edition import Indicator
     from cbs_analysis.geography import Geography
     from cbs_analysis.runner import Job, NotebookRecord
-    from cbs_analysis.sources import CheckResult
+    from cbs_analysis.tables import CheckResult
 
 WIDTH_OF_A_FILE = 200
 ROWS_NAMED = 5

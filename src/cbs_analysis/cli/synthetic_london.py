@@ -13,9 +13,9 @@ import cbs_analysis
 from cbs_analysis.cli.show import progress_bar
 from cbs_analysis.files import digest_of_files, make_folder, write_atomically
 from cbs_analysis.home import build_dir, data_dir, files_under, params_dir, synthetic_records_dir
-from cbs_analysis.synthetic import make as make_world
-from cbs_analysis.warehouse.importing import import_files
-from cbs_analysis.warehouse.store import Store
+from cbs_analysis.records.importing import import_files
+from cbs_analysis.records.store import Store
+from cbs_analysis.simulation import make as make_world
 
 MADE_FROM = ".made_from"
 """The file of a synthetic London's store that says from what it was made: put there when all of it is in the store."""
@@ -88,5 +88,5 @@ def _key(areas: list[str] | None, months: tuple[str, str], share: float) -> str:
     """What a world is made from: what was asked for, parameters, figures, and the code that makes it."""
     folders = (params_dir() / "synthetic", params_dir() / "feeds", data_dir() / "published", data_dir() / "reference")
     files = [path for folder in folders for path in files_under(folder)]
-    code = sorted((Path(cbs_analysis.__file__).parent / "synthetic").rglob("*.py"))
+    code = sorted((Path(cbs_analysis.__file__).parent / "simulation").rglob("*.py"))
     return digest_of_files([*files, *code], areas, months, share)

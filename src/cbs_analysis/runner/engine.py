@@ -29,7 +29,7 @@ from cbs_analysis.runner.limits import Limits
 ENGINE = "cbs"
 MOST_SHOWN = 20_000_000  # characters that a notebook may print and display: ours show less than a tenth of it
 LAST_OUTPUT_SECONDS = 30  # nbclient's own 4 is too short for a machine with every core at work
-HOLD_TO_SOURCES = "--IPKernelApp.extra_extensions=cbs_analysis.sources.declared"
+HOLD_TO_SOURCES = "--IPKernelApp.extra_extensions=cbs_analysis.tables.declared"
 MILLISECONDS_TO_CALL_AGAIN = 10
 SECONDS_TO_HEAR = 0.02
 LONGEST_SOCKET = 90  # characters of the path of a Unix socket, without its number

@@ -20,7 +20,7 @@ from cbs_analysis.runner.inputs import NOTEBOOKS, Inputs, Parts, Stamps, digest_
 
 if TYPE_CHECKING:
     from cbs_analysis.edition import Edition
-    from cbs_analysis.sources import CheckResult
+    from cbs_analysis.tables import CheckResult
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ def _chosen_chapters(edition: "Edition", chapters: Iterable[str]) -> list[str]:
 def _check_indicators(params: Path) -> None:
     """Every indicator names tables that the data catalogue has, or will have once records are prepared."""
     from cbs_analysis.edition import load_indicators
-    from cbs_analysis.sources import sources
+    from cbs_analysis.tables import sources
 
     tables = [*(source.table for source in sources()), *prepared.TABLES]
     for key, indicator in load_indicators(params).items():
@@ -172,7 +172,7 @@ def _check_indicators(params: Path) -> None:
 
 def _check_years(edition: "Edition", data: Path) -> None:
     """The years an edition names are years that its tables hold."""
-    from cbs_analysis.sources import read
+    from cbs_analysis.tables import read
 
     months = read("monthly_activity_return", data)["month"]
     starts = (months.dt.year - (months.dt.month < 4)).unique()
@@ -244,7 +244,7 @@ def _tags(cell: dict[str, Any]) -> list[str]:
 
 
 def _check_sources(data: Path) -> None:
-    from cbs_analysis.sources import check_all
+    from cbs_analysis.tables import check_all
 
     faults = list(dict.fromkeys(_fault(result) for result in check_all(data) if result.status == "failed"))
     if faults:
