@@ -1,8 +1,8 @@
-"""Emergency admission ratios in a funnel: who stands apart by more than chance, and by more than PCTs differ anyway?
+"""Emergency admission ratios in a funnel: who differs by more than chance, and by more than such areas commonly differ?
 
-For the chapter on emergency care. PCTs are so large that nearly all lie outside limits of chance, so a second pair of
-limits allows for the spread between them. Both are drawn around the unflagged PCTs' own average, because the expected
-admissions are at England's rates: see `book/decisions/funnel-centre.md`. Flagged PCTs have no part in it.
+For the chapter on emergency care. Areas are so large that nearly all lie outside limits of chance, so a second pair of
+limits allows for the spread between them. Both are drawn around the unflagged areas' own average, because the expected
+admissions are at the standard's rates: see `book/decisions/funnel-centre.md`. Flagged areas have no part in it.
 """
 
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cbs_analysis.chapters.building import Standing, peer_role, peers_named
+from cbs_analysis.chapters.area_estimates import AreaEstimates, leaf_levels, peer_role, peers_named
 from cbs_analysis.chapters.plausibility import unrecovered_falls
 from cbs_analysis.evidence import charts
 from cbs_analysis.evidence.finding import Chart
 from cbs_analysis.evidence.tables import Column, Table
-from cbs_analysis.evidence.wording import level_name, listed, number, plural, sentence_case
+from cbs_analysis.evidence.wording import listed, number, plural, sentence_case
 from cbs_analysis.pack import Pack
 from cbs_analysis.stats import funnel
 
@@ -47,9 +47,9 @@ class Judged:
         return self.table.index[self.table[column].isin(statuses)]
 
 
-def judged(pack: Pack, standing: Standing) -> Judged | None:
+def judged(pack: Pack, estimates: AreaEstimates) -> Judged | None:
     """Where each unflagged peer lies; None where too few are known for a spread between them."""
-    peers = standing.table.loc[[area.code for area in pack.peers]]
+    peers = estimates.table.loc[[area.code for area in pack.peers]]
     clean = peers[~peers["flagged"].astype(bool)].dropna(subset=["value"])
     if len(clean) < funnel.FEWEST_AREAS:
         return None
@@ -64,7 +64,7 @@ def sentences(pack: Pack, found: Judged | None) -> str:
     """How many peers lie outside either pair of limits, and whether the pack's area, or how many of its own, do."""
     if found is None:
         return ""
-    levels, total = level_name(pack.peers[0].level, plural=True), len(found.table)
+    levels, total = leaf_levels(pack), len(found.table)
     beyond = len(found.outside("widened")), len(found.outside("widened", ANY))
     return (
         f" Of {pack.geography.whole.name}'s {total} {levels} that are not flagged, "
@@ -98,7 +98,7 @@ def caveats(pack: Pack, found: Judged | None) -> list[str]:
     """What phi is, and what being outside either pair of limits says and does not say."""
     if found is None:
         return []
-    levels, around = level_name(pack.peers[0].level, plural=True), found.around
+    levels, around = leaf_levels(pack), found.around
     return [
         f"{levels} of this size differ by far more than chance: with the extremes drawn in, they lie "
         f"{number(around.times_chance)} times as far from their average as chance alone would put them, as a root mean "
@@ -108,22 +108,31 @@ def caveats(pack: Pack, found: Judged | None) -> list[str]:
         "in 10 lies there with nothing out of the ordinary. Inside them "
         "is no sign that all is well: the spread that they allow for is itself need, care and recording.",
         *_doubted(pack, found),
-        "The limits are around the average of these areas and not around England's rates, which are a ratio of 1: how "
-        "far all of them lie from England is said by the comparisons, and is no spread between them.",
+        f"The limits are around the average of these areas and not around {standard_rates(pack)}, which are a ratio of "
+        "1: how far all of them lie from it is said by the comparisons, and is no spread between them.",
     ]
+
+
+def _standard(pack: Pack) -> str:
+    return pack.geography.nation.name if pack.geography.nation else ""
+
+
+def standard_rates(pack: Pack) -> str:
+    """Whose rates are expected: 'England's rates', or the standard's where there is no nation."""
+    return f"{_standard(pack) or 'the standard'}'s rates"
 
 
 def _doubted(pack: Pack, found: Judged) -> list[str]:
     """Who of those outside the widened limits may lie there for want of records."""
-    said = [fall for code in found.outside("widened", ANY) for fall in unrecovered_falls(pack, [str(code)])]
-    return [f"Of those outside, records may be short: {listed(said)}, and had not come back."] if said else []
+    falls = [fall for code in found.outside("widened", ANY) for fall in unrecovered_falls(pack, [str(code)])]
+    return [f"Of those outside, records may be short: {listed(falls)}, and had not come back."] if falls else []
 
 
-def places(pack: Pack, standing: Standing, found: Judged | None) -> Table | None:
+def places(pack: Pack, estimates: AreaEstimates, found: Judged | None) -> Table | None:
     """Where each peer lies, by both pairs of limits, highest first and flagged ones last."""
     if found is None:
         return None
-    frame = standing.table.loc[[area.code for area in pack.peers], ["denominator", "value", "flagged"]].copy()
+    frame = estimates.table.loc[[area.code for area in pack.peers], ["denominator", "value", "flagged"]].copy()
     frame.insert(0, "area", [pack.geography.area(code).name for code in frame.index])
     for column in ("chance", "widened"):
         frame[column] = found.table[column].map(SHORT).reindex(frame.index, fill_value=NOT_JUDGED)
@@ -131,20 +140,20 @@ def places(pack: Pack, standing: Standing, found: Judged | None) -> Table | None
     columns = {
         "area": Column("Area"),
         "denominator": Column("Expected", decimals=0),
-        "value": Column("Observed over expected", decimals=standing.measured.decimals),
+        "value": Column("Observed over expected", decimals=estimates.measured.decimals),
         "chance": Column("Limits of chance"),
         "widened": Column("Widened limits"),
     }
-    levels, average = level_name(pack.peers[0].level, plural=True), number(found.around.average, 2)
+    levels, average = leaf_levels(pack), number(found.around.average, 2)
     title = f"Where each of {peers_named(pack)} lies by the limits around the {levels}' average, {average}"
     return Table(title, frame.reset_index(drop=True), columns, emphasis=pack.area.name)
 
 
-def funnel_chart(pack: Pack, standing: Standing, found: Judged | None, year: str) -> Chart | None:
+def funnel_chart(pack: Pack, estimates: AreaEstimates, found: Judged | None, year: str) -> Chart | None:
     """Every peer that has a ratio, within both pairs of limits; None where no limits can be drawn."""
     if found is None:
         return None
-    frame = standing.table.loc[[area.code for area in pack.peers]].dropna(subset=["value"])
+    frame = estimates.table.loc[[area.code for area in pack.peers]].dropna(subset=["value"])
     own = set(pack.geography.leaves(pack.area.code)) if not pack.area.is_whole else set()
     points = pd.DataFrame(
         {
@@ -154,20 +163,20 @@ def funnel_chart(pack: Pack, standing: Standing, found: Judged | None, year: str
             "role": [peer_role(c in own, f) for c, f in frame["flagged"].items()],
         }
     )
-    clean = standing.table.loc[found.table.index]
+    clean = estimates.table.loc[found.table.index]
     expected = np.linspace(points["x"].min() * 0.9, points["x"].max() * 1.05, 40)
     curves = funnel.around_average(clean["numerator"], clean["denominator"], METHOD, at=expected)
-    levels = level_name(pack.peers[0].level, plural=True)
+    levels = leaf_levels(pack)
     chart = charts.funnel(
         points,
         curves.chance.assign(x=expected),
         average=curves.average,
         average_label=f"{levels} {number(curves.average, 2)}",
         widened=curves.widened.assign(x=expected),
-        reference=(f"{pack.geography.national.name} 1", 1.0),
+        reference=(f"{_standard(pack)} 1".strip(), 1.0),
         title="Emergency admissions, observed over expected",
         subtitle=f"{sentence_case(peers_named(pack))}, {year}; limits around the average of those not flagged",
-        x_title="Expected admissions at England's rates",
+        x_title=f"Expected admissions at {standard_rates(pack)}",
         y_title="Observed over expected",
     )
     outside = len(found.outside("chance")), len(found.outside("widened"))

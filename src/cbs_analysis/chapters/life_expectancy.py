@@ -1,148 +1,170 @@
-"""Life expectancy, for the chapter on population and need: as published, with boroughs where it cannot be added up.
+"""Life expectancy, for the chapter on population and need: as published, with parts where it cannot be added up.
 
-Life expectancy is a rate over a life table. London and England have published values; a PCT that is one borough has
-that borough's; sectors and PCTs of two boroughs show their boroughs and the range.
+Life expectancy is a rate over a life table. An area has the value published for it, or for the one part that it is made
+of; a group, or an area of several parts, shows the parts and their range.
 """
 
 import numpy as np
 import pandas as pd
 
-from cbs_analysis.chapters import figures
-from cbs_analysis.chapters.building import Chapter, beside_title, comparator_role, plain_standing, said
+from cbs_analysis.chapters.area_estimates import beside_title, comparator_role, in_sentence, plain_estimates
+from cbs_analysis.chapters.findings import Chapter
 from cbs_analysis.evidence import charts
 from cbs_analysis.evidence.drawing import Drawing
 from cbs_analysis.evidence.finding import Chart, Finding
 from cbs_analysis.evidence.tables import Column, Table
-from cbs_analysis.evidence.wording import listed, number, signed
+from cbs_analysis.evidence.wording import listed, number, sentence_case, signed
+from cbs_analysis.geography import Area
 from cbs_analysis.pack import Pack
+from cbs_analysis.pack.measures import people_by_age
+from cbs_analysis.pack.series import area_column
 
 CHAPTER = Chapter("population_and_need", "strategic planning")
+TABLE = "life_expectancy"
 SEXES = {"male": "men", "female": "women"}
 
 
 def life_expectancy_male(pack: Pack) -> Finding:
-    """Male life expectancy at birth: the gap to England and the change since 2001-2003."""
+    """Male life expectancy at birth: the gap to the nation and the change since the first period."""
     return _life_expectancy(pack, "male")
 
 
 def life_expectancy_female(pack: Pack) -> Finding:
-    """Female life expectancy at birth: the gap to England and the change since 2001-2003."""
+    """Female life expectancy at birth: the gap to the nation and the change since the first period."""
     return _life_expectancy(pack, "female")
 
 
 def _life_expectancy(pack: Pack, sex: str) -> Finding:
     measured = pack.indicators[f"life_expectancy_{sex}_years"]
-    published = pack.read("life_expectancy")
-    years = published[published["sex"] == sex].pivot(
-        index="period", columns="area_code", values="life_expectancy_years"
-    )
+    published, area = pack.read(TABLE), area_column(pack, TABLE)
+    years = published[published["sex"] == sex].pivot(index="period", columns=area.name, values="life_expectancy_years")
     first, last = years.index[0], years.index[-1]
-    found = {code: _published_area(pack, code) for code in [*pack.geography.areas, pack.geography.national.code]}
-    values = pd.Series({code: years[ons].iloc[-1] if ons in years else np.nan for code, ons in found.items()})
-    standing = plain_standing(measured, values)
-    boroughs = _boroughs(pack)
-    inside = [code for code in boroughs.index if code in years]
-    own, england = values[pack.area.code], years[pack.geography.national.ons_code]
-    series = years.get(found[pack.area.code])
-    table = _borough_table(years, boroughs.loc[inside], england)
-    beside = {a.name: years[a.ons_code].iloc[-1] for a in reversed(pack.comparators) if a.ons_code in years}
-    statement = _life_statement(pack, sex, series, table, england, (first, last), beside)
+    codes = {code: _published(pack, code, years) for code in [*pack.geography.areas, *pack.geography.nation_codes]}
+    values = pd.Series({code: years[own].iloc[-1] if own else np.nan for code, own in codes.items()}, dtype=float)
+    estimates = plain_estimates(measured, values)
+    parts = _parts(pack, years)
+    inside = [code for code in parts.index if code in years]
+    own, nation = values[pack.area.code], _nation(pack, codes, years)
+    series = years[codes[pack.area.code]] if codes[pack.area.code] else None
+    table = _part_table(years, parts.loc[inside], nation)
+    others = {a.name: years[codes[a.code]].iloc[-1] for a in reversed(pack.comparators) if codes.get(a.code)}
+    statement = _statement(pack, sex, series, table, nation, (first, last), others)
     caveats = ["The publisher's limits are not in these tables, so no difference is tested."]
-    missing = [boroughs[code] for code in boroughs.index if code not in years]
+    missing = [parts[code] for code in parts.index if code not in years]
     if missing:
         caveats.append(f"No life expectancy is published for {listed(missing)} itself.")
-    without = [said(pack, area) for area in pack.comparators if np.isnan(values.get(area.code, np.nan))]
+    without = [in_sentence(pack, area) for area in pack.comparators if np.isnan(values.get(area.code, np.nan))]
     if series is not None and without:
         caveats.append(f"It is a rate over a life table and does not add up, so {listed(without)} have no value here.")
     if series is None:
         caveats.append(
-            "Life expectancy is a rate over a life table and does not add up, so boroughs are shown instead."
+            f"Life expectancy is a rate over a life table and does not add up, so {_part_words(pack)[1]} are shown "
+            "instead."
         )
-    chart = _life_chart(pack, years, series, boroughs.loc[inside], SEXES[sex])
+    chart = _chart(pack, years, codes, series, parts.loc[inside], SEXES[sex])
     return CHAPTER.finding(
         pack,
         f"life_expectancy_{sex}",
         title=f"Life expectancy of {SEXES[sex]}",
         statement=statement,
-        standing=standing,
-        people=float(figures.people_by_age(pack, pack.edition.population_year)[pack.area.code]),
+        estimates=estimates,
+        people=float(people_by_age(pack, pack.period("population").year)[pack.area.code]),
         period=last,
-        sources=["life_expectancy"],
+        sources=[TABLE],
         caveats=caveats,
-        table=table_of_boroughs(table, pack, SEXES[sex], first, last),
-        members=_life_members(pack, years, SEXES[sex]),
+        table=_table(table, pack, SEXES[sex], first, last),
+        members=_members(pack, years),
         chart=Chart(chart, f"Line chart of life expectancy of {SEXES[sex]}, {first} to {last}. {statement}")
-        if not np.isnan(own) or inside
+        if chart
         else None,
     )
 
 
-def _published_area(pack: Pack, code: str) -> str:
-    """The ONS code whose published value stands for an area: its own, or that of its only borough with a value."""
-    area = pack.geography.national if code == pack.geography.national.code else pack.geography.area(code)
-    if area.ons_code:
-        return area.ons_code
-    table, known = pack.read("boroughs"), set(pack.read("life_expectancy")["area_code"])
-    inside = [c for c in table.loc[table["pct_code"] == code, "borough_code"] if c in known]
-    return inside[0] if area.is_leaf and len(inside) == 1 else ""
+def _published(pack: Pack, code: str, years: pd.DataFrame) -> str:
+    """The code whose published value stands for an area: its own, or that of its only part with a value."""
+    return pack.geography.published_code(code, years.columns)
 
 
-def _boroughs(pack: Pack) -> pd.Series:
-    """Borough names in the pack's area, indexed by code."""
-    table = pack.read("boroughs")
-    rows = table[table["pct_code"].isin(pack.geography.leaves(pack.area.code))]
-    return rows.set_index("borough_code")["borough_name"]
+def _nation(pack: Pack, codes: dict[str, str], years: pd.DataFrame) -> pd.Series | None:
+    """The nation's value by period; None where there is none."""
+    nation = pack.geography.nation
+    return years[codes[nation.code]] if nation and codes.get(nation.code) else None
 
 
-def _borough_table(years: pd.DataFrame, boroughs: pd.Series, england: pd.Series) -> pd.DataFrame:
-    frame = pd.DataFrame(
-        {"area": boroughs, "first": years.iloc[0][boroughs.index], "last": years.iloc[-1][boroughs.index]}
-    )
+def _parts(pack: Pack, years: pd.DataFrame) -> pd.Series:
+    """Names of the parts in the pack's area that could have a value, indexed by code: its leaves where they have one."""
+    codes = _part_codes(pack, pack.area, years)
+    return pd.Series({code: pack.geography.names[code] for code in codes}, dtype=object)
+
+
+def _part_codes(pack: Pack, area: Area, years: pd.DataFrame) -> list[str]:
+    leaves = pack.geography.leaves(area.code)
+    own = [code for code in leaves if code in years]
+    kinds = {column_kind for column_kind in (pack.geography.kinds.get(str(code)) for code in years.columns)}
+    return own or [code for code in pack.geography.parts_of(area.code) if pack.geography.kinds[code] in kinds]
+
+
+def _part_words(pack: Pack) -> tuple[str, str]:
+    """What the parts of areas are called, one and several: ('borough', 'boroughs')."""
+    parts = pack.geography.parts_of(pack.area.code)
+    if not parts:
+        return pack.peers[0].level_name, pack.peers[0].level_plural
+    return pack.geography.kind_words[pack.geography.kinds[parts[0]]]
+
+
+def _part_table(years: pd.DataFrame, parts: pd.Series, nation: pd.Series | None) -> pd.DataFrame:
+    frame = pd.DataFrame({"area": parts, "first": years.iloc[0][parts.index], "last": years.iloc[-1][parts.index]})
     frame["change"] = frame["last"] - frame["first"]
-    frame["gap"] = frame["last"] - england.iloc[-1]
+    frame["gap"] = frame["last"] - (np.nan if nation is None else nation.iloc[-1])
     return frame.sort_values("last", ascending=False)
 
 
-def table_of_boroughs(frame: pd.DataFrame, pack: Pack, who: str, first: str, last: str) -> Table:
-    """Boroughs of an area: first and last value, change and gap to England."""
+def _table(frame: pd.DataFrame, pack: Pack, who: str, first: str, last: str) -> Table:
+    """The parts of an area: first and last value, change and gap to the nation."""
+    one, several = _part_words(pack)
     columns = {
-        "area": Column("Borough"),
+        "area": Column(sentence_case(one)),
         "first": Column(first, "years", 1),
         "last": Column(last, "years", 1),
         "change": Column("Change", "years", 1),
-        "gap": Column("Gap to England", "years", 1),
     }
-    return Table(f"Life expectancy of {who}: boroughs of {pack.area.name}", frame, columns)
+    if frame["gap"].notna().any() and pack.geography.nation:
+        columns["gap"] = Column(f"Gap to {pack.geography.nation.name}", "years", 1)
+    return Table(f"Life expectancy of {who}: {several} of {pack.area.name}", frame, columns)
 
 
-def _life_statement(
+def _statement(
     pack: Pack,
     sex: str,
     series: pd.Series | None,
     table: pd.DataFrame,
-    england: pd.Series,
+    nation: pd.Series | None,
     span: tuple[str, str],
-    beside: dict[str, float],
+    others: dict[str, float],
 ) -> str:
     first, last = span
-    only = pack.area.is_leaf and len(table) == 1 and len(_boroughs(pack)) > 1
+    only = pack.area.is_leaf and len(table) == 1 and len(pack.geography.parts_of(pack.area.code)) > 1
     who, area = SEXES[sex].capitalize(), pack.area.name
+    nation_name = pack.geography.nation.name if pack.geography.nation else ""
     if series is not None:
         value, moved = series.iloc[-1], series.iloc[-1] - series.iloc[0]
         where = f"{area} ({table['area'].iloc[0]} only)" if only else area
-        gaps = listed(_gap(value, other, name) for name, other in beside.items())
+        gaps = listed(_gap(value, other, name) for name, other in others.items())
+        theirs = f" ({nation_name} {signed(nation.iloc[-1] - nation.iloc[0], 1)})" if nation is not None else ""
         return (
             f"{who} in {where} live {number(value, 1)} years at the death rates of {last}"
-            f"{f', {gaps}' if gaps else ''}; that is {signed(moved, 1)} years since {first} "
-            f"(England {signed(england.iloc[-1] - england.iloc[0], 1)})."
+            f"{f', {gaps}' if gaps else ''}; that is {signed(moved, 1)} years since {first}{theirs}."
         )
     if table.empty:
         return f"No life expectancy is published for {area}."
     high, low = table.iloc[0], table.iloc[-1]
+    below, above = (
+        f" ({signed(row['gap'], 1)}{f' on {nation_name}' if row is low else ''})" if nation is not None else ""
+        for row in (low, high)
+    )
     return (
-        f"{who}'s life expectancy in {area}'s boroughs in {last} ranges from {number(low['last'], 1)} years in "
-        f"{low['area']} ({signed(low['gap'], 1)} on England) to {number(high['last'], 1)} in {high['area']} "
-        f"({signed(high['gap'], 1)})."
+        f"{who}'s life expectancy in {area}'s {_part_words(pack)[1]} in {last} ranges from {number(low['last'], 1)} "
+        f"years in {low['area']}{below} to {number(high['last'], 1)} in {high['area']}{above}."
     )
 
 
@@ -154,11 +176,15 @@ def _gap(value: float, other: float, name: str) -> str:
     return f"{number(abs(gap), 1)} {'above' if gap > 0 else 'below'} {name} ({number(other, 1)})"
 
 
-def _life_chart(pack: Pack, years: pd.DataFrame, series: pd.Series | None, boroughs: pd.Series, who: str) -> Drawing:
+def _chart(
+    pack: Pack, years: pd.DataFrame, codes: dict[str, str], series: pd.Series | None, parts: pd.Series, who: str
+) -> Drawing | None:
     lines = {pack.area.name: ("area", series)} if series is not None else {}
     if series is None:
-        lines |= {name: ("area" if len(boroughs) <= 2 else "peer", years[code]) for code, name in boroughs.items()}
-    lines |= {a.name: (comparator_role(pack, a), years[a.ons_code]) for a in pack.comparators if a.ons_code in years}
+        lines |= {name: ("area" if len(parts) <= 2 else "peer", years[code]) for code, name in parts.items()}
+    lines |= {a.name: (comparator_role(pack, a), years[codes[a.code]]) for a in pack.comparators if codes.get(a.code)}
+    if series is None and not len(parts):
+        return None
     frame = pd.concat(
         [
             pd.DataFrame({"x": years.index, "series": name, "value": values.to_numpy(), "role": role})
@@ -169,26 +195,25 @@ def _life_chart(pack: Pack, years: pd.DataFrame, series: pd.Series | None, borou
     return charts.lines(
         frame,
         title=f"Life expectancy at birth of {who}",
-        subtitle=f"{pack.area.name}, three-year periods",
+        subtitle=f"{pack.area.name}, by published period",
         x_title="Period",
         value_title="Years",
         x_type="ordinal",
     )
 
 
-def _life_members(pack: Pack, years: pd.DataFrame, who: str) -> Table:
-    """Every borough of the areas beside the pack's own, ranked; groups show their lowest and highest borough."""
-    table = pack.read("boroughs")
+def _members(pack: Pack, years: pd.DataFrame) -> Table:
+    """The lowest and the highest part of each area beside the pack's own."""
     rows = []
     for area in pack.beside:
-        codes = table.loc[table["pct_code"].isin(pack.geography.leaves(area.code)), "borough_code"]
-        values = years.iloc[-1].reindex(codes).dropna()
+        values = years.iloc[-1].reindex(_part_codes(pack, area, years)).dropna()
         low, high = (values.min(), values.max()) if len(values) else (np.nan, np.nan)
         rows.append({"area": area.name, "low": low, "high": high})
-    frame = pd.DataFrame(rows)
+    one, _ = _part_words(pack)
     columns = {
         "area": Column("Area"),
-        "low": Column("Lowest borough", "years", 1),
-        "high": Column("Highest borough", "years", 1),
+        "low": Column(f"Lowest {one}", "years", 1),
+        "high": Column(f"Highest {one}", "years", 1),
     }
-    return Table(f"{beside_title(pack)}: lowest and highest borough", frame, columns, emphasis=pack.area.name)
+    title = f"{beside_title(pack)}: lowest and highest {one}"
+    return Table(title, pd.DataFrame(rows), columns, emphasis=pack.area.name)

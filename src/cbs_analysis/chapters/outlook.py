@@ -1,16 +1,17 @@
 """Outlook: what each kind of activity may be next year if days, season and level carry on, and how far to trust that.
 
-For strategic planning. From the Monthly Activity Return; season, growth and the kind of day come from all the
-geography's areas, the level is the area's own. The method is tested on the last year already known and the result shown
+For strategic planning. Season, growth and the kind of day come from all the geography's areas, the level is the area's
+own. The method is tested on the last year already known and the result shown
 to the reader.
 """
 
 import numpy as np
 import pandas as pd
 
-from cbs_analysis.chapters import breaks, figures
-from cbs_analysis.chapters.building import Chapter, beside_title, plain_measure
-from cbs_analysis.chapters.projections import MAR, NOUNS, backtested, borrowed, counted, year_ahead
+from cbs_analysis.chapters import recording_changes
+from cbs_analysis.chapters.area_estimates import beside_title, plain_measure
+from cbs_analysis.chapters.findings import Chapter
+from cbs_analysis.chapters.year_ahead import backtested, borrowed, forecast_series, year_ahead
 from cbs_analysis.evidence import charts
 from cbs_analysis.evidence.comparing import Comparison, optional
 from cbs_analysis.evidence.finding import Chart, Finding
@@ -18,6 +19,7 @@ from cbs_analysis.evidence.tables import Column, Table
 from cbs_analysis.evidence.wording import interval, listed, number, plural, sentence_case, signed
 from cbs_analysis.geography import Area
 from cbs_analysis.pack import Pack
+from cbs_analysis.pack.series import Series, of_area, series, series_totals
 from cbs_analysis.stats import rates
 from cbs_analysis.stats.forecasting import Backtest
 
@@ -27,77 +29,49 @@ TOTALS = (
     "below, under how far to trust this."
 )
 TUNED = (
-    "The method's settings, and the kind of day, were chosen with this same year of England's PCTs in view, so expect "
-    "somewhat larger errors."
+    "The method's settings, and the kind of day, were chosen with this same year in view, so expect somewhat larger "
+    "errors."
 )
 CARRY_ON = (
     "A forecast of what happens if things carry on: days, season and level are known to it, plans and policy are not."
 )
 
 
-def elective_ordinary(pack: Pack) -> Finding:
-    """Ordinary elective admissions for the year ahead."""
-    return _outlook(pack, "elective_ordinary_admissions")
-
-
-def elective_daycase(pack: Pack) -> Finding:
-    """Day case admissions for the year ahead."""
-    return _outlook(pack, "elective_daycase_admissions")
-
-
-def nonelective(pack: Pack) -> Finding:
-    """Non-elective admissions for the year ahead."""
-    return _outlook(pack, "nonelective_admissions")
-
-
-def gp_referrals(pack: Pack) -> Finding:
-    """GP referrals for the year ahead."""
-    return _outlook(pack, "gp_referrals_made")
-
-
-def other_referrals(pack: Pack) -> Finding:
-    """Other referrals for the year ahead."""
-    return _outlook(pack, "other_referrals_made")
-
-
-def first_outpatients(pack: Pack) -> Finding:
-    """First outpatient attendances for the year ahead."""
-    return _outlook(pack, "first_outpatient_attendances")
-
-
-def _day_chosen(pack: Pack, measure: str) -> str:
+def _day_chosen(pack: Pack, name: str) -> str:
     """Which kind of day, and how much better it was than the other a year ago."""
-    found = borrowed(pack, measure, pack.area.code)
-    errors, chosen = found.days.errors, found.days.chosen
+    shared = borrowed(pack, series(pack, name), pack.area.code)
+    errors, chosen = shared.days.errors, shared.days.chosen
     if np.isnan(errors[chosen]):
         return f"Forecast per {chosen}; there is no year to test that on."
     others = listed(f"{number(error, 2)} per {name}" for name, error in errors.items() if name != chosen)
     return (
-        f"Forecast per {chosen}: over {plural(found.areas, 'area')} the error of a year ago (MASE) was "
+        f"Forecast per {chosen}: over {plural(shared.areas, 'area')} the error of a year ago (MASE) was "
         f"{number(errors[chosen], 2)} so, and {others}."
     )
 
 
-def _outlook(pack: Pack, measure: str) -> Finding:
-    noun, measured = NOUNS[measure], pack.indicators[f"forecast_{measure}"]
-    found = year_ahead(pack, pack.area.code, measure)
-    series = figures.area_months(pack, pack.area.code, measure)
-    total, outturn = found.total, _outturn(pack, pack.area.code, measure)
+def forecast(pack: Pack, name: str) -> Finding:
+    """A series for the year ahead."""
+    chosen = series(pack, name)
+    noun, measured = chosen.noun, pack.indicators[chosen.definition.forecast or ""]
+    found = year_ahead(pack, name, pack.area.code)
+    values = of_area(pack, chosen, pack.area.code)
+    total, outturn = found.total, _outturn(pack, pack.area.code, chosen)
     frame = found.frame.assign(month=pd.PeriodIndex(found.frame["month"]).to_timestamp())
-    ahead = _ahead(frame)
+    ahead = _ahead(pack, frame, chosen)
     if found.reason:
         statement = f"No forecast of {pack.area.name}'s {noun} for {ahead}: {found.reason}."
     else:
         statement = (
             f"{pack.area.name} can expect {number(total['value'])} {noun} in {ahead} "
-            f"({interval(total['lower_95'], total['upper_95'], 0)}){_change(pack, measure, total['value'], outturn)}."
+            f"({interval(total['lower_95'], total['upper_95'], 0)}){_change(pack, name, total['value'], outturn)}."
         )
     caveats = [
         CARRY_ON,
         TOTALS,
-        _day_chosen(pack, measure),
+        _day_chosen(pack, name),
         *(f"{sentence_case(warning)}." for warning in found.warnings),
-        *breaks.caveats(pack, [measure]),
+        *recording_changes.caveats(pack, chosen),
     ]
     return CHAPTER.finding(
         pack,
@@ -105,39 +79,42 @@ def _outlook(pack: Pack, measure: str) -> Finding:
         title=sentence_case(noun),
         statement=statement,
         measured=measured,
-        caution=breaks.caution(pack, counted(pack, measure, pack.area.code)),
+        caution=recording_changes.caution(pack, forecast_series(pack, name, pack.area.code)),
         value=total["value"],
         lower=total["lower_95"],
         upper=total["upper_95"],
-        comparisons=[_comparator(pack, area, measure) for area in pack.above],
+        comparisons=[_comparator(pack, area, name) for area in pack.above if area.code in _known(pack, chosen)],
         period=ahead,
-        sources=[MAR],
+        sources=[chosen.table],
         methods=["borrowed-seasons"],
         caveats=caveats,
-        table=_months_ahead(frame, noun, ahead),
-        members=_members(pack, measure),
-        chart=None if found.reason else _fan(pack, series, frame, noun, statement),
+        table=_steps_ahead(frame, chosen, ahead),
+        members=_members(pack, name),
+        chart=None if found.reason else _fan(pack, values, frame, chosen, statement),
     )
 
 
-def _outturn(pack: Pack, code: str, measure: str) -> float:
-    return float(figures.year_totals(pack, pack.edition.activity_year, [measure])[measure].get(code, np.nan))
+def _known(pack: Pack, chosen: Series) -> set[str]:
+    """Codes of the areas that the series has figures of."""
+    return set(series_totals(pack, chosen, pack.period("activity")).index)
 
 
-def _change(pack: Pack, measure: str, value: float, outturn: float) -> str:
+def _outturn(pack: Pack, code: str, chosen: Series) -> float:
+    return float(series_totals(pack, chosen, pack.period("activity")).get(code, np.nan))
+
+
+def _change(pack: Pack, name: str, value: float, outturn: float) -> str:
     """The change on the last year; not where recording changed within it."""
-    last = pack.edition.activity_year
+    last, chosen = pack.period("activity"), forecast_series(pack, name, pack.area.code)
     if np.isnan(value) or np.isnan(outturn):
         return ""
-    if why := breaks.level_changes(
-        pack, counted(pack, measure, pack.area.code), pack.area.code, figures.year_months(last)
-    ):
+    if why := recording_changes.level_changes(pack, chosen, pack.area.code, last.steps(chosen.frequency)):
         return f"; {why} within {last}, so its {number(outturn)} is no measure of it"
     return f", {signed(rates.relative_change(value, outturn), 1)}% on the {number(outturn)} of {last}"
 
 
-def _comparator(pack: Pack, area: Area, measure: str) -> Comparison:
-    total = year_ahead(pack, area.code, measure).total
+def _comparator(pack: Pack, area: Area, name: str) -> Comparison:
+    total = year_ahead(pack, name, area.code).total
     return Comparison(
         area.name,
         area.code,
@@ -149,27 +126,29 @@ def _comparator(pack: Pack, area: Area, measure: str) -> Comparison:
     )
 
 
-def _months_ahead(frame: pd.DataFrame, noun: str, ahead: str) -> Table:
-    shown = frame.assign(month=frame["month"].dt.strftime("%B %Y"))
+def _steps_ahead(frame: pd.DataFrame, chosen: Series, ahead: str) -> Table:
+    step = chosen.frequency.name
+    shown = frame.assign(month=[chosen.frequency.label(start) for start in frame["month"]])
     columns = {
-        "month": Column("Month"),
+        "month": Column(step.capitalize()),
         "value": Column("Forecast", decimals=0),
         "lower_80": Column("80% lower", decimals=0),
         "upper_80": Column("80% upper", decimals=0),
         "lower_95": Column("95% lower", decimals=0),
         "upper_95": Column("95% upper", decimals=0),
     }
-    return Table(f"Forecast of {noun} by month, {ahead}", shown, columns)
+    return Table(f"Forecast of {chosen.noun} by {step}, {ahead}", shown, columns)
 
 
-def _members(pack: Pack, measure: str) -> Table | None:
+def _members(pack: Pack, name: str) -> Table | None:
     """The year ahead of the areas beside the pack's own, with the change on the last year."""
     if pack.area.is_leaf:
         return None
-    rows, year = [], figures.year_months(pack.edition.activity_year)
+    rows, year = [], pack.period("activity")
     for area in pack.beside:
-        total, outturn = year_ahead(pack, area.code, measure).total, _outturn(pack, area.code, measure)
-        why = breaks.level_changes(pack, counted(pack, measure, area.code), area.code, year)
+        chosen = forecast_series(pack, name, area.code)
+        total, outturn = year_ahead(pack, name, area.code).total, _outturn(pack, area.code, chosen)
+        why = recording_changes.level_changes(pack, chosen, area.code, year.steps(chosen.frequency))
         rows.append(
             {
                 "area": area.name,
@@ -178,12 +157,12 @@ def _members(pack: Pack, measure: str) -> Table | None:
                 "lower": total["lower_95"],
                 "upper": total["upper_95"],
                 "change": np.nan if why else rates.relative_change(total["value"], outturn),
-                "note": f"{why} within {pack.edition.activity_year}" if why else "",
+                "note": f"{why} within {year}" if why else "",
             }
         )
     columns = {
         "area": Column("Area"),
-        "outturn": Column(pack.edition.activity_year, decimals=0),
+        "outturn": Column(year.label, decimals=0),
         "value": Column("Forecast", decimals=0),
         "lower": Column("95% lower limit", decimals=0),
         "upper": Column("95% upper limit", decimals=0),
@@ -193,36 +172,39 @@ def _members(pack: Pack, measure: str) -> Table | None:
     return Table(beside_title(pack), pd.DataFrame(rows), columns, emphasis=pack.area.name)
 
 
-def _fan(pack: Pack, series: pd.Series, frame: pd.DataFrame, noun: str, statement: str) -> Chart:
+def _fan(pack: Pack, values: pd.Series, frame: pd.DataFrame, chosen: Series, statement: str) -> Chart:
+    step = chosen.frequency.name
     drawn = charts.fan(
-        series.rename("value").reset_index(),
+        values.rename("value").rename_axis("month").reset_index(),
         frame,
-        title=f"{sentence_case(noun)} by month, and what may come",
+        title=f"{sentence_case(chosen.noun)} by {step}, and what may come",
         subtitle=f"{pack.area.name}, with 80% and 95% intervals",
-        value_title="A month",
+        value_title=f"A {step}",
         description=statement,
+        frequency=step,
     )
-    return Chart(drawn, f"Fan chart of monthly {noun}. {statement}")
+    return Chart(drawn, f"Fan chart of {chosen.noun} by {step}. {statement}")
 
 
-def _ahead(frame: pd.DataFrame) -> str:
-    """The months of a forecast in words: a financial year where they are one."""
-    first, last = frame["month"].iloc[0], frame["month"].iloc[-1]
-    if first.month == 4 and len(frame) == 12:
-        return f"{first.year}/{(first.year + 1) % 100:02d}"
-    return f"{first:%B %Y} to {last:%B %Y}"
+def _ahead(pack: Pack, frame: pd.DataFrame, chosen: Series) -> str:
+    """The time of a forecast in words: a financial year where it is one, a calendar year likewise."""
+    first = frame["month"].iloc[0]
+    if len(frame) == chosen.frequency.per_year and first.month == pack.edition.year_starts:
+        return f"{first.year}/{(first.year + 1) % 100:02d}" if first.month > 1 else str(first.year)
+    return chosen.frequency.span(pd.DatetimeIndex(frame["month"]))
 
 
 def backtest(pack: Pack) -> Finding:
-    """How the method would have done a year ago, for each measure, against the seasonal naive forecast."""
+    """How the method would have done a year ago, for each series, against the seasonal naive forecast."""
     rows = []
-    for measure, noun in NOUNS.items():
-        found = backtested(pack, pack.area.code, measure)
+    for name in _forecast_names(pack):
+        chosen = forecast_series(pack, name, pack.area.code)
+        found = backtested(pack, name, pack.area.code)
         total = found.total
         rows.append(
             {
-                "measure": sentence_case(noun),
-                "day": borrowed(pack, measure, pack.area.code).days.chosen,
+                "measure": sentence_case(chosen.noun),
+                "day": chosen.day,
                 "actual": total.get("actual", np.nan),
                 "forecast": total.get("value", np.nan),
                 "mae": found.mae,
@@ -240,9 +222,10 @@ def backtest(pack: Pack) -> Finding:
     mean, naive, inside = tested["mase"].mean(), tested["naive_mase"].mean(), tested["coverage_95"].mean()
     known = tested["total"] != ""
     totals = f" and {(tested['total'] == 'yes').sum()} of {known.sum()} totals" if known.any() else ""
-    outside = tested.loc[tested["total"] == "no", "measure"].str.lower().str.replace("gp ", "GP ")
+    nouns = {sentence_case(each.noun): each.noun for each in (series(pack, name) for name in _forecast_names(pack))}
+    outside = tested.loc[tested["total"] == "no", "measure"].map(nouns)
     missed = f"; the total of {listed(outside)} fell outside" if len(outside) else ""
-    year = pack.edition.activity_year
+    year = pack.period("activity")
     columns = {
         "measure": Column("Measure"),
         "day": Column("Forecast per"),
@@ -273,8 +256,8 @@ def backtest(pack: Pack) -> Finding:
         statement=statement,
         measured=plain_measure("Mean absolute scaled error", "MASE", 2),
         value=float(mean),
-        period=year,
-        sources=[MAR],
+        period=year.label,
+        sources=list(dict.fromkeys(series(pack, name).table for name in _forecast_names(pack))),
         methods=["backtest"],
         caveats=[
             "MASE is the mean error over the mean change on the year in the two years before; below the naive one is "
@@ -285,6 +268,15 @@ def backtest(pack: Pack) -> Finding:
         table=Table(f"Forecasts of {year} made from the years before", frame, columns),
         members=_backtest_members(pack),
     )
+
+
+def _forecast_names(pack: Pack) -> list[str]:
+    """The series that have a forecast, of tables that the notebook may read."""
+    return [
+        name
+        for name, definition in pack.series_definitions.items()
+        if definition.forecast and (pack.declared is None or definition.table in pack.declared)
+    ]
 
 
 def _total_inside(found: Backtest) -> str:
@@ -299,7 +291,7 @@ def _backtest_members(pack: Pack) -> Table | None:
         return None
     rows = []
     for area in pack.beside:
-        found = [backtested(pack, area.code, measure) for measure in NOUNS]
+        found = [backtested(pack, name, area.code) for name in _forecast_names(pack)]
         rows.append(
             {
                 "area": area.name,
@@ -317,12 +309,4 @@ def _backtest_members(pack: Pack) -> Table | None:
     return Table(beside_title(pack), pd.DataFrame(rows), columns, emphasis=pack.area.name)
 
 
-__all__ = [
-    "backtest",
-    "elective_daycase",
-    "elective_ordinary",
-    "first_outpatients",
-    "gp_referrals",
-    "nonelective",
-    "other_referrals",
-]
+__all__ = ["backtest", "forecast"]

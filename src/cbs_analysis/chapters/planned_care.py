@@ -1,22 +1,25 @@
 """Planned care: how many people are referred, seen and admitted as planned, against others and over the months.
 
-For commissioners of planned pathways and of the providers who treat their people. From the Monthly Activity Return
-by commissioner, with mid-year population for rates.
+For commissioners of planned pathways and of the providers who treat their people. From the series of activity that the
+home defines in `params/series.yml`, with mid-year population for rates.
 """
 
 import numpy as np
 import pandas as pd
 
-from cbs_analysis.chapters import breaks, figures
-from cbs_analysis.chapters.breaks import Counted
-from cbs_analysis.chapters.building import (
-    Chapter,
-    Standing,
+from cbs_analysis.chapters import recording_changes
+from cbs_analysis.chapters.activity_series import flag_reason, series_finding
+from cbs_analysis.chapters.area_estimates import (
+    AreaEstimates,
+    area_estimates,
+    as_count_ratio,
+    as_proportion,
+    leaf_levels,
     plain_measure,
     sentence,
     stated,
 )
-from cbs_analysis.chapters.monthly import flag_reason, measure_finding
+from cbs_analysis.chapters.findings import Chapter
 from cbs_analysis.chapters.ranked_areas import ranked_areas
 from cbs_analysis.chapters.recording import recording
 from cbs_analysis.evidence.comparing import estimates
@@ -24,153 +27,128 @@ from cbs_analysis.evidence.finding import Finding
 from cbs_analysis.evidence.tables import Column, Table
 from cbs_analysis.evidence.wording import interval, number, sentence_case
 from cbs_analysis.pack import Pack
+from cbs_analysis.pack.measures import leaf_counts
+from cbs_analysis.pack.series import every_leaf, frequency, series, series_totals
 from cbs_analysis.stats import intervals, rates
 
 CHAPTER = Chapter("planned_care", "care pathway management")
-MAR = "monthly_activity_return"
 CASE_MIX = "Case mix is not adjusted: areas whose patients need more complex surgery will have fewer day cases."
-CRUDE = "A crude rate: older or sicker populations will have more, so it is not judged better or worse."
-ELECTIVE = ("elective_ordinary_admissions", "elective_daycase_admissions")
-PLANNED = ("planned_ordinary_admissions", "planned_daycase_admissions")
-REFERRALS = ("gp_referrals_made", "other_referrals_made")
+# The series that these findings are about, by their names in params/series.yml.
+ELECTIVE, DAY_CASES, PLANNED = "elective_admissions", "elective_daycase", "planned_admissions"
+REFERRALS, ATTENDANCES = ("gp_referrals", "other_referrals"), "first_outpatients"
 
 
-def gp_referrals(pack: Pack) -> Finding:
-    """GP referrals per 1,000 people in the year, and per working day by month."""
-    counted = Counted(("gp_referrals_made",), "GP referrals", "gp_referrals_per_1000", "working day")
-    return measure_finding(pack, CHAPTER, "gp_referrals", counted, title="GP referrals", caveats=[CRUDE])
-
-
-def other_referrals(pack: Pack) -> Finding:
-    """Referrals by others than GPs, per 1,000 people in the year and per working day by month."""
-    counted = Counted(("other_referrals_made",), "other referrals", "other_referrals_per_1000", "working day")
-    recorded = "How referrals by others are recorded differs between places more than any other measure here."
-    return measure_finding(
-        pack, CHAPTER, "other_referrals", counted, title="Other referrals", caveats=[CRUDE, recorded]
-    )
-
-
-def first_outpatients(pack: Pack) -> Finding:
-    """First outpatient attendances per 1,000 people in the year, and per working day by month."""
-    counted = Counted(
-        ("first_outpatient_attendances",),
-        "first outpatient attendances",
-        "first_outpatients_per_1000",
-        "working day",
-    )
-    return measure_finding(
-        pack, CHAPTER, "first_outpatients", counted, title="First outpatient attendances", caveats=[CRUDE]
-    )
-
-
-def elective_admissions(pack: Pack) -> Finding:
-    """Ordinary and day case elective admissions per 1,000 people in the year, and per working day by month."""
-    counted = Counted(ELECTIVE, "elective admissions", "elective_per_1000", "working day")
-    added = "Ordinary plus day case admissions; in a few months the published elective total differs from their sum."
-    return measure_finding(
-        pack, CHAPTER, "elective_admissions", counted, title="Elective admissions", caveats=[CRUDE, added]
-    )
+def activity(pack: Pack, name: str) -> Finding:
+    """A series of planned care: its rate in the year, and each month a working day within process limits."""
+    return series_finding(pack, CHAPTER, name)
 
 
 def attendances_per_referral(pack: Pack) -> Finding:
     """First outpatient attendances for each 100 referrals made by GPs and others."""
-    year = pack.edition.activity_year
-    totals = figures.year_totals(pack, year, [*REFERRALS, "first_outpatient_attendances"])
-    counts = figures.leaf_counts(
-        pack, totals["first_outpatient_attendances"], totals[list(REFERRALS)].sum(axis=1, skipna=False)
-    )
+    year = pack.period("activity")
+    parts = [series(pack, name) for name in (*REFERRALS, ATTENDANCES)]
+    *referrals, attendances = (series_totals(pack, part, year) for part in parts)
+    counts = leaf_counts(pack, attendances, pd.concat(referrals, axis=1).sum(axis=1, skipna=False))
     measured = plain_measure("First attendances per 100 referrals", "per 100 referrals", 1, per=100)
-    flagged = breaks.broken_in(pack, (*REFERRALS, "first_outpatient_attendances"), year)
-    standing = figures.standing(pack, counts, measured, figures.as_count_ratio, flagged)
-    own = standing.own(pack)
-    parts = [
-        Counted((name,), noun, "", "working day")
-        for name, noun in (
-            ("gp_referrals_made", "GP referrals"),
-            ("other_referrals_made", "other referrals"),
-            ("first_outpatient_attendances", "first outpatient attendances"),
-        )
+    flagged = recording_changes.broken_in(pack, parts, year)
+    estimates = area_estimates(pack, counts, measured, as_count_ratio, flagged)
+    own = estimates.own(pack)
+    cautions = [
+        f"{sentence_case(part.noun)}: {text}" for part in parts if (text := recording_changes.caution(pack, part))
     ]
-    cautions = [f"{sentence_case(part.noun)}: {said}" for part in parts if (said := breaks.caution(pack, part))]
     return CHAPTER.finding(
         pack,
         "attendances_per_referral",
         title="First attendances for each referral",
         statement=_statement(
             pack,
-            standing,
+            estimates,
             f"{pack.area.name} had {number(own.value, 1)} first attendances for every 100 referrals",
         ),
-        standing=standing,
-        period=year,
-        sources=[MAR],
+        estimates=estimates,
+        period=year.label,
+        sources=list(dict.fromkeys(part.table for part in parts)),
         methods=["count-ratios"],
         caveats=[
             "Attendances follow referrals by weeks or months and some need none, so this is a ratio, not a share.",
             "The limits take the two counts as independent. Attendances follow referrals, so the limits are too wide.",
-            *(caveat for part in parts for caveat in breaks.caveats(pack, part.measures)),
+            *(caveat for part in parts for caveat in recording_changes.caveats(pack, part)),
         ],
-        flag_reason=flag_reason(pack, standing),
+        flag_reason=flag_reason(pack, estimates),
         caution=" ".join(cautions),
-        chart=ranked_areas(pack, standing, "First attendances per 100 referrals"),
+        chart=ranked_areas(pack, estimates, "First attendances per 100 referrals"),
     )
 
 
-def daycase_rates(pack: Pack) -> Standing:
+def daycase_rates(pack: Pack) -> AreaEstimates:
     """Day cases among elective admissions in the year, for every area."""
-    totals = figures.year_totals(pack, pack.edition.activity_year, ELECTIVE)
-    counts = figures.leaf_counts(
-        pack, totals["elective_daycase_admissions"], totals[list(ELECTIVE)].sum(axis=1, skipna=False)
+    year = pack.period("activity")
+    day_cases, elective = (series_totals(pack, series(pack, name), year) for name in (DAY_CASES, ELECTIVE))
+    counts = leaf_counts(pack, day_cases, elective)
+    return area_estimates(pack, counts, pack.indicators["daycase_rate_pct"], as_proportion)
+
+
+def every_daycase_rate(pack: Pack) -> pd.Series:
+    """The day case rate of every area of the leaves' kind that the table holds, within the geography or not, in
+    percent, indexed by code; incomplete years left out.
+    """
+    day_cases, elective = series(pack, DAY_CASES), series(pack, ELECTIVE)
+    leaves, steps = every_leaf(pack, elective.table), pack.period("activity").steps(frequency(pack, elective.table))
+    grouped = leaves[leaves["step"].isin(steps)].groupby("area_code")[list(elective.measures)]
+    totals = grouped.sum().where(grouped.count() == len(steps))
+    every = totals.sum(axis=1, skipna=False)
+    return rates.proportion(totals[list(day_cases.measures)].sum(axis=1, skipna=False), every, per=100)[
+        "value"
+    ].dropna()
+
+
+def _where(pack: Pack, rated: pd.Series) -> str:
+    """What holds all the areas that are rated: the nation, where the table has areas beyond the geography."""
+    beyond = set(rated.index) - set(pack.geography.areas)
+    nation = pack.geography.nation
+    return (
+        nation.name
+        if nation and (beyond or pack.geography.is_nation(pack.geography.whole.code))
+        else (pack.geography.whole.name)
     )
-    return figures.standing(pack, counts, pack.indicators["daycase_rate_pct"], figures.as_proportion)
-
-
-def england_rates(pack: Pack) -> pd.Series:
-    """The day case rate of every PCT in England in the year, in percent, indexed by code; incomplete years left out."""
-    leaves = figures.every_leaf(pack)
-    leaves = leaves[leaves["month"].isin(figures.year_months(pack.edition.activity_year))]
-    grouped = leaves.groupby("area_code")[list(ELECTIVE)]
-    totals = grouped.sum().where(grouped.count() == 12)
-    every = totals[list(ELECTIVE)].sum(axis=1, skipna=False)
-    return rates.proportion(totals[ELECTIVE[1]], every, per=100)["value"].dropna()
 
 
 def daycase_rate(pack: Pack) -> Finding:
-    """The share of elective admissions that are day cases, against the peers and every PCT in England."""
-    standing, england = daycase_rates(pack), england_rates(pack)
-    own = standing.own(pack)
+    """The share of elective admissions that are day cases, against the peers and every area of their kind."""
+    estimates, rated = daycase_rates(pack), every_daycase_rate(pack)
+    own, levels, level, where = estimates.own(pack), leaf_levels(pack), leaf_levels(pack, 1), _where(pack, rated)
     place = ""
-    if pack.area.code in england.index:
-        rank = int(england.rank(method="min", ascending=False)[pack.area.code])
-        place = f" It ranks {rank} of {len(england)} PCTs in England, 1 the highest."
-    points = {"Lowest PCT": 0, "Lower quartile": 25, "Median": 50, "Upper quartile": 75, "Highest PCT": 100}
+    if pack.area.code in rated.index:
+        rank = int(rated.rank(method="min", ascending=False)[pack.area.code])
+        place = f" It ranks {rank} of {len(rated)} {levels} in {where}, 1 the highest."
+    points = {f"Lowest {level}": 0, "Lower quartile": 25, "Median": 50, "Upper quartile": 75, f"Highest {level}": 100}
     quartiles = pd.DataFrame(
         {
             "measure": [*points, pack.area.name],
-            "value": [*(england.quantile(point / 100) for point in points.values()), own.value],
+            "value": [*(rated.quantile(point / 100) for point in points.values()), own.value],
         }
     )
     columns = {
-        "measure": Column(f"PCTs in England ({len(england)})"),
+        "measure": Column(f"{sentence_case(levels)} in {where} ({len(rated)})"),
         "value": Column("Day case rate (%)", decimals=1),
     }
-    statement = f"{stated(pack, standing)} of {pack.area.name}'s elective admissions were day cases"
+    statement = f"{stated(pack, estimates)} of {pack.area.name}'s elective admissions were day cases"
     return CHAPTER.finding(
         pack,
         "daycase_rate",
         title="Day case rate",
         function="provider management",
-        statement=_statement(pack, standing, statement) + place,
-        standing=standing,
-        period=pack.edition.activity_year,
-        sources=[MAR],
+        statement=_statement(pack, estimates, statement) + place,
+        estimates=estimates,
+        period=pack.period("activity").label,
+        sources=[series(pack, ELECTIVE).table],
         caveats=[CASE_MIX],
-        table=Table("Day case rates of all PCTs in England", quartiles, columns, emphasis=pack.area.name),
-        chart=ranked_areas(pack, standing, "Day case rate (%)"),
+        table=Table(f"Day case rates of all {levels} in {where}", quartiles, columns, emphasis=pack.area.name),
+        chart=ranked_areas(pack, estimates, "Day case rate (%)"),
     )
 
 
-def daycase_shortfalls(pack: Pack, target: float) -> Standing:
+def daycase_shortfalls(pack: Pack, target: float) -> AreaEstimates:
     """Ordinary admissions that would be day cases at a target rate; a group's is the sum of its leaves below it."""
     found = daycase_rates(pack).table.loc[[area.code for area in pack.peers]]
     moved = rates.shortfall(found["numerator"], found["denominator"], target, per=100)
@@ -183,26 +161,28 @@ def daycase_shortfalls(pack: Pack, target: float) -> Standing:
     table = pd.DataFrame(rows)
     measured = plain_measure("Ordinary admissions that would be day cases", "admissions", 0)
     table = estimates(table)
-    return Standing(measured, table, table, {})
+    return AreaEstimates(measured, table, table, {})
 
 
 def daycase_opportunity(pack: Pack) -> Finding:
-    """Ordinary admissions that would be day cases at the rate of England's upper quartile PCT."""
-    target = float(england_rates(pack).quantile(0.75))
-    moved, year, name = daycase_shortfalls(pack, target), pack.edition.activity_year, pack.area.name
+    """Ordinary admissions that would be day cases at the rate of the upper quartile of areas of their kind."""
+    rated = every_daycase_rate(pack)
+    target, where = float(rated.quantile(0.75)), _where(pack, rated)
+    moved, year, name = daycase_shortfalls(pack, target), pack.period("activity"), pack.area.name
+    levels, best = leaf_levels(pack), f"{where}'s upper quartile {leaf_levels(pack, 1)}"
     own = moved.own(pack)
     if np.isnan(own.value):
-        statement = f"{name} has no figure for {year}: months are missing in the return."
+        statement = f"{name} has no figure for {year}: figures are missing."
     elif own.value > 0:
-        members = "" if pack.area.is_leaf else " in those of its PCTs that are below it"
+        members = "" if pack.area.is_leaf else f" in those of its {levels} that are below it"
         statement = (
-            f"At the day case rate of England's upper quartile PCT ({number(target, 1)}%), {number(own.value)} of "
+            f"At the day case rate of {best} ({number(target, 1)}%), {number(own.value)} of "
             f"{name}'s ordinary elective admissions in {year} would have been day cases{members} "
             f"({interval(own.lower, own.upper, 0)})."
         )
     else:
         statement = (
-            f"{name}'s day case rate in {year} is at or above that of England's upper quartile PCT "
+            f"{name}'s day case rate in {year} is at or above that of {best} "
             f"({number(target, 1)}%), so none of its ordinary admissions would move."
         )
     return CHAPTER.finding(
@@ -211,59 +191,54 @@ def daycase_opportunity(pack: Pack) -> Finding:
         title="What a better day case rate would move",
         function="provider management",
         statement=statement,
-        standing=moved,
+        estimates=moved,
         comparisons=(),
-        period=year,
-        sources=[MAR],
+        period=year.label,
+        sources=[series(pack, ELECTIVE).table],
         methods=["shortfalls"],
-        caveats=[CASE_MIX, "A quarter of England's PCTs reach the upper quartile."],
+        caveats=[CASE_MIX, f"A quarter of {where}'s {levels} reach the upper quartile."],
     )
 
 
 def planned_share(pack: Pack) -> Finding:
     """The share of elective admissions that the return counts as planned."""
-    totals = figures.year_totals(pack, pack.edition.activity_year, [*PLANNED, *ELECTIVE])
-    counts = figures.leaf_counts(
-        pack,
-        totals[list(PLANNED)].sum(axis=1, skipna=False),
-        totals[list(ELECTIVE)].sum(axis=1, skipna=False),
-    )
+    year = pack.period("activity")
+    planned, elective = (series_totals(pack, series(pack, name), year) for name in (PLANNED, ELECTIVE))
+    counts = leaf_counts(pack, planned, elective)
     measured = plain_measure("Planned share of elective admissions", "%", 1, per=100)
-    standing = figures.standing(pack, counts, measured, figures.as_proportion)
+    estimates = area_estimates(pack, counts, measured, as_proportion)
     statement = (
-        f"{stated(pack, standing)} of {pack.area.name}'s elective admissions were planned, as the return counts them,"
+        f"{stated(pack, estimates)} of {pack.area.name}'s elective admissions were planned, as the return counts them,"
     )
     return CHAPTER.finding(
         pack,
         "planned_share",
         title="Planned admissions",
-        statement=_statement(pack, standing, statement),
-        standing=standing,
-        period=pack.edition.activity_year,
-        sources=[MAR],
+        statement=_statement(pack, estimates, statement),
+        estimates=estimates,
+        period=year.label,
+        sources=[series(pack, ELECTIVE).table],
         methods=["proportions"],
         caveats=[
             "The return counts planned admissions within elective ones; providers differ in what they call planned."
         ],
-        chart=ranked_areas(pack, standing, "Planned share (%)"),
+        chart=ranked_areas(pack, estimates, "Planned share (%)"),
     )
 
 
-def _statement(pack: Pack, standing: Standing, opening: str) -> str:
-    if np.isnan(standing.own(pack).value):
-        return f"{pack.area.name} has no figure for {pack.edition.activity_year}: months are missing in the return."
-    said = sentence(pack, standing)
-    return f"{opening} in {pack.edition.activity_year}{', ' + said if said else ''}."
+def _statement(pack: Pack, estimates: AreaEstimates, opening: str) -> str:
+    year = pack.period("activity")
+    if np.isnan(estimates.own(pack).value):
+        return f"{pack.area.name} has no figure for {year}: figures are missing."
+    compared = sentence(pack, estimates)
+    return f"{opening} in {year}{', ' + compared if compared else ''}."
 
 
 __all__ = [
+    "activity",
     "attendances_per_referral",
     "daycase_opportunity",
     "daycase_rate",
-    "elective_admissions",
-    "first_outpatients",
-    "gp_referrals",
-    "other_referrals",
     "planned_share",
     "recording",
 ]

@@ -1,7 +1,7 @@
-"""Can emergency admissions by residence be believed? Held against what was commissioned, PCT by PCT.
+"""Can emergency admissions by residence be believed? Compared with what was commissioned, area by area.
 
-For the chapter on emergency care, which shows, ranks and compares its figures by what is found here. Where hospital
-records are missing, admissions by residence fall far below the activity return's for the same PCT.
+For the chapter on emergency care, which shows, ranks and compares its figures by the result. Where hospital records are
+missing, admissions by residence fall far below those commissioned for the same area.
 """
 
 from collections.abc import Sequence
@@ -9,18 +9,28 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from cbs_analysis.chapters import figures
-from cbs_analysis.chapters.building import Chapter, Standing, names, peer_role, plain_measure
+from cbs_analysis.chapters.area_estimates import (
+    AreaEstimates,
+    area_estimates,
+    as_indirect_ratio,
+    leaf_levels,
+    names,
+    peer_role,
+    plain_measure,
+)
+from cbs_analysis.chapters.findings import Chapter
 from cbs_analysis.evidence import charts
 from cbs_analysis.evidence.finding import Chart, Finding
 from cbs_analysis.evidence.tables import Column, Table
 from cbs_analysis.evidence.wording import listed, number
 from cbs_analysis.pack import Pack
+from cbs_analysis.pack.measures import by_leaf, leaf_counts
+from cbs_analysis.pack.series import area_column, series, series_totals
+from cbs_analysis.periods import Period
 from cbs_analysis.stats import rates
 
 CHAPTER = Chapter("emergency_care", "monitoring")
-HSCIC, MAR = "emergency_admissions", "monthly_activity_return"
-NONELECTIVE = "nonelective_admissions"
+ADMISSIONS, NONELECTIVE = "emergency_admissions", "nonelective"  # a table, and a series of params/series.yml
 SHARP_FALL = 0.25
 RECOVERED = 0.9  # of the level before a sharp fall
 
@@ -35,8 +45,9 @@ def plausibility_table(pack: Pack) -> pd.DataFrame:
 
 
 def _plausibility_table(pack: Pack) -> pd.DataFrame:
-    observed = _counts(pack, pack.edition.emergency_year)["admissions_observed"]
-    commissioned = figures.year_totals(pack, pack.edition.emergency_year, [NONELECTIVE])[NONELECTIVE]
+    year = pack.period("emergency")
+    observed = _counts(pack, year)["admissions_observed"]
+    commissioned = series_totals(pack, series(pack, NONELECTIVE), year)
     frame = pd.DataFrame({"area_code": [area.code for area in pack.peers], "area": [area.name for area in pack.peers]})
     frame["by_residence"] = observed.reindex(frame["area_code"]).to_numpy()
     frame["by_commissioner"] = commissioned.reindex(frame["area_code"]).to_numpy()
@@ -54,31 +65,31 @@ def flagged_areas(pack: Pack) -> list[str]:
     return frame.loc[frame["flagged"], "area_code"].tolist()
 
 
-def _counts(pack: Pack, year: str) -> pd.DataFrame:
-    """Observed and expected admissions of the leaves and England in a year, indexed by area_code."""
+def _counts(pack: Pack, year: Period) -> pd.DataFrame:
+    """Observed and expected admissions of the leaves and the nation in a year, indexed by area_code."""
     pack = pack.common
 
     def make() -> pd.DataFrame:
-        table = pack.read(HSCIC)
-        rows = table[table["financial_year"] == year].set_index("area_code")
+        table = pack.read(ADMISSIONS)
+        rows = table[table["financial_year"] == year.label].set_index(area_column(pack, ADMISSIONS).name)
         return pd.DataFrame(
-            {name: figures.by_leaf(pack, rows[name]) for name in ("admissions_observed", "admissions_expected")}
+            {name: by_leaf(pack, rows[name]) for name in ("admissions_observed", "admissions_expected")}
         )
 
     return pack.once(("admissions", year), make)
 
 
-def ratios(pack: Pack, year: str) -> Standing:
+def ratios(pack: Pack, year: Period) -> AreaEstimates:
     """Observed over expected emergency admissions of every area in a year."""
     counts = _counts(pack, year)
-    counts = figures.leaf_counts(pack, counts["admissions_observed"], counts["admissions_expected"])
+    counts = leaf_counts(pack, counts["admissions_observed"], counts["admissions_expected"])
     measured = pack.indicators["emergency_admission_ratio"]
-    return figures.standing(pack, counts, measured, figures.as_indirect_ratio, flagged_areas(pack))
+    return area_estimates(pack, counts, measured, as_indirect_ratio, flagged_areas(pack))
 
 
 def flag_reason(pack: Pack) -> str:
     """Why the area's emergency admissions by residence are not to be believed; empty where they are."""
-    if not bool(ratios(pack, pack.edition.emergency_year).own(pack).flagged):
+    if not bool(ratios(pack, pack.period("emergency")).own(pack).flagged):
         return ""
     inside = [code for code in flagged_areas(pack) if code in pack.geography.leaves(pack.area.code)]
     where = "" if pack.area.is_leaf else f" in {names(pack, inside)}"
@@ -93,36 +104,45 @@ def flag_reason(pack: Pack) -> str:
 
 
 def records_caution(pack: Pack) -> str:
-    """Names boroughs whose admissions fell sharply in one year and have not come back, where they are not flagged."""
+    """Names parts whose admissions fell sharply in one year and have not come back, where they are not flagged."""
     flagged = flagged_areas(pack)
-    said = unrecovered_falls(pack, [code for code in pack.geography.leaves(pack.area.code) if code not in flagged])
-    if not said or flag_reason(pack):
+    falls = unrecovered_falls(pack, [code for code in pack.geography.leaves(pack.area.code) if code not in flagged])
+    if not falls or flag_reason(pack):
         return ""
     return (
-        f"Admissions by residence may be short of records: {listed(said)} and had not come back by "
-        f"{pack.edition.emergency_year}. The PCT as a whole passes the check of its records, so it is not flagged."
+        f"Admissions by residence may be short of records: {listed(falls)} and had not come back by "
+        f"{pack.period('emergency')}. The {leaf_levels(pack, 1)} as a whole passes the check of its records, so it is not flagged."
     )
 
 
 def unrecovered_falls(pack: Pack, leaves: Sequence[str]) -> list[str]:
-    """Boroughs of these leaves whose admissions fell sharply in one year and have not come back, with the fall."""
-    boroughs = pack.read("boroughs")
+    """Parts of these leaves whose admissions fell sharply in one year and have not come back, with the fall."""
     return [
-        f"{row.borough_name}'s {fall}"
-        for row in boroughs[boroughs["pct_code"].isin(leaves)].itertuples()
-        if (fall := _unrecovered_fall(pack, row.borough_code))
+        f"{pack.geography.names[code]}'s {fall}"
+        for leaf in leaves
+        for code in counted_parts(pack, leaf)
+        if (fall := _unrecovered_fall(pack, code))
     ]
 
 
-def yearly_admissions(pack: Pack, borough: str) -> pd.Series:
-    """A borough's observed emergency admissions, indexed by financial year in order."""
+def counted_parts(pack: Pack, code: str) -> list[str]:
+    """Codes of what admissions are published for in an area: its leaves, or the parts that they are made of."""
+    known = set(pack.read(ADMISSIONS)[area_column(pack, ADMISSIONS).name])
+    leaves = pack.geography.leaves(code)
+    own = [leaf for leaf in leaves if leaf in known]
+    return own or [part for part in pack.geography.parts_of(code) if part in known]
+
+
+def yearly_admissions(pack: Pack, code: str) -> pd.Series:
+    """A published area's observed emergency admissions, indexed by financial year in order."""
     pack = pack.common
 
     def make() -> dict[str, pd.Series]:
-        rows = pack.read(HSCIC).set_index("financial_year").sort_index()
-        return {str(code): part["admissions_observed"] for code, part in rows.groupby("area_code")}
+        rows = pack.read(ADMISSIONS).set_index("financial_year").sort_index()
+        area = area_column(pack, ADMISSIONS).name
+        return {str(each): part["admissions_observed"] for each, part in rows.groupby(area)}
 
-    return pack.once("yearly admissions", make).get(borough, pd.Series(dtype=float))
+    return pack.once("yearly admissions", make).get(code, pd.Series(dtype=float))
 
 
 def sharp_falls(yearly: pd.Series) -> pd.Series:
@@ -131,17 +151,17 @@ def sharp_falls(yearly: pd.Series) -> pd.Series:
     return change[change <= -SHARP_FALL]
 
 
-def _unrecovered_fall(pack: Pack, borough: str) -> str:
-    series = yearly_admissions(pack, borough).loc[: pack.edition.emergency_year]
-    for year, fall in sharp_falls(series).items():
-        if series.iloc[-1] < RECOVERED * series[year] / (1 + fall):
+def _unrecovered_fall(pack: Pack, code: str) -> str:
+    yearly = yearly_admissions(pack, code).loc[: pack.period("emergency").label]
+    for year, fall in sharp_falls(yearly).items():
+        if yearly.iloc[-1] < RECOVERED * yearly[year] / (1 + fall):
             return f"fell by {number(-100 * fall)}% in {year}"
     return ""
 
 
 def plausibility(pack: Pack) -> Finding:
-    """Emergency admissions by residence against what the area's PCTs commissioned: where records are missing."""
-    frame, year = plausibility_table(pack), pack.edition.emergency_year
+    """Emergency admissions by residence against what was commissioned: where records are missing."""
+    frame, year = plausibility_table(pack), pack.period("emergency")
     inside = frame["area_code"].isin(pack.geography.leaves(pack.area.code))
     own = frame[inside]
     share = rates.ratio(own["by_residence"].sum(skipna=False), own["by_commissioner"].sum(skipna=False))
@@ -169,8 +189,8 @@ def plausibility(pack: Pack) -> Finding:
         f"that {pack.area.name} commissioned (median area {number(median, 2)}): {verdict}.",
         measured=plain_measure("Admissions by residence over commissioned", "ratio", 2),
         value=share,
-        period=year,
-        sources=[HSCIC, MAR],
+        period=year.label,
+        sources=[ADMISSIONS, series(pack, NONELECTIVE).table],
         methods=["plain-ratios"],
         caveats=[
             "The two count differently (spells by residence, episodes by commissioner), so the ratio is seldom 1.",
@@ -192,7 +212,7 @@ def _ranked(pack: Pack, frame: pd.DataFrame) -> Chart | None:
     drawn = charts.ranked_intervals(
         pd.DataFrame({"name": frame["area"], "value": frame["share"], "lower": np.nan, "upper": np.nan, "role": roles}),
         title="Admissions by residence over admissions commissioned",
-        subtitle=f"{pack.edition.emergency_year}; flagged below {number(pack.edition.plausible_share * median, 2)}",
+        subtitle=f"{pack.period('emergency')}; flagged below {number(pack.edition.plausible_share * median, 2)}",
         value_title="Ratio",
         value_format=",.2f",
         reference=("Median", median),

@@ -1,28 +1,30 @@
 """Population and need: how many people, of what ages, how that changes, how long they live and how deprived they are.
 
-For strategic planning. From the mid-year population estimates and components of change, published life expectancy and
-the Index of Multiple Deprivation; London's pack holds the 2006 commissioning paper's own figures beside them.
+For strategic planning. From mid-year population estimates and components of change, published life expectancy and ranks
+of deprivation; a plan's own earlier figures stand beside them where a home holds any.
 """
 
+import numpy as np
 import pandas as pd
 
-from cbs_analysis.chapters import figures
-from cbs_analysis.chapters.building import (
-    Chapter,
-    Standing,
+from cbs_analysis.chapters.area_estimates import (
+    AreaEstimates,
+    area_estimates,
     area_role,
+    as_rate,
     beside_title,
     comparator_role,
+    in_sentence,
+    is_group,
+    plain_estimates,
     plain_measure,
-    plain_standing,
-    said,
     sentence,
     stated,
 )
 from cbs_analysis.chapters.deprivation import deprivation
+from cbs_analysis.chapters.findings import Chapter
 from cbs_analysis.chapters.life_expectancy import life_expectancy_female, life_expectancy_male
-from cbs_analysis.chapters.paper_2006 import paper_2006
-from cbs_analysis.chapters.similar import similar_areas
+from cbs_analysis.chapters.similar_areas import similar_areas
 from cbs_analysis.evidence import charts
 from cbs_analysis.evidence.comparing import beside
 from cbs_analysis.evidence.finding import Chart, Finding
@@ -30,6 +32,17 @@ from cbs_analysis.evidence.tables import Column, Table
 from cbs_analysis.evidence.wording import listed, measure, number, signed
 from cbs_analysis.geography import Area
 from cbs_analysis.pack import Pack
+from cbs_analysis.pack.measures import (
+    CHANGE,
+    POPULATION,
+    by_leaf,
+    complete_sum,
+    leaf_counts,
+    leaves_by,
+    people_by_age,
+    vital_events,
+)
+from cbs_analysis.pack.series import area_column
 from cbs_analysis.stats import rates
 
 CHAPTER = Chapter("population_and_need", "strategic planning")
@@ -38,27 +51,25 @@ BANDS = {f"{low}-{low + 4}": (low, low + 4) for low in range(0, 90, 5)} | {"90+"
 COMPONENTS = {
     "births": "Births",
     "deaths": "Deaths",
-    "internal_net_migration": "Migration within the UK",
+    "internal_net_migration": "Internal migration",
     "international_net_migration": "International migration",
     "remainder": "Other changes",
 }
-FIRST_YEAR = 2001  # the tables start with the estimates after the 2001 census
-ESTIMATE = "A mid-year estimate, revised after the 2011 census; the publisher gives no limits with it."
+ESTIMATE = "A mid-year estimate; the publisher gives no limits with it."
 
 
 def size(pack: Pack) -> Finding:
-    """Residents at mid-year, and each year since 2001."""
-    year = pack.edition.population_year
-    years = {y: figures.people_by_age(pack, y) for y in range(FIRST_YEAR, year + 1)}
-    measured = pack.indicators["population"]
-    standing = plain_standing(measured, years[year])
-    own = standing.own(pack)
+    """Residents at mid-year, and each year since the base year."""
+    now, first_year = pack.period("population"), _first_year(pack)
+    years = {y: people_by_age(pack, y) for y in range(first_year, now.year + 1)}
+    estimates = plain_estimates(pack.indicators["population"], years[now.year])
+    own = estimates.own(pack)
     trend = pd.DataFrame({"year": list(years), "people": [series[pack.area.code] for series in years.values()]})
     share = "" if pack.area.is_whole else _share_of_whole(pack, own.value)
     chart = charts.lines(
         trend.assign(x=trend["year"], series=pack.area.name, value=trend["people"], role="area"),
         title="Residents at mid-year",
-        subtitle=f"{pack.area.name}, {FIRST_YEAR} to {year}",
+        subtitle=f"{pack.area.name}, {first_year} to {now.year}",
         x_title="Mid-year",
         value_title="People",
         value_format=",.0f",
@@ -68,10 +79,10 @@ def size(pack: Pack) -> Finding:
         pack,
         "size",
         title="How many people",
-        statement=f"{pack.area.name} had {number(own.value)} residents at mid-{year}{share}.",
-        standing=standing,
-        period=f"mid-{year}",
-        sources=["population_by_age"],
+        statement=f"{pack.area.name} had {number(own.value)} residents at {now}{share}.",
+        estimates=estimates,
+        period=now.label,
+        sources=[POPULATION],
         caveats=[ESTIMATE],
         table=Table(
             "Residents by year",
@@ -83,74 +94,74 @@ def size(pack: Pack) -> Finding:
 
 
 def growth(pack: Pack) -> Finding:
-    """Growth in residents since mid-2001, against others."""
-    year, measured = pack.edition.population_year, pack.indicators["population_growth_pct"]
-    first, last = figures.people_by_age(pack, FIRST_YEAR), figures.people_by_age(pack, year)
-    standing = plain_standing(measured, rates.relative_change(last, first), numerator=last - first, denominator=first)
-    own = standing.own(pack)
+    """Growth in residents since the base year, against others."""
+    base, now, measured = (
+        pack.period("population_base"),
+        pack.period("population"),
+        pack.indicators["population_growth_pct"],
+    )
+    span = range(base.year, now.year + 1)
+    first, last = people_by_age(pack, base.year), people_by_age(pack, now.year)
+    estimates = plain_estimates(measured, rates.relative_change(last, first), numerator=last - first, denominator=first)
+    own = estimates.own(pack)
+    shown = (pack.area, *(area for area in pack.comparators if area.code in first))
     index = pd.concat(
         [
             pd.DataFrame(
                 {
-                    "x": range(FIRST_YEAR, year + 1),
+                    "x": span,
                     "series": area.name,
-                    "value": [rates.ratio(figures.people_by_age(pack, y)[area.code], first[area.code], per=100)
-                              for y in range(FIRST_YEAR, year + 1)],
-                    "role": role,
+                    "value": [rates.ratio(people_by_age(pack, y)[area.code], first[area.code], per=100) for y in span],
+                    "role": "area" if area is pack.area else comparator_role(pack, area),
                 }
             )
-            for area, role in ((pack.area, "area"), *((area, comparator_role(pack, area)) for area in pack.comparators))
+            for area in shown
         ],
         ignore_index=True,
     )  # fmt: skip
     chart = charts.lines(
         index,
-        title=f"Population growth, mid-{FIRST_YEAR} set to 100",
+        title=f"Population growth, {base} set to 100",
         subtitle=f"{pack.area.name} and comparators",
         x_title="Mid-year",
-        value_title=f"Index, {FIRST_YEAR} = 100",
+        value_title=f"Index, {base.year} = 100",
         x_type="year",
     )
     table = index.pivot(index="x", columns="series", values="value").reset_index()
-    columns = {"x": Column("Mid-year")} | {
-        area.name: Column(area.name, decimals=1) for area in (pack.area, *pack.comparators)
-    }
+    columns = {"x": Column("Mid-year")} | {area.name: Column(area.name, decimals=1) for area in shown}
     return CHAPTER.finding(
         pack,
         "growth",
         title="Growth",
-        statement=f"{pack.area.name}'s population changed by {signed(own.value, 1)}% from mid-{FIRST_YEAR} to "
-        f"mid-{year} ({signed(own.numerator)} people){_beside(pack, standing)}.",
-        standing=standing,
-        period=f"mid-{FIRST_YEAR} to mid-{year}",
-        sources=["population_by_age"],
+        statement=f"{pack.area.name}'s population changed by {signed(own.value, 1)}% from {base} to "
+        f"{now} ({signed(own.numerator)} people){_beside(pack, estimates)}.",
+        estimates=estimates,
+        period=f"{base} to {now}",
+        sources=[POPULATION],
         caveats=[ESTIMATE],
-        table=Table(f"Population, mid-{FIRST_YEAR} set to 100", table, columns),
-        chart=Chart(chart, f"Line chart of population since {FIRST_YEAR}, each area's {FIRST_YEAR} set to 100. "
+        table=Table(f"Population, {base} set to 100", table, columns),
+        chart=Chart(chart, f"Line chart of population since {base.year}, each area's {base.year} set to 100. "
                     f"{pack.area.name} reaches {number(100 + own.value, 1)}."),
     )  # fmt: skip
 
 
 def age_profile(pack: Pack) -> Finding:
-    """The age profile, with the shares that matter most to services, against London and England."""
-    year = pack.edition.population_year
-    total = figures.people_by_age(pack, year)
-    shares = {
-        name: rates.ratio(figures.people_by_age(pack, year, *ages), total, per=100) for name, ages in SHARES.items()
-    }
-    areas = (pack.area, *pack.comparators)
+    """The age profile, with the shares that matter most to services, against others."""
+    now = pack.period("population")
+    year = now.year
+    total = people_by_age(pack, year)
+    shares = {name: rates.ratio(people_by_age(pack, year, *ages), total, per=100) for name, ages in SHARES.items()}
+    comparators = tuple(area for area in pack.comparators if area.code in total)
+    areas = (pack.area, *comparators)
     frame = pd.DataFrame({"ages": list(shares)})
     for area in areas:
         frame[area.name] = [shares[name][area.code] for name in shares]
     frame["people"] = [shares[name][pack.area.code] * total[pack.area.code] / 100 for name in shares]
     columns = {"ages": Column("Ages")} | {area.name: Column(f"{area.name}, %", decimals=1) for area in areas}
     columns["people"] = Column(f"People in {pack.area.name}", decimals=0)
-    profile = _profile(pack, total, (pack.area, *pack.comparators[-2:]))
-    largest = pack.headline or pack.area
-    gaps = {name: shares[name][pack.area.code] - shares[name][largest.code] for name in shares}
-    told = listed(
-        f"{number(shares[name][pack.area.code], 1)}% aged {name} ({signed(gap, 1)} points on {largest.name})"
-        for name, gap in gaps.items()
+    profile = _profile(pack, total, (pack.area, *comparators[-2:]))
+    profile_text = listed(
+        f"{number(shares[name][pack.area.code], 1)}% aged {name}{_points(pack, shares[name])}" for name in shares
     )
     members = pd.DataFrame({"area": [area.name for area in pack.beside]})
     for name, values in shares.items():
@@ -158,19 +169,21 @@ def age_profile(pack: Pack) -> Finding:
     chart = charts.age_profile(
         profile,
         title="Share of residents by age",
-        subtitle=f"{pack.area.name}, mid-{year}, with {listed(area.name for area in pack.comparators[-2:])}",
+        subtitle=f"{pack.area.name}, {now}, with {listed(area.name for area in comparators[-2:])}"
+        if comparators
+        else f"{pack.area.name}, {now}",
     )
     young = shares["20-34"][pack.area.code]
     return CHAPTER.finding(
         pack,
         "age_profile",
         title="Age profile",
-        statement=f"In {pack.area.name} at mid-{year}: {told}.",
+        statement=f"In {pack.area.name} at {now}: {profile_text}.",
         measured=plain_measure("Residents aged 20 to 34", "%", 1, interval="not published"),
         value=young,
-        comparisons=[beside(area, shares["20-34"][area.code]) for area in pack.comparators],
-        period=f"mid-{year}",
-        sources=["population_by_age"],
+        comparisons=[beside(area, shares["20-34"][area.code], is_group=is_group(pack, area)) for area in comparators],
+        period=now.label,
+        sources=[POPULATION],
         methods=["aggregation"],
         caveats=[ESTIMATE],
         table=Table("Shares of residents by age", frame, columns),
@@ -180,14 +193,14 @@ def age_profile(pack: Pack) -> Finding:
             {"area": Column("Area")} | {name: Column(f"{name}, %", decimals=1) for name in shares},
             emphasis=pack.area.name,
         ),
-        chart=Chart(chart, f"Age profile of {pack.area.name} in five-year bands: {told}."),
+        chart=Chart(chart, f"Age profile of {pack.area.name} in five-year bands: {profile_text}."),
     )
 
 
 def _profile(pack: Pack, total: pd.Series, areas: tuple[Area, ...]) -> pd.DataFrame:
     rows = []
     for band, ages in BANDS.items():
-        people = figures.people_by_age(pack, pack.edition.population_year, *ages)
+        people = people_by_age(pack, pack.period("population").year, *ages)
         for area in areas:
             role = area_role(pack, area)
             share = rates.ratio(people[area.code], total[area.code], per=100)
@@ -206,7 +219,7 @@ def change(pack: Pack) -> Finding:
         name: Column(title, decimals=0) for name, title in {**COMPONENTS, "change": "Change in residents"}.items()
     }
     members = frame[frame["area_code"].isin([area.code for area in pack.beside])]
-    members = figures.complete_sum(members.groupby("area_code")[[*COMPONENTS, "change"]])
+    members = complete_sum(members.groupby("area_code")[[*COMPONENTS, "change"]])
     members = members.reindex([area.code for area in pack.beside])
     members.insert(0, "area", [area.name for area in pack.beside])
     long = table.melt("mid_year", list(COMPONENTS), "component", "value").rename(columns={"mid_year": "year"})
@@ -220,7 +233,7 @@ def change(pack: Pack) -> Finding:
     natural, whole_change = total["births"] + total["deaths"], float(own["change"].sum(skipna=False))
     statement = (
         f"From mid-{first} to mid-{last} {pack.area.name}'s population changed by {signed(whole_change)}: "
-        f"births less deaths {signed(natural)}, migration within the UK {signed(total['internal_net_migration'])}, "
+        f"births less deaths {signed(natural)}, internal migration {signed(total['internal_net_migration'])}, "
         f"international migration {signed(total['international_net_migration'])}, other changes "
         f"{signed(total['remainder'])}."
     )
@@ -232,12 +245,12 @@ def change(pack: Pack) -> Finding:
         measured=plain_measure("Change in residents", "people", 0, interval="not published"),
         value=whole_change,
         period=f"mid-{first} to mid-{last}",
-        sources=["population_change", "population_by_age"],
+        sources=[CHANGE, POPULATION],
         methods=["aggregation"],
         caveats=[
             "Migration is estimated and is the least certain part. Other changes are what the components leave "
-            "unexplained, the revision after the 2011 census among them.",
-            "Moves between boroughs of one area are inside its migration figure and cancel out.",
+            "unexplained, later revisions of the estimates among them.",
+            "Moves within one area are inside its migration figure and cancel out.",
         ],
         table=Table("Components of change by year", table, columns),
         members=Table(
@@ -252,17 +265,16 @@ def change(pack: Pack) -> Finding:
 
 def components(pack: Pack) -> pd.DataFrame:
     """Components of every area: area_code, mid_year, births, deaths (negative), migration, remainder, change."""
-    changes, ages = pack.read("population_change"), pack.read("population_by_age")
-    frame = changes.merge(pack.read("boroughs"), on="borough_code")
+    ages, frame = pack.read(POPULATION), pack.read(CHANGE).copy()
+    area = area_column(pack, CHANGE).name
     people = ages.groupby(["area_code", "mid_year"])["persons"].sum()
-    before = pd.MultiIndex.from_arrays([frame["borough_code"], frame["mid_year"] - 1])
+    before = pd.MultiIndex.from_arrays([frame[area], frame["mid_year"] - 1])
     frame["change"] = frame["population"] - people.reindex(before).to_numpy()
     frame["deaths"] = -frame["deaths"]
     known = ["births", "deaths", "internal_net_migration", "international_net_migration"]
     frame["remainder"] = frame["change"] - frame[known].sum(axis=1, skipna=False)
     counts = [*COMPONENTS, "change"]
-    leaves = figures.complete_sum(frame.groupby(["pct_code", "mid_year"])[counts]).reset_index()
-    return pack.geography.roll_up(leaves.rename(columns={"pct_code": "area_code"}), ["mid_year"], counts)
+    return pack.geography.roll_up(leaves_by(pack, frame, area, "mid_year", counts), ["mid_year"], counts)
 
 
 def births(pack: Pack) -> Finding:
@@ -276,11 +288,14 @@ def deaths(pack: Pack) -> Finding:
 
 
 def _vital_rate(pack: Pack, event: str, indicator: str, title: str) -> Finding:
-    year, measured = pack.edition.population_year, pack.indicators[indicator]
-    events = figures.by_leaf(pack, figures.vital_events(pack, event, year))
-    counts = figures.leaf_counts(pack, events, figures.people_by_age(pack, year))
-    standing = figures.standing(pack, counts, measured, figures.as_rate)
-    own, compared = standing.own(pack), sentence(pack, standing)
+    now, measured, nation = pack.period("population"), pack.indicators[indicator], pack.geography.nation
+    events = by_leaf(pack, vital_events(pack, event, now.year))
+    counts = leaf_counts(pack, events, people_by_age(pack, now.year))
+    estimates = area_estimates(pack, counts, measured, as_rate)
+    own, compared = estimates.own(pack), sentence(pack, estimates)
+    lacking = []
+    if nation and np.isnan(estimates.table["value"].get(nation.code, np.nan)):
+        lacking = [f"The tables hold no {event} for {nation.name}, so there is no {nation.name} comparator."]
     trend = _vital_trend(pack, event, measured.per)
     chart = charts.lines(
         trend,
@@ -296,14 +311,14 @@ def _vital_rate(pack: Pack, event: str, indicator: str, title: str) -> Finding:
         pack,
         event,
         title=title,
-        statement=f"{pack.area.name} had {number(own.numerator)} {event} in the year to mid-{year}, "
-        f"{stated(pack, standing)}{', ' + compared if compared else ''}.",
-        standing=standing,
-        period=f"year to mid-{year}",
-        sources=["population_change", "population_by_age"],
+        statement=f"{pack.area.name} had {number(own.numerator)} {event} in the year to {now}, "
+        f"{stated(pack, estimates)}{', ' + compared if compared else ''}.",
+        estimates=estimates,
+        period=f"year to {now}",
+        sources=[CHANGE, POPULATION],
         caveats=[
             "A crude rate: it depends on the ages of the residents.",
-            "The tables hold no births or deaths for England, so there is no England comparator.",
+            *lacking,
         ],
         table=Table(
             f"{title} per 1,000 people by year",
@@ -316,11 +331,8 @@ def _vital_rate(pack: Pack, event: str, indicator: str, title: str) -> Finding:
 
 
 def _vital_trend(pack: Pack, event: str, per: int) -> pd.DataFrame:
-    frame = pack.read("population_change").merge(pack.read("boroughs"), on="borough_code")
-    leaves = figures.complete_sum(frame.groupby(["pct_code", "mid_year"])[[event, "population"]]).reset_index()
-    rolled = pack.geography.roll_up(
-        leaves.rename(columns={"pct_code": "area_code"}), ["mid_year"], [event, "population"]
-    )
+    leaves = leaves_by(pack, pack.read(CHANGE), area_column(pack, CHANGE).name, "mid_year", [event, "population"])
+    rolled = pack.geography.roll_up(leaves, ["mid_year"], [event, "population"])
     rolled["value"] = rates.ratio(rolled[event], rolled["population"], per)
     areas = {area.code: area for area in (pack.area, *pack.comparators)}
     rolled = rolled[rolled["area_code"].isin(list(areas))].rename(columns={"mid_year": "x"})
@@ -329,17 +341,31 @@ def _vital_trend(pack: Pack, event: str, per: int) -> pd.DataFrame:
     return rolled[["x", "series", "value", "role"]]
 
 
-def _beside(pack: Pack, standing: Standing) -> str:
+def _first_year(pack: Pack) -> int:
+    return pack.period("population_base").year
+
+
+def _points(pack: Pack, share: pd.Series) -> str:
+    """How far a share lies from the headline comparator's: ' (+1.2 points on London)'."""
+    largest = pack.headline or pack.area
+    if largest.code not in share:
+        return ""
+    return f" ({signed(share[pack.area.code] - share[largest.code], 1)} points on {largest.name})"
+
+
+def _beside(pack: Pack, estimates: AreaEstimates) -> str:
+    known = estimates.comparators
     parts = [
-        f"{said(pack, area)} {signed(standing.held.loc[area.code, 'value'], standing.measured.decimals)}%"
+        f"{in_sentence(pack, area)} {signed(known.loc[area.code, 'value'], estimates.measured.decimals)}%"
         for area in pack.comparators
+        if area.code in known.index
     ]
     return f"; {listed(parts)}" if parts else ""
 
 
 def _share_of_whole(pack: Pack, value: float) -> str:
     whole = pack.geography.whole
-    total = figures.people_by_age(pack, pack.edition.population_year)[whole.code]
+    total = people_by_age(pack, pack.period("population").year)[whole.code]
     return f", {number(rates.ratio(value, total, per=100), 1)}% of {whole.name}'s {number(total)}"
 
 
@@ -360,7 +386,6 @@ __all__ = [
     "growth",
     "life_expectancy_female",
     "life_expectancy_male",
-    "paper_2006",
     "similar_areas",
     "size",
 ]

@@ -273,7 +273,7 @@ def findings(
       cbs findings --area SEL --json > sel.json
     """
     from cbs_analysis.cli import show
-    from cbs_analysis.edition import load_indicators
+    from cbs_analysis.edition import load_edition, load_indicators
     from cbs_analysis.home import params_dir
     from cbs_analysis.publishing.findings import NOT_MADE, find_pack
 
@@ -283,7 +283,7 @@ def findings(
 
         typer.echo(json.dumps(pack.findings, ensure_ascii=False, indent=2).encode("utf-8"))
     else:
-        show.findings(pack.findings, load_indicators(params_dir()))
+        show.findings(pack.findings, load_indicators(params_dir(), load_edition(edition, params_dir())))
     for failure in pack.failures:
         _complain(f"{area} {failure.chapter} is not among these findings: {failure.reason}")
     if any(failure.reason != NOT_MADE for failure in pack.failures):
@@ -329,9 +329,9 @@ def check(
     """
     from cbs_analysis.cli import show
     from cbs_analysis.home import data_dir
-    from cbs_analysis.tables import check_all
+    from cbs_analysis.tables import check_tables
 
-    results = check_all(data_dir())
+    results = check_tables(data_dir())
     show.checks(results, every_row=rows)
     if any(result.status == "failed" for result in results):
         raise typer.Exit(1)

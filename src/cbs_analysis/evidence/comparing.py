@@ -90,22 +90,31 @@ def status(found: str, measured: Measure) -> str:
     return "better" if (found == "higher") == (measured.polarity == "high is good") else "worse"
 
 
-def comparison(area: Area, other: Area, table: pd.DataFrame, measured: Measure) -> Comparison:
-    """`area` held against `other`. A flagged value on either side is not compared, and a flagged one not shown."""
+def comparison(area: Area, other: Area, table: pd.DataFrame, measured: Measure, is_group: bool = False) -> Comparison:
+    """`area` compared with `other`, which may be a group made for it. A flagged value on either side is not compared,
+    and a flagged one not shown.
+    """
     own = table.loc[area.code]
     if other.code not in table.index or bool(table.loc[other.code, "flagged"]):
-        return beside(other, None)
+        return beside(other, None, is_group=is_group)
     held = table.loc[other.code]
     found = "" if own.flagged else direction(own.value, own.lower, own.upper, held.value, measured)
-    shown = beside(other, held.value, held.lower, held.upper)
+    shown = beside(other, held.value, held.lower, held.upper, is_group)
     return replace(shown, status=status(found, measured), direction=found)
 
 
-def beside(other: Area, value: float | None, lower: float | None = None, upper: float | None = None) -> Comparison:
+def beside(
+    other: Area,
+    value: float | None,
+    lower: float | None = None,
+    upper: float | None = None,
+    is_group: bool = False,
+) -> Comparison:
     """A comparator's value, shown and not compared."""
-    members = other.members if other.code == SIMILAR else ()
+    members = other.members if is_group else ()
     limits = optional(lower), optional(upper)
-    return Comparison(other.name, other.code, optional(value), *limits, NOT_COMPARED, "", members)
+    code = SIMILAR if is_group else other.code
+    return Comparison(other.name, code, optional(value), *limits, NOT_COMPARED, "", members)
 
 
 def optional(value: float | None) -> float | None:

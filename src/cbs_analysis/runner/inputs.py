@@ -23,7 +23,7 @@ from cbs_analysis.home import files_under
 
 DESCRIPTION = "datapackage.json"
 REFERENCE = "reference"
-NAME = "sources"
+NAME = "tables"
 NOTEBOOKS = "notebooks"
 FOLDERS = ("params", "data", NOTEBOOKS)
 Parts = Mapping[str, str]

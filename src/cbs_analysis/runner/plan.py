@@ -16,10 +16,11 @@ from cbs_analysis import prepared
 from cbs_analysis.errors import DataError, UserError, nearest
 from cbs_analysis.files import write_atomically
 from cbs_analysis.home import build_dir, data_dir, home, params_dir
-from cbs_analysis.runner.inputs import NOTEBOOKS, Inputs, Parts, Stamps, digest_of_home
+from cbs_analysis.runner.inputs import NOTEBOOKS, Inputs, Parts, Stamps, declared_sources, digest_of_home
 
 if TYPE_CHECKING:
     from cbs_analysis.edition import Edition
+    from cbs_analysis.geography import Geography
     from cbs_analysis.tables import CheckResult
 
 
@@ -62,10 +63,16 @@ class Plan:
 
 @dataclass(frozen=True)
 class _Offer:
-    """What an edition offers, once all of it was checked: area codes with their number of leaves, and chapters."""
+    """What an edition offers, once all of it was checked: area codes with their number of leaves, and the chapters that
+    each area has.
+    """
 
     areas: Mapping[str, int]
-    chapters: Sequence[str]
+    chapters: Mapping[str, Sequence[str]]
+
+    @property
+    def every_chapter(self) -> list[str]:
+        return list(dict.fromkeys(chapter for each in self.chapters.values() for chapter in each))
 
 
 def make_plan(
@@ -84,18 +91,22 @@ def make_plan(
     """
     inputs = Inputs(home(), edition)
     offer = _checked_before(inputs)
-    if offer is None or not set(areas) <= set(offer.areas) or not set(chapters) <= set(offer.chapters):
+    if offer is None or not set(areas) <= set(offer.areas) or not set(chapters) <= set(offer.every_chapter):
         on_check()
         offer, areas = _checked_now(edition, areas, chapters)
         if not chapters:
             _note_checked(inputs, offer)
-    wanted = [(area, chapter) for area in dict.fromkeys(areas) or offer.areas
-              for chapter in dict.fromkeys(chapters) or offer.chapters]  # fmt: skip
+    wanted = [
+        (area, chapter)
+        for area in dict.fromkeys(areas) or offer.areas
+        for chapter in offer.chapters[area]
+        if not chapters or chapter in chapters
+    ]
     made = dict.fromkeys(chapter for _, chapter in wanted)
     return Plan(
         edition=edition,
         jobs=tuple(_job(edition, area, chapter, offer.areas[area]) for area, chapter in wanted),
-        offered=tuple((area, chapter) for area in offer.areas for chapter in offer.chapters),
+        offered=tuple((area, chapter) for area in offer.areas for chapter in offer.chapters[area]),
         parts={chapter: inputs.parts(chapter) for chapter in made},
         stamps={chapter: inputs.stamps(chapter) for chapter in made},
     )
@@ -104,20 +115,40 @@ def make_plan(
 def _checked_now(edition: str, areas: Sequence[str], chapters: Sequence[str]) -> tuple[_Offer, list[str]]:
     """What the edition offers, and the codes of the areas asked for, after every check."""
     from cbs_analysis.edition import load_edition
-    from cbs_analysis.geography import load_geography
+    from cbs_analysis.pack import geographies
+    from cbs_analysis.pack.checks import check_periods, check_similar_areas
 
     params, data = params_dir(), data_dir()
     chosen = load_edition(edition, params)
-    _check_indicators(params)
-    for chapter in _chosen_chapters(chosen, chapters):
+    wanted = _chosen_chapters(chosen, chapters)
+    for chapter in wanted:
         _check_template(_template(chapter), edition)
-    _check_sources(data)
-    _check_years(chosen, data)
-    geography = load_geography(chosen.geography, data, f"params/editions/{edition}.yml: ")
-    _check_similar(chosen, len(geography.leaves(geography.whole.code)))
-    codes = [geography.area(code).code for code in areas]
+    tables = _tables_of(chosen, wanted)
+    _check_indicators(chosen, params, tables)
+    _check_tables(tables, data)
+    check_periods(chosen, tables, params, data)
+    trees = geographies(chosen, data)
+    check_similar_areas(chosen, trees[0])
+    codes = [_area_code(code, trees) for code in areas]
     _check_commentary(params, data)
-    return _Offer({code: len(geography.leaves(code)) for code in geography.areas}, chosen.chapters), codes
+    leaves = {code: len(tree.leaves(code)) for tree in trees for code in tree.areas}
+    offered = {code: chosen.chapters_at(tree.name, area.level) for tree in trees for code, area in tree.areas.items()}
+    return _Offer(leaves, offered), codes
+
+
+def _area_code(code: str, trees: "Sequence[Geography]") -> str:
+    return code if any(code in tree.areas for tree in trees) else trees[0].area(code).code
+
+
+def _tables_of(edition: "Edition", chapters: Iterable[str]) -> list[str]:
+    """The tables that the chapters' notebooks declare, and those that similar areas are chosen by."""
+    tables = [table for chapter in chapters for table in declared_sources(_template(chapter))]
+    if edition.similar_areas:
+        from cbs_analysis.pack.similar_areas import feature
+
+        tables += [table for name in edition.similar_areas.features for table in feature(name).tables]
+        tables += [edition.deprivation.table] if edition.deprivation else []
+    return list(dict.fromkeys(tables))
 
 
 def _noted(edition: str) -> Path:
@@ -133,7 +164,7 @@ def _checked_before(inputs: Inputs) -> _Offer | None:
 
 
 def _note_checked(inputs: Inputs, offer: _Offer) -> None:
-    noted = {"everything": digest_of_home(inputs.home), "areas": dict(offer.areas), "chapters": list(offer.chapters)}
+    noted = {"everything": digest_of_home(inputs.home), "areas": dict(offer.areas), "chapters": dict(offer.chapters)}
     with suppress(OSError):  # it only saves time
         write_atomically(_noted(inputs.edition), json.dumps(noted))
 
@@ -150,41 +181,36 @@ def _template(chapter: str) -> Path:
 def _chosen_chapters(edition: "Edition", chapters: Iterable[str]) -> list[str]:
     wanted = list(dict.fromkeys(chapters))
     for chapter in wanted:
-        if chapter not in edition.chapters:
-            near = nearest(chapter, edition.chapters)
+        if chapter not in edition.chapter_names:
+            near = nearest(chapter, edition.chapter_names)
             raise UserError(f"chapter: {chapter!r} is not in edition {edition.name}; {near}")
-    return wanted or list(edition.chapters)
+    return wanted or list(edition.chapter_names)
 
 
-def _check_indicators(params: Path) -> None:
-    """Every indicator names tables that the data catalogue has, or will have once records are prepared."""
-    from cbs_analysis.edition import load_indicators
-    from cbs_analysis.tables import sources
+def _check_indicators(edition: "Edition", params: Path, tables: Sequence[str]) -> None:
+    """Indicators and series are well formed, and name tables that the data catalogue has, or will have once records are
+    prepared; each table in use is one of them, and all that are not are named at once.
+    """
+    from cbs_analysis.edition import load_indicators, load_series
+    from cbs_analysis.tables import table_descriptions
 
-    tables = [*(source.table for source in sources()), *prepared.TABLES]
-    for key, indicator in load_indicators(params).items():
+    known = [*(about.table for about in table_descriptions()), *prepared.TABLES]
+    missing = [table for table in tables if table not in known]
+    if missing:
+        raise UserError(
+            f"data/datapackage.json: describes no table {', '.join(missing)}, which notebooks of edition "
+            f"{edition.name} read; {nearest(missing[0], known)}"
+        )
+    for key, indicator in load_indicators(params, edition).items():
         for table in indicator.sources:
-            if table not in tables:
+            if table not in known:
                 raise UserError(
-                    f"params/indicators.yml, {key}: sources: {table!r} is not a table; {nearest(table, tables)}"
+                    f"params/indicators.yml, {key}: sources: {table!r} is not a table; {nearest(table, known)}"
                 )
-
-
-def _check_years(edition: "Edition", data: Path) -> None:
-    """The years an edition names are years that its tables hold."""
-    from cbs_analysis.tables import read
-
-    months = read("monthly_activity_return", data)["month"]
-    starts = (months.dt.year - (months.dt.month < 4)).unique()
-    held = {
-        "activity_year": [f"{start}/{(start + 1) % 100:02d}" for start in sorted(starts)],
-        "population_year": sorted(read("population_by_age", data)["mid_year"].unique().tolist()),
-        "emergency_year": sorted(read("emergency_admissions", data)["financial_year"].unique().tolist()),
-    }
-    for key, years in held.items():
-        if (chosen := getattr(edition, key)) not in years:
-            shown = f"params/editions/{edition.name}.yml: {key}"
-            raise UserError(f"{shown}: the figures hold {years[0]} to {years[-1]}, not {chosen}")
+    for key, series in load_series(params, edition).items():
+        if series.table not in known:
+            near = nearest(series.table, known)
+            raise UserError(f"params/series.yml, {key}: table: {series.table!r} is not a table; {near}")
 
 
 def _check_commentary(params: Path, data: Path) -> None:
@@ -207,16 +233,6 @@ def _every_area(data: Path) -> set[str]:
 
     trees = [load_geography(name, data) for name in geography_names(data)]
     return {code for tree in trees for code in tree.areas}
-
-
-def _check_similar(edition: "Edition", leaves: int) -> None:
-    """Fewer areas are like an area than all the others."""
-    if edition.similar_areas and edition.similar_areas.count > max(1, leaves - 2):
-        shown = f"params/editions/{edition.name}.yml: similar_areas.count"
-        raise UserError(
-            f"{shown}: {edition.similar_areas.count} is as many as all others or more: geography {edition.geography} "
-            f"has {leaves} areas at its lowest level, so choose at most {max(1, leaves - 2)}"
-        )
 
 
 def _check_template(path: Path, edition: str) -> None:
@@ -243,10 +259,10 @@ def _tags(cell: dict[str, Any]) -> list[str]:
     return tags if cell.get("cell_type") == "code" else []
 
 
-def _check_sources(data: Path) -> None:
-    from cbs_analysis.tables import check_all
+def _check_tables(tables: Sequence[str], data: Path) -> None:
+    from cbs_analysis.tables import check_tables
 
-    faults = list(dict.fromkeys(_fault(result) for result in check_all(data) if result.status == "failed"))
+    faults = list(dict.fromkeys(_fault(result) for result in check_tables(data, tables) if result.status == "failed"))
     if faults:
         more = f" (and {len(faults) - 1} more: see cbs check)" if len(faults) > 1 else ""
         raise DataError(f"{faults[0]}{more}")

@@ -1,69 +1,39 @@
-"""The feeds: one module for each, which reads its table, checks it, and returns a frame.
+"""Tables: data sets with a description, read from the home's `data` folder and checked on the way in.
 
-`check_all` is the account of every check over every table, failures included, for whoever must decide whether
-the figures may be used.
+`read` gives one table; `check_tables` is the account of every check over the tables asked for, failures included, for
+whoever must decide whether the figures may be used.
 """
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Protocol
 
 import pandas as pd
 
-from cbs_analysis.errors import DataError, UserError, nearest
+from cbs_analysis import prepared as prepared_tables
+from cbs_analysis.errors import DataError
 from cbs_analysis.files import stamp as stamp_of
+from cbs_analysis.geography import geography_names, load_geography
 from cbs_analysis.home import files_under
-from cbs_analysis.prepared import descriptions
-from cbs_analysis.tables import (
-    activity,
-    beds,
-    commissioning_paper,
-    deprivation,
-    emergency_admissions,
-    hrg_costs,
-    lead_commissioners,
-    life_expectancy,
-    population,
-    population_change,
-    prepared,
-    reference,
+from cbs_analysis.tables import prepared
+from cbs_analysis.tables.descriptions import TableDescription, table_description, table_descriptions
+from cbs_analysis.tables.publisher_checks import all_checks, own_checks
+from cbs_analysis.tables.schema_checks import (
+    SCHEMA_RULE,
+    CheckResult,
+    compared,
+    raise_failed,
+    read_table,
+    schema_result,
 )
-from cbs_analysis.tables.catalogue import Source, source, sources
-from cbs_analysis.tables.checking import SCHEMA_RULE, CheckResult, read_table, schema_result
 
-__all__ = ["READERS", "READ_EVENT", "CheckResult", "Source", "check_all", "is_settled", "read", "source",
-           "sources", "stamp"]  # fmt: skip
+__all__ = ["READ_EVENT", "CheckResult", "TableDescription", "check_tables", "is_settled", "read", "stamp",
+           "table_description", "table_descriptions"]  # fmt: skip
 
-
-class Feed(Protocol):
-    """What every feed module offers."""
-
-    TABLE: str
-
-    def load(self, data: Path) -> pd.DataFrame: ...
-
-    def read(self, data: Path) -> pd.DataFrame: ...
-
-    def checks(self, frame: pd.DataFrame, data: Path) -> list[CheckResult]: ...
-
-
-_FEEDS: tuple[Feed, ...] = (
-    activity,
-    population,
-    population_change,
-    life_expectancy,
-    deprivation,
-    emergency_admissions,
-    commissioning_paper,
-    beds,
-    hrg_costs,
-    lead_commissioners,
-)
-READERS: Mapping[str, Feed] = {feed.TABLE: feed for feed in _FEEDS}
 READ_EVENT = "cbs_analysis.tables.read"
 NANOSECONDS_TO_SETTLE = 2_000_000_000
+TREES = "geographies"
 
 Stamp = tuple[tuple[str, tuple[int, ...]], ...]
 _read: dict[str, tuple[tuple[Path, Stamp], pd.DataFrame]] = {}
@@ -73,7 +43,7 @@ def read(table: str, data: Path) -> pd.DataFrame:
     """A table by its name in the data catalogue, checked on the way in. Do not change its values in place.
 
     Read and checked once for as long as no file of the data folder changes. Raises DataError where it does not pass,
-    UserError where no feed or reference table has that name. Raises the auditing event READ_EVENT with the table.
+    UserError where no table has that name. Raises the auditing event READ_EVENT with the table.
     """
     sys.audit(READ_EVENT, table)
     now = data, stamp(data)
@@ -86,14 +56,12 @@ def read(table: str, data: Path) -> pd.DataFrame:
 
 
 def _checked(table: str, data: Path) -> pd.DataFrame:
-    if table in READERS:
-        return READERS[table].read(data)
-    if table in reference.TABLES:
-        return read_table(data, table)
-    if table in prepared.TABLES:
+    if table in prepared_tables.TABLES:
         return prepared.read(table, data)
-    known = [*READERS, *reference.TABLES, *prepared.TABLES]
-    raise UserError(f"table: {table!r} is not a source; {nearest(table, known)}")
+    about = table_description(table, data)
+    frame = read_table(data, table)
+    raise_failed(own_checks(frame, about, data), data)
+    return frame
 
 
 def stamp(folder: Path) -> Stamp:
@@ -101,30 +69,44 @@ def stamp(folder: Path) -> Stamp:
     return tuple((str(path), stamp_of(path)) for path in files_under(folder))
 
 
-def is_settled(found: Stamp) -> bool:
+def is_settled(files: Stamp) -> bool:
     """A file changed just now may change again without its time saying so: clocks of file systems are coarse."""
-    return all(times[-1] < time.time_ns() - NANOSECONDS_TO_SETTLE for _, times in found if times)
+    return all(times[-1] < time.time_ns() - NANOSECONDS_TO_SETTLE for _, times in files if times)
 
 
-def check_all(data: Path) -> list[CheckResult]:
-    """Every check over every table of the data folder, reference tables first.
+def check_tables(data: Path, tables: Iterable[str] | None = None) -> list[CheckResult]:
+    """Every check over the reference tables and these others, or over all that are described.
 
     A table that cannot be read is a failed result and stops no other.
     """
-    results = reference.check(data)
-    for table, feed in READERS.items():
-        try:
-            frame = feed.load(data)
-            results.append(schema_result(table, frame))
-            results += feed.checks(frame, data)
-        except DataError as error:
-            results.append(CheckResult(table, SCHEMA_RULE, "failed", str(error), (str(error),)))
-    return results + [_prepared(table, data) for table in descriptions(data)]
+    described = table_descriptions(data)
+    wanted = {about.table for about in described} if tables is None else set(tables)
+    results: list[CheckResult] = []
+    for about in sorted(described, key=lambda each: not each.is_reference):
+        if about.is_reference or about.table in wanted:
+            results += _results(about, data, sorted(wanted))
+        if about.table == TREES and not any(result.status == "failed" for result in results):
+            results += [_tree(data, name) for name in geography_names(data)]
+    return results
 
 
-def _prepared(table: str, data: Path) -> CheckResult:
-    """A table made from hospital records is there, with the columns described: it was checked when it was made."""
+def _results(about: TableDescription, data: Path, tables: list[str]) -> list[CheckResult]:
+    table = about.table
     try:
-        return schema_result(table, prepared.read(table, data))
+        if table in prepared_tables.TABLES:
+            return [schema_result(table, prepared.read(table, data))]
+        frame = read_table(data, table)
+        return [schema_result(table, frame), *all_checks(frame, about, data, tables)]
     except DataError as error:
-        return CheckResult(table, SCHEMA_RULE, "failed", str(error), (str(error),))
+        return [CheckResult(table, SCHEMA_RULE, "failed", str(error), (str(error),))]
+
+
+def _tree(data: Path, name: str) -> CheckResult:
+    rule = f"{name} is one tree, and no two of its areas share a name"
+    try:
+        areas = load_geography(name, data).areas.values()
+    except DataError as error:
+        return CheckResult(TREES, rule, "failed", str(error), (str(error),))
+    names = pd.Series([area.name for area in areas], dtype=object)
+    shared = [f"{name}: {shared!r} names two areas" for shared in sorted(set(names[names.duplicated()]))]
+    return compared(TREES, rule, f"{len(names)} areas", shared)

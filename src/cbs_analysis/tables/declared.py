@@ -8,17 +8,17 @@ start, to the list that the plan was made with; another from the cell that opens
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from cbs_analysis import prepared
-from cbs_analysis.errors import UndeclaredSourceError, nearest
+from cbs_analysis.errors import UndeclaredSourceError, UserError, nearest
 from cbs_analysis.home import SOURCES, data_dir
-from cbs_analysis.tables import READ_EVENT, reference
-from cbs_analysis.tables.catalogue import DESCRIPTION, source
+from cbs_analysis.tables import READ_EVENT
+from cbs_analysis.tables.descriptions import DESCRIPTION, REFERENCE, table_description
 
-_REFERENCE = "reference"
 _held: "_Held | None" = None
 _is_listening = False
 
@@ -35,11 +35,29 @@ class _Held:
 
 def check(table: str, declared: Iterable[str]) -> None:
     """Raises UndeclaredSourceError where a table is none of those declared, and no reference table."""
-    if table not in declared and table not in reference.TABLES:
+    if table not in declared and not _is_reference(table):
         raise UndeclaredSourceError(
-            f"table {table!r} is read but not declared: add it to the list `sources` in the notebook; "
+            f"table {table!r} is read but not declared: add it to the list `tables` in the notebook; "
             f"{nearest(table, list(declared))}"
         )
+
+
+def _is_reference(table: str) -> bool:
+    try:
+        return table_description(table).is_reference
+    except UserError:
+        return False
+
+
+@contextmanager
+def lifted() -> Iterator[None]:
+    """For what belongs to the geography and not to a chapter: within it, any table may be read."""
+    global _held
+    before, _held = _held, None
+    try:
+        yield
+    finally:
+        _held = before
 
 
 def hold_to(declared: Iterable[str], data: Path) -> None:
@@ -49,13 +67,13 @@ def hold_to(declared: Iterable[str], data: Path) -> None:
     files = [
         data / DESCRIPTION,
         data / prepared.DESCRIPTION,
-        *(data / source(table, data).path for table in sorted(tables)),
+        *(data / table_description(table, data).path for table in sorted(tables)),
     ]
     _held = _Held(
         tables,
         tuple(f"{folder}{os.sep}" for folder in _spellings(data)),
         frozenset(spelling for file in files for spelling in _spellings(file)),
-        tuple(f"{folder}{os.sep}" for folder in _spellings(data / _REFERENCE)),
+        tuple(f"{folder}{os.sep}" for folder in _spellings(data / REFERENCE)),
     )
     if not _is_listening:
         _is_listening = True
@@ -78,8 +96,8 @@ def check_list(tables: Sequence[str] | None) -> None:
     if planned is not None and (tables is None or set(tables) != set(planned)):
         given = "no list" if tables is None else f"{sorted(tables)}"
         raise UndeclaredSourceError(
-            f"open_pack is given {given} of tables, and `sources` in the notebook says {sorted(planned)}: write "
-            "pack = open_pack(area_code, edition, sources), and change `sources` nowhere else"
+            f"open_pack is given {given} of tables, and `tables` in the notebook says {sorted(planned)}: write "
+            "pack = open_pack(area_code, edition, sources), and change `tables` nowhere else"
         )
 
 
@@ -97,7 +115,7 @@ def _listen(event: str, arguments: tuple[object, ...]) -> None:
                 folder = next(folder for folder in _held.folders if path.startswith(folder))
                 raise UndeclaredSourceError(
                     f"data/{path.removeprefix(folder)} is read but not declared: add its table to the list "
-                    "`sources` in the notebook"
+                    "`tables` in the notebook"
                 )
 
 

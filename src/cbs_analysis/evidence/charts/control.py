@@ -34,7 +34,7 @@ from cbs_analysis.evidence.charts.marks import (
     require,
     value_y,
 )
-from cbs_analysis.evidence.charts.months import (
+from cbs_analysis.evidence.charts.time_steps import (
     boundary,
     by_month,
     iso,
@@ -58,15 +58,16 @@ def control(
     breaks: Sequence[tuple[Any, str]] = (),
     height: int = HEIGHT,
     description: str = "",
+    frequency: str = "month",
 ) -> Drawing:
-    """A monthly series, its mean and process limits; special causes stand out by shape and colour.
+    """A series by month, or by week, quarter or year, its mean and process limits; special causes stand out by shape and colour.
 
     `frame`: month, value, mean, lower_process_limit, upper_process_limit, special_cause (true or false).
-    Mean and limits may change from one month to the next where the process was rebased. A missing month, or
+    `month` is the start of each step. Mean and limits may change from one step to the next where the process was rebased. A missing month, or
     one without a value, breaks the line. `breaks` are (month, label): an upright line before that month.
     """
     require(frame, "month", "value", "mean", "lower_process_limit", "upper_process_limit", "special_cause")
-    series = by_month(frame)
+    series = by_month(frame, frequency)
     special = series["special_cause"].map(lambda v: bool(v) if pd.notna(v) else False).astype(bool)
     seen = [*series["value"], *series["lower_process_limit"], *series["upper_process_limit"]]
     value_format = fitting_format(seen, value_format)
@@ -74,16 +75,16 @@ def control(
     left = axis_room(scale)
     limits = _limit_texts(series, value_format)
     width = theme.WIDTH - left - 8 - max((text_width(text, theme.SMALL_SIZE) for text, _ in limits), default=0)
-    entries: list[tuple[str, Mapping[str, Any]]] = [("Month", {**marker(theme.AREA), "size": 45})]
+    entries: list[tuple[str, Mapping[str, Any]]] = [(frequency.capitalize(), {**marker(theme.AREA), "size": 45})]
     if special.any():
-        entries.append(("Unusual month (special cause)", _special_marker()))
+        entries.append((f"Unusual {frequency} (special cause)", _special_marker()))
     entries.append(("Range expected by chance", {**_band_swatch()}))
     rows_above = len({i % 2 for i in range(len(breaks))})
     key_layers = key(entries, -left, -36 - 20 * rows_above)
     stretches = _stretches(series, width)
     layers = [
         *_limits(stretches, scale),
-        *_breaks(breaks, series, width, height),
+        *_breaks(breaks, series, width, height, frequency),
         _series_line("series", series["value"], series, scale),
         _control_points(series, special, scale, value_format),
         *notes(
@@ -196,12 +197,14 @@ def _control_points(series: pd.DataFrame, special: pd.Series, scale: Linear, num
     return point_layer("months", rows, x, value_y(scale), strokeWidth=1)
 
 
-def _breaks(breaks: Sequence[tuple[Any, str]], series: pd.DataFrame, width: float, height: float) -> list[Layer]:
+def _breaks(
+    breaks: Sequence[tuple[Any, str]], series: pd.DataFrame, width: float, height: float, frequency: str
+) -> list[Layer]:
     """Upright lines before the months of a break, their labels over the plot in two alternating rows."""
     if not breaks:
         return []
     rules, texts = [], []
-    for i, (month, label) in enumerate(sorted(((months([m])[0], plain(t)) for m, t in breaks))):
+    for i, (month, label) in enumerate(sorted(((months([m], frequency)[0], plain(t)) for m, t in breaks))):
         x = boundary(month, series.index[0], series.index[-1], width)
         y = -10 - 20 * (i % 2)
         half = text_width(label, theme.SMALL_SIZE) / 2

@@ -28,7 +28,7 @@ from cbs_analysis.evidence.charts.marks import (
     swatch,
     value_y,
 )
-from cbs_analysis.evidence.charts.months import boundary, by_month, iso, month_axis, month_name
+from cbs_analysis.evidence.charts.time_steps import boundary, by_month, iso, month_axis, month_name
 from cbs_analysis.evidence.drawing import Drawing
 
 HEIGHT = 320
@@ -49,8 +49,9 @@ def fan(
     zero: bool = False,
     height: int = HEIGHT,
     description: str = "",
+    frequency: str = "month",
 ) -> Drawing:
-    """A monthly series and its forecast, with the ranges that hold 80% and 95% of what may come.
+    """A series by month, or by week, quarter or year, and its forecast, with the ranges that hold 80% and 95% of what may come.
 
     `history`: month, value. `forecast`: month, value, lower_80, upper_80, lower_95, upper_95. `actual`:
     month, value, where what happened is known (a backtest). A month missing from the history breaks its
@@ -58,8 +59,8 @@ def fan(
     """
     require(history, "month", "value")
     require(forecast, "month", "value", "lower_80", "upper_80", "lower_95", "upper_95")
-    past, ahead = by_month(history), by_month(forecast)
-    known = by_month(actual) if actual is not None else None
+    past, ahead = by_month(history, frequency), by_month(forecast, frequency)
+    known = by_month(actual, frequency) if actual is not None else None
     first, last = min(past.index[0], ahead.index[0]), max(past.index[-1], ahead.index[-1])
     seen = [
         *past["value"],
@@ -133,7 +134,7 @@ def _boundary(place: float, height: float) -> Layer:
 
 
 def _boundary_notes(place: float, width: float, start: pd.Period) -> list[Note]:
-    text = f"from {start.strftime('%b %Y')}"
+    text = f"from {start.start_time:%b %Y}"
     right = place + text_width(text, theme.SMALL_SIZE) <= width
     return [
         Note(

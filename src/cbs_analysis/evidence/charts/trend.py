@@ -38,7 +38,7 @@ from cbs_analysis.evidence.charts.marks import (
     require,
     value_y,
 )
-from cbs_analysis.evidence.charts.months import (
+from cbs_analysis.evidence.charts.time_steps import (
     iso,
     month_axis,
     month_name,

@@ -1,11 +1,12 @@
 """What each table is: its publisher, period, geography, licence and caveats, and what each column means.
 
-Read from `data/datapackage.json`, which is the one description of the figures: findings cite it, the reader's
-data catalogue prints it, and the checks on the way in hold every file to it. Tables made from hospital records are
+Read from `data/datapackage.json`, the one description of the figures: findings cite it, the reader's data catalogue
+prints it, and every file is checked against it. Tables made from hospital records are
 described beside themselves, in `data/prepared/datapackage.json`.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,14 @@ from cbs_analysis.errors import DataError, UserError, nearest
 from cbs_analysis.home import data_dir
 
 DESCRIPTION = "datapackage.json"
+REFERENCE = "reference"
 
 
 @dataclass(frozen=True)
-class Column:
-    """One column of a table. `kind` is string, integer, number or yearmonth."""
+class ColumnDescription:
+    """One column of a table. `kind` is string, integer, number or yearmonth. `area_kinds` are the kinds of area that
+    its codes stand for, `all_of_kinds` those of which every area has rows; `frequency` says that it is when, and in what steps; `adds` that areas' values can be added up.
+    """
 
     name: str
     kind: str
@@ -31,6 +35,10 @@ class Column:
     maximum: float | None = None
     pattern: str = ""
     choices: tuple[str, ...] = ()
+    area_kinds: tuple[str, ...] = ()
+    all_of_kinds: tuple[str, ...] = ()
+    frequency: str = ""
+    adds: bool = True
 
 
 @dataclass(frozen=True)
@@ -54,7 +62,7 @@ class KnownDifference:
 
 
 @dataclass(frozen=True)
-class Source:
+class TableDescription:
     """One table of figures and what a reader must know to use it. `path` is relative to the data folder; `synthetic`
     says that its figures are of nobody, but made up.
     """
@@ -68,14 +76,24 @@ class Source:
     caveats: tuple[str, ...]
     description: str
     path: str
-    columns: tuple[Column, ...]
+    columns: tuple[ColumnDescription, ...]
     key: tuple[str, ...]
     foreign_keys: tuple[ForeignKey, ...] = ()
     known_differences: tuple[KnownDifference, ...] = ()
     synthetic: bool = False
+    checks: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether it is one of the tables that say which areas, providers and the like there are."""
+        return self.path.startswith(f"{REFERENCE}/")
+
+    def column(self, name: str) -> ColumnDescription:
+        """One column. Raises KeyError where the table has none of that name."""
+        return next((column for column in self.columns if column.name == name), None) or _no_column(self.table, name)
 
 
-def sources(data: Path | None = None) -> tuple[Source, ...]:
+def table_descriptions(data: Path | None = None) -> tuple[TableDescription, ...]:
     """Every table described in the data folder (the home's own where none is given), in its order, prepared ones last.
 
     Raises DataError where a description is missing or broken.
@@ -85,7 +103,7 @@ def sources(data: Path | None = None) -> tuple[Source, ...]:
     try:
         package = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
         described = [*package["resources"], *prepared.descriptions(folder).values()]
-        return tuple(_source(resource) for resource in described)
+        return tuple(_table(resource) for resource in described)
     except FileNotFoundError:
         raise DataError(f"{shown} is missing; it must describe every table") from None
     except ValueError as error:
@@ -94,9 +112,9 @@ def sources(data: Path | None = None) -> tuple[Source, ...]:
         raise DataError(f"{shown}: {error} is missing or of the wrong kind in the description of a table") from None
 
 
-def source(table: str, data: Path | None = None) -> Source:
+def table_description(table: str, data: Path | None = None) -> TableDescription:
     """The description of one table. Raises UserError with the nearest names where it is not known."""
-    described = {each.table: each for each in sources(data)}
+    described = {each.table: each for each in table_descriptions(data)}
     if table not in described:
         if table in prepared.TABLES:
             raise DataError(f"{table}: {prepared.MISSING}")
@@ -104,9 +122,9 @@ def source(table: str, data: Path | None = None) -> Source:
     return described[table]
 
 
-def _source(resource: dict[str, Any]) -> Source:
+def _table(resource: dict[str, Any]) -> TableDescription:
     schema = resource["schema"]
-    return Source(
+    return TableDescription(
         table=resource["name"],
         title=resource["title"],
         publisher=resource["publisher"],
@@ -124,12 +142,17 @@ def _source(resource: dict[str, Any]) -> Source:
         ),
         known_differences=tuple(KnownDifference(**known) for known in resource.get("knownDifferences", ())),
         synthetic=resource.get("synthetic", False),
+        checks=tuple(resource.get("checks", ())),
     )
 
 
-def _column(described: dict[str, Any]) -> Column:
+def _no_column(table: str, name: str) -> ColumnDescription:
+    raise KeyError(f"{table} has no column {name}")
+
+
+def _column(described: dict[str, Any]) -> ColumnDescription:
     limits = described.get("constraints", {})
-    return Column(
+    return ColumnDescription(
         name=described["name"],
         kind=described["type"],
         description=described["description"],
@@ -140,4 +163,8 @@ def _column(described: dict[str, Any]) -> Column:
         maximum=limits.get("maximum"),
         pattern=limits.get("pattern", ""),
         choices=tuple(limits.get("enum", ())),
+        area_kinds=tuple(described.get("areaKinds", ())),
+        all_of_kinds=tuple(described.get("allOfKinds", ())),
+        frequency=described.get("frequency", ""),
+        adds=described.get("adds", True),
     )

@@ -6,12 +6,13 @@ The paper is what the handbook's readers agreed on; where its figures can be che
 import numpy as np
 import pandas as pd
 
-from cbs_analysis.chapters import figures
-from cbs_analysis.chapters.building import Chapter, plain_measure
+from cbs_analysis.chapters.area_estimates import plain_measure
+from cbs_analysis.chapters.findings import Chapter
 from cbs_analysis.evidence.finding import Finding, Note
 from cbs_analysis.evidence.tables import Column, Table
 from cbs_analysis.evidence.wording import number
 from cbs_analysis.pack import Pack
+from cbs_analysis.pack.measures import people_by_age
 from cbs_analysis.stats import rates
 
 CHAPTER = Chapter("population_and_need", "strategic planning")
@@ -72,9 +73,9 @@ def _checked(frame: pd.DataFrame) -> str:
 
 
 def _what_tables_give(pack: Pack) -> dict[tuple[str, str], float]:
-    total, young = figures.people_by_age(pack, PAPER_YEAR), figures.people_by_age(pack, PAPER_YEAR, *YOUNG_ADULTS)
-    whole, national = pack.geography.whole, pack.geography.national
+    total, young = people_by_age(pack, PAPER_YEAR), people_by_age(pack, PAPER_YEAR, *YOUNG_ADULTS)
+    whole, nation = pack.geography.whole, pack.geography.nation
     given = {("London resident population", whole.name): total[whole.code] / 1e6}
-    for area in (whole, national):
+    for area in (whole, *([nation] if nation else [])):
         given["people aged 20 to 34", area.name] = rates.ratio(young[area.code], total[area.code], per=100)
     return given

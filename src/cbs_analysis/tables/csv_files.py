@@ -14,7 +14,7 @@ import pandas as pd
 from cbs_analysis.errors import DataError, nearest
 
 
-def read_cells(path: Path, shown: str, columns: Sequence[str]) -> pd.DataFrame:
+def read_cells(path: Path, shown: str, columns: Sequence[str], may_be_empty: bool = False) -> pd.DataFrame:
     """The cells of a CSV file as text, one row a record, with the line number of each record as the index.
 
     `shown` names the file in messages; `columns` is the header it must have, in that order. An empty cell is
@@ -36,7 +36,7 @@ def read_cells(path: Path, shown: str, columns: Sequence[str]) -> pd.DataFrame:
         raise DataError(f"{shown}, line {reader.line_num}: {error}; must be comma-separated text") from None
     if not text.endswith("\n"):
         raise DataError(f"{shown}, line {reader.line_num}: the last line is cut short; it must end in a newline")
-    if not rows:
+    if not rows and not may_be_empty:
         raise DataError(f"{shown}, line 1: no rows after the header; there must be at least one")
     return pd.DataFrame(rows, columns=list(columns), index=pd.Index(lines, name="line"), dtype=object)
 

@@ -1,8 +1,7 @@
 """Is a table what its description says? If not, one line says what is wrong, where, and what would be right.
 
-Every feed reads its file through `read_table`, which checks columns, types, ranges, keys and codes against
-`data/datapackage.json` with pandera. What a publisher's own totals allow beside that is each feed's own
-affair, which it reports as `CheckResult`s.
+Every file is read through `read_table`, which checks columns, types, ranges, keys and codes against
+`data/datapackage.json` with pandera. What a publisher's own totals allow beside that is in `publisher_checks`.
 """
 
 import re
@@ -15,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from cbs_analysis.errors import DataError, nearest
-from cbs_analysis.tables.catalogue import Column, Source, source
-from cbs_analysis.tables.csv_file import read_cells
+from cbs_analysis.tables.csv_files import read_cells
+from cbs_analysis.tables.descriptions import ColumnDescription, TableDescription, table_description
 
 Status = Literal["passed", "known difference", "gap", "failed"]
 
@@ -63,12 +62,14 @@ def compared(table: str, rule: str, checked: str, rows: Sequence[str], status: S
     return CheckResult(table, rule, status, f"{checked}: {number}", tuple(rows))
 
 
-def complete(table: str, rule: str, frame: pd.DataFrame, wanted: Mapping[str, Iterable[Hashable]]) -> CheckResult:
-    """Has `frame` a row for every combination of the `wanted` values of its columns? If not, a gap."""
+def complete(
+    table: str, rule: str, frame: pd.DataFrame, wanted: Mapping[str, Iterable[Hashable]], status: Status = "gap"
+) -> CheckResult:
+    """Has `frame` a row for every combination of the `wanted` values of its columns? If not, a gap, or as `status`."""
     every = pd.MultiIndex.from_product([list(values) for values in wanted.values()])
     absent = every.difference(pd.MultiIndex.from_frame(frame[list(wanted)]))
     rows = [f"{' '.join(str(value) for value in key)}: no row" for key in absent]
-    return compared(table, rule, f"{len(every):,} combinations", rows, "gap")
+    return compared(table, rule, f"{len(every):,} combinations", rows, status)
 
 
 def schema_result(table: str, frame: pd.DataFrame) -> CheckResult:
@@ -81,30 +82,38 @@ def raise_failed(results: Iterable[CheckResult], data: Path) -> None:
     if failed:
         first = failed[0]
         more = _more(sum(len(result.rows) for result in failed) - 1)
-        shown = _shown(data, source(first.table, data))
+        shown = _shown(data, table_description(first.table, data))
         raise DataError(f"{shown}, {first.rows[0]}; must hold: {first.rule}{more}")
 
 
 def column_codes(data: Path, table: str, *columns: str) -> Codes:
     """The codes that stand in `columns` of a table, empty cells left out."""
-    about = source(table, data)
+    about = table_description(table, data)
     cells = _cells(data, about)
     values = {value for column in columns for value in cells[column]} - {""}
     return Codes(frozenset(values), _shown(data, about))
 
 
-def read_table(data: Path, table: str, codes: Mapping[str, Codes] | None = None) -> pd.DataFrame:
+def area_codes(data: Path, kinds: Sequence[str]) -> Codes:
+    """The codes of areas of these kinds, or of every area where none is named."""
+    about = table_description("areas", data)
+    cells = _cells(data, about)
+    codes = cells.loc[cells["kind"].isin(list(kinds)), "area_code"] if kinds else cells["area_code"]
+    listed = f"{_shown(data, about)} of kind {' or '.join(kinds)}" if kinds else _shown(data, about)
+    return Codes(frozenset(codes), listed)
+
+
+def read_table(data: Path, table: str) -> pd.DataFrame:
     """A table of the data folder, checked against its description; columns as described there.
 
     Text is str or None, months are datetime64 at the month's start, numbers are float64 with NaN where empty;
-    whole numbers that may not be empty are int64. `codes` names columns that may hold only certain codes,
-    beside the foreign keys of the description. Raises DataError for the first fault, and says how many more
-    there are.
+    whole numbers that may not be empty are int64. Codes must be those of the description's foreign keys and kinds of
+    area. Raises DataError for the first fault, and says how many more there are.
     """
-    about = source(table, data)
+    about = table_description(table, data)
     allowed = {
         **{key.column: column_codes(data, key.table, key.other_column) for key in about.foreign_keys},
-        **(codes or {}),
+        **{column.name: area_codes(data, column.area_kinds) for column in about.columns if column.area_kinds},
     }
     cells = _cells(data, about)
     typed, faults = _typed(cells, about)
@@ -115,15 +124,16 @@ def read_table(data: Path, table: str, codes: Mapping[str, Codes] | None = None)
     return _finished(typed, about)
 
 
-def _cells(data: Path, about: Source) -> pd.DataFrame:
-    return read_cells(data / about.path, _shown(data, about), [column.name for column in about.columns])
+def _cells(data: Path, about: TableDescription) -> pd.DataFrame:
+    columns = [column.name for column in about.columns]
+    return read_cells(data / about.path, _shown(data, about), columns, may_be_empty=about.is_reference)
 
 
-def _shown(data: Path, about: Source) -> str:
+def _shown(data: Path, about: TableDescription) -> str:
     return f"{data.name}/{about.path}"
 
 
-def _typed(cells: pd.DataFrame, about: Source) -> tuple[pd.DataFrame, list[Fault]]:
+def _typed(cells: pd.DataFrame, about: TableDescription) -> tuple[pd.DataFrame, list[Fault]]:
     typed: dict[str, pd.Series] = {}
     faults: list[Fault] = []
     for column in about.columns:
@@ -147,7 +157,7 @@ def _numbers(texts: pd.Series, kind: str) -> tuple[pd.Series, pd.Series]:
 
 
 def _schema_faults(
-    typed: pd.DataFrame, cells: pd.DataFrame, about: Source, allowed: Mapping[str, Codes]
+    typed: pd.DataFrame, cells: pd.DataFrame, about: TableDescription, allowed: Mapping[str, Codes]
 ) -> list[Fault]:
     import pandera.errors
     import pandera.pandas as pa
@@ -166,7 +176,7 @@ def _schema_faults(
     return []
 
 
-def _column_schema(column: Column, codes: Codes | None) -> Any:
+def _column_schema(column: ColumnDescription, codes: Codes | None) -> Any:
     import pandera.pandas as pa
 
     checks = []
@@ -188,7 +198,7 @@ def _column_schema(column: Column, codes: Codes | None) -> Any:
 
 
 def _faults(
-    cases: pd.DataFrame, typed: pd.DataFrame, cells: pd.DataFrame, about: Source, allowed: Mapping[str, Codes]
+    cases: pd.DataFrame, typed: pd.DataFrame, cells: pd.DataFrame, about: TableDescription, allowed: Mapping[str, Codes]
 ) -> list[Fault]:
     columns = {column.name: column for column in about.columns}
     faults: dict[tuple[int, str], Fault] = {}
@@ -209,7 +219,7 @@ def _faults(
     return sorted(faults.values())
 
 
-def _must_be(column: Column) -> str:
+def _must_be(column: ColumnDescription) -> str:
     empty = "" if column.required else ", or empty"
     if column.choices:
         return f"one of {', '.join(column.choices)}{empty}"
@@ -233,7 +243,7 @@ def _more(number: int) -> str:
     return f" (and {number} more)" if number > 0 else ""
 
 
-def _finished(typed: pd.DataFrame, about: Source) -> pd.DataFrame:
+def _finished(typed: pd.DataFrame, about: TableDescription) -> pd.DataFrame:
     frame = typed.reset_index(drop=True)
     for column in about.columns:
         if column.kind == "yearmonth":
