@@ -155,11 +155,10 @@ class Edition(Params):
         return parse_period(self.periods[name], self.year_starts)
 
     def words(self) -> dict[str, str]:
-        """What definitions may name: `$activity` as it is printed, `$activity_span` its months and `$activity_words` its
-        years in words,
-        `$activity_year` the calendar year in which it begins.
+        """What definitions may name: `$activity` as it is printed, `$activity_span` its months and `$activity_words`
+        its years in words, `$activity_year` the calendar year in which it begins.
         """
-        words = {}
+        words: dict[str, str] = {}
         for name in self.periods:
             period = self.period(name)
             in_words = re.sub(r"(\d{4})-(\d{4})", r"\1 to \2", period.label)
@@ -248,7 +247,7 @@ def load_edition(name: str, params: Path) -> Edition:
     values = read_keys(params, f"editions/{name}.yml")
     if older := [key for key in _OLDER if key in values]:
         raise UserError(
-            f"{file}: {', '.join(older)}: an edition of an older layout; write geographies: [{values.get('geography')}] "
+            f"{file}: {', '.join(older)}: keys of an older layout; write geographies: [{values.get('geography')}] "
             "and periods: with a name for each, such as activity: 2010/11"
         )
     edition = validated(Edition, {"name": name, **values}, file)

@@ -1,8 +1,8 @@
 """Areas and the geographies that group them: which areas there are, what they are made of, and how counts add up.
 
-A geography is a named, dated tree of areas, read from `data/reference`: leaves, groups above them, one whole at the top.
-Kinds, levels and their words, parts with their weights, areas that became others, and the nation beyond the tree, where
-there is one, are all data: no code knows a kind, a level or a place.
+A geography is a named, dated tree of areas, read from `data/reference`: leaves, groups above them, one whole at the
+top. Kinds, levels and their words, parts with their weights, areas that became others, and the nation beyond the tree,
+where there is one, are all data: no code knows a kind, a level or a place.
 """
 
 import csv
@@ -63,8 +63,9 @@ class Succession:
 @dataclass(frozen=True)
 class Geography:
     """A named tree of areas. `nation` is the area beyond or at its top that areas are compared with, None where there
-    is none. `groups` are sets of leaves across the tree, by code: comparators, and not areas with a pack. `parts` are those
-    that areas are made of, `kinds` and `names` of every area by its code, `kind_words` one and several of each kind.
+    is none. `groups` are sets of leaves across the tree, by code: comparators, and not areas with a pack. `parts` are
+    those that areas are made of, `kinds` and `names` of every area by its code, `kind_words` one and several of each
+    kind.
     """
 
     name: str

@@ -1,8 +1,8 @@
 """Periods: stretches of time that editions name and tables are about, and the steps that a series runs in.
 
 A period is written as published tables write it: a financial year `2010/11`, a calendar year `2010`, an estimate at
-mid-year `mid-2010`, years together `2008-2010`, a quarter `2010-Q3`, a month `2010-04`. Anything else is a label, such as
-`Index of Multiple Deprivation 2010`: it can be printed, and no dates are known of it.
+mid-year `mid-2010`, years together `2008-2010`, a quarter `2010-Q3`, a month `2010-04`. Anything else is a label, such
+as `Index of Multiple Deprivation 2010`: it can be printed, and no dates are known of it.
 """
 
 import re

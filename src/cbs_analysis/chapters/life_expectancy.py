@@ -44,7 +44,7 @@ def _life_expectancy(pack: Pack, sex: str) -> Finding:
     estimates = plain_estimates(measured, values)
     parts = _parts(pack, years)
     inside = [code for code in parts.index if code in years]
-    own, nation = values[pack.area.code], _nation(pack, codes, years)
+    nation = _nation(pack, codes, years)
     series = years[codes[pack.area.code]] if codes[pack.area.code] else None
     table = _part_table(years, parts.loc[inside], nation)
     others = {a.name: years[codes[a.code]].iloc[-1] for a in reversed(pack.comparators) if codes.get(a.code)}
@@ -92,7 +92,7 @@ def _nation(pack: Pack, codes: dict[str, str], years: pd.DataFrame) -> pd.Series
 
 
 def _parts(pack: Pack, years: pd.DataFrame) -> pd.Series:
-    """Names of the parts in the pack's area that could have a value, indexed by code: its leaves where they have one."""
+    """Names of the parts of the area that could have a value, indexed by code: its leaves where they have one."""
     codes = _part_codes(pack, pack.area, years)
     return pd.Series({code: pack.geography.names[code] for code in codes}, dtype=object)
 
@@ -100,7 +100,7 @@ def _parts(pack: Pack, years: pd.DataFrame) -> pd.Series:
 def _part_codes(pack: Pack, area: Area, years: pd.DataFrame) -> list[str]:
     leaves = pack.geography.leaves(area.code)
     own = [code for code in leaves if code in years]
-    kinds = {column_kind for column_kind in (pack.geography.kinds.get(str(code)) for code in years.columns)}
+    kinds = {pack.geography.kinds.get(str(code)) for code in years.columns}
     return own or [code for code in pack.geography.parts_of(area.code) if pack.geography.kinds[code] in kinds]
 
 

@@ -111,7 +111,8 @@ def records_caution(pack: Pack) -> str:
         return ""
     return (
         f"Admissions by residence may be short of records: {listed(falls)} and had not come back by "
-        f"{pack.period('emergency')}. The {leaf_levels(pack, 1)} as a whole passes the check of its records, so it is not flagged."
+        f"{pack.period('emergency')}. The {leaf_levels(pack, 1)} as a whole passes the check of its records, so it is "
+        "not flagged."
     )
 
 

@@ -347,8 +347,8 @@ def _first_year(pack: Pack) -> int:
 
 def _points(pack: Pack, share: pd.Series) -> str:
     """How far a share lies from the headline comparator's: ' (+1.2 points on London)'."""
-    largest = pack.headline or pack.area
-    if largest.code not in share:
+    largest = pack.headline
+    if largest is None or largest.code not in share:
         return ""
     return f" ({signed(share[pack.area.code] - share[largest.code], 1)} points on {largest.name})"
 

@@ -1,7 +1,7 @@
 """Recording, not care: what in an area's figures over time says how things were written down rather than done.
 
-For the chapter on planned care, and for anyone about to act on a sudden change. Known changes come from the home's table
-of them; totals that are not their parts and jumps too sudden for care are found in the figures.
+For the chapter on planned care, and for anyone about to act on a sudden change. Known changes come from the home's
+table of them; totals that are not their parts and jumps too sudden for care are found in the figures.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,7 @@
 """The year ahead, and the last year as it would have been forecast: what the chapter on outlook speaks of.
 
-What areas share (season, growth, the kind of day) is fitted once for a series, and each forecast is made once in a pack.
+What areas share (season, growth, the kind of day) is fitted once for a series, and each forecast is made once in a
+pack.
 """
 
 from dataclasses import dataclass, replace

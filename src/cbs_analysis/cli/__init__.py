@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
@@ -81,6 +82,26 @@ def _options(
       cbs findings --area 5LE            what a pack says
       cbs COMMAND --help                 more about a command
     """
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to write: absent, or empty.")],
+    example: Annotated[
+        bool, typer.Option("--example", help="Fill it with a small made-up health system, labelled as such.")
+    ] = False,
+) -> None:
+    """Start a home: a folder of your own with an edition, areas, tables, indicators, notebooks and pages.
+
+    \b
+    Examples:
+      cbs init mine --example            a home that works at once, to look at and to change
+      cbs init mine                      the same without areas and figures, to fill with your own
+    """
+    from cbs_analysis.starter import write_home
+
+    files = write_home(folder, example)
+    typer.echo(f"{folder}: {len(files)} files written. Next: cd {folder}; cbs check; cbs packs; cbs publish")
 
 
 @app.command()

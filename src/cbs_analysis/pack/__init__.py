@@ -1,7 +1,7 @@
 """A pack: one area in one edition, with the figures that its chapters read.
 
-Every notebook starts with `pack = open_pack(area_code, edition, tables)`. A pack reads each table once, checks it on the
-way in, and knows which areas its own is compared with.
+Every notebook starts with `pack = open_pack(area_code, edition, tables)`. A pack reads each table once, checks it on
+the way in, and knows which areas its own is compared with.
 """
 
 import sys

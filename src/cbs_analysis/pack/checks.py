@@ -1,4 +1,4 @@
-"""Do an edition's choices fit its figures? Checked before anything runs: periods, similar areas, the tables of series."""
+"""Do an edition's choices fit its figures? Its periods and similar areas are checked before anything runs."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -18,7 +18,7 @@ NAMED = {"population": POPULATION, "population_base": POPULATION, "emergency": "
 
 
 def check_periods(edition: Edition, tables: Collection[str], params: Path, data: Path) -> None:
-    """Raises UserError where a period is not one that the tables in use hold, or a series names no table of the home."""
+    """Raises UserError where a period is not one that the tables in use hold."""
     of_series = {definition.table for definition in load_series(params, edition).values()}
     pairs = [(name, table) for name, table in NAMED.items() if name in edition.periods and table in tables]
     if "activity" in edition.periods:

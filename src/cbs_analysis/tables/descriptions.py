@@ -22,7 +22,8 @@ REFERENCE = "reference"
 @dataclass(frozen=True)
 class ColumnDescription:
     """One column of a table. `kind` is string, integer, number or yearmonth. `area_kinds` are the kinds of area that
-    its codes stand for, `all_of_kinds` those of which every area has rows; `frequency` says that it is when, and in what steps; `adds` that areas' values can be added up.
+    its codes stand for, `all_of_kinds` those of which every area has rows; `frequency` says that it is when, and in
+    what steps; `adds` that areas' values can be added up.
     """
 
     name: str

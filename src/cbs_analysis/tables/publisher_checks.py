@@ -20,7 +20,7 @@ SUM_OF_PARTS = "equals the sum of its"
 
 @dataclass(frozen=True)
 class Checked:
-    """What a rule looks at: a table as read, its description, and the data folder for tables that it must agree with."""
+    """What a rule looks at: a table as read, its description, and the data folder of the other tables."""
 
     frame: pd.DataFrame
     about: TableDescription
@@ -184,8 +184,8 @@ def indirect_rate(
 
 
 def sum_of_parts(checked: Checked, total: str, columns: Sequence[str], decimals: int = 0) -> list[CheckResult]:
-    """What is published for an area is the sum of the parts that `area_parts` gives one of its codes, each year that has
-    all of them. Parts are the areas of the table's first kind.
+    """What is published for an area is the sum of the parts that `area_parts` gives one of its codes, each year that
+    has all of them. Parts are the areas of the table's first kind.
     """
     frame, time = checked.frame, checked.time
     kinds = checked.about.column(checked.area).area_kinds

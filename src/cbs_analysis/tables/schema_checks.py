@@ -149,7 +149,7 @@ def _typed(cells: pd.DataFrame, about: TableDescription) -> tuple[pd.DataFrame, 
 def _numbers(texts: pd.Series, kind: str) -> tuple[pd.Series, pd.Series]:
     """Values as float64, and which cells are not numbers. Each different text is looked at once."""
     which, different = pd.factorize(texts)
-    well_formed = np.array([not text or bool(_WRITTEN[kind].fullmatch(text)) for text in different])
+    well_formed = np.array([not text or bool(_WRITTEN[kind].fullmatch(text)) for text in different], dtype=bool)
     values = pd.to_numeric(pd.Series(different), errors="coerce").to_numpy(dtype="float64")
     values[~well_formed] = np.nan
     unreadable = ~well_formed | np.isinf(values)

@@ -60,11 +60,12 @@ def control(
     description: str = "",
     frequency: str = "month",
 ) -> Drawing:
-    """A series by month, or by week, quarter or year, its mean and process limits; special causes stand out by shape and colour.
+    """A series by month, or by week, quarter or year, its mean and process limits; special causes stand out by shape
+    and colour.
 
-    `frame`: month, value, mean, lower_process_limit, upper_process_limit, special_cause (true or false).
-    `month` is the start of each step. Mean and limits may change from one step to the next where the process was rebased. A missing month, or
-    one without a value, breaks the line. `breaks` are (month, label): an upright line before that month.
+    `frame`: month, value, mean, lower_process_limit, upper_process_limit, special_cause (true or false). `month` is the
+    start of each step. Mean and limits may change from one step to the next where the process was rebased. A missing
+    month, or one without a value, breaks the line. `breaks` are (month, label): an upright line before that month.
     """
     require(frame, "month", "value", "mean", "lower_process_limit", "upper_process_limit", "special_cause")
     series = by_month(frame, frequency)

@@ -51,11 +51,11 @@ def fan(
     description: str = "",
     frequency: str = "month",
 ) -> Drawing:
-    """A series by month, or by week, quarter or year, and its forecast, with the ranges that hold 80% and 95% of what may come.
+    """A series by month, or by week, quarter or year, and its forecast, with the ranges that hold 80% and 95% of what
+    may come.
 
-    `history`: month, value. `forecast`: month, value, lower_80, upper_80, lower_95, upper_95. `actual`:
-    month, value, where what happened is known (a backtest). A month missing from the history breaks its
-    line.
+    `history`: month, value. `forecast`: month, value, lower_80, upper_80, lower_95, upper_95. `actual`: month, value,
+    where what happened is known (a backtest). A month missing from the history breaks its line.
     """
     require(history, "month", "value")
     require(forecast, "month", "value", "lower_80", "upper_80", "lower_95", "upper_95")
