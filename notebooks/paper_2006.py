@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from cbs_analysis.chapters.area_estimates import plain_measure
-from cbs_analysis.chapters.findings import Chapter
+from cbs_analysis.chapters.findings import Basis, Chapter, Exhibits, Value
 from cbs_analysis.evidence.finding import Finding, Note
 from cbs_analysis.evidence.tables import Column, Table
 from cbs_analysis.evidence.wording import number
@@ -48,16 +48,17 @@ def paper_2006(pack: Pack) -> Finding | Note:
         statement=f"The London commissioning paper of 2006 argues from {len(claims)} figures, "
         f"{'' if pack.area.is_whole else f'{len(frame)} of them about {pack.area.name}, '}"
         f"of which the tables here can check {found or 'none'}{_checked(frame)}.",
-        measured=plain_measure("Figures that the tables can check", "figures", 0),
-        value=float(found),
-        period="2006",
-        sources=["commissioning_paper_2006", "population_by_age"],
-        methods=["aggregation"],
-        caveats=[
-            "The tables are the estimates for mid-2006 as since revised.",
-            "The paper's periods and definitions are not always stated; a difference need not be an error.",
-        ],
-        table=Table("The 2006 paper's figures", frame, columns),
+        value=Value(plain_measure("Figures that the tables can check", "figures", 0), float(found)),
+        basis=Basis(
+            period="2006",
+            sources=["commissioning_paper_2006", "population_by_age"],
+            methods=["aggregation"],
+            caveats=[
+                "The tables are the estimates for mid-2006 as since revised.",
+                "The paper's periods and definitions are not always stated; a difference need not be an error.",
+            ],
+        ),
+        exhibits=Exhibits(table=Table("The 2006 paper's figures", frame, columns)),
     )
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from cbs_analysis.chapters import recording_changes
 from cbs_analysis.chapters.area_estimates import AreaEstimates, area_estimates, as_rate, names, sentence, stated
-from cbs_analysis.chapters.findings import Chapter
+from cbs_analysis.chapters.findings import Basis, Chapter, Exhibits, value_of
 from cbs_analysis.evidence.charts import control as control_chart
 from cbs_analysis.evidence.finding import Chart, Finding
 from cbs_analysis.evidence.tables import Column, Table
@@ -88,22 +88,23 @@ def series_finding(pack: Pack, chapter: Chapter, name: str, caveats: Sequence[st
         name,
         title=chosen.name,
         statement=f"{_rate_sentence(pack, estimates, chosen)} {_pace(pack, frame, chosen)}",
-        estimates=estimates,
-        period=period.label,
-        sources=_sources(estimates, chosen),
-        methods=["process-charts", f"{chosen.day.replace(' ', '-')}s"],
-        caution=recording_changes.caution(pack, chosen),
-        caveats=[
-            *chosen.definition.caveats,
-            *caveats,
-            *recording_changes.caveats(pack, chosen),
-            *recording_changes.comparators_that_step(pack, chosen, period.steps(chosen.frequency)),
-            *gap_caveats(frame, chosen),
-            *_limit_caveats(frame),
-        ],
-        flag_reason=flag_reason(pack, estimates),
-        table=steps_table(frame, chosen),
-        chart=_chart(pack, frame, chosen, _point(frame, chosen)),
+        value=value_of(pack, estimates),
+        basis=Basis(
+            period=period.label,
+            sources=_sources(estimates, chosen),
+            methods=["process-charts", f"{chosen.day.replace(' ', '-')}s"],
+            caveats=[
+                *chosen.definition.caveats,
+                *caveats,
+                *recording_changes.caveats(pack, chosen),
+                *recording_changes.comparators_that_step(pack, chosen, period.steps(chosen.frequency)),
+                *gap_caveats(frame, chosen),
+                *_limit_caveats(frame),
+            ],
+            flag_reason=flag_reason(pack, estimates),
+            caution=recording_changes.caution(pack, chosen),
+        ),
+        exhibits=Exhibits(table=steps_table(frame, chosen), chart=_chart(pack, frame, chosen, _point(frame, chosen))),
     )
 
 

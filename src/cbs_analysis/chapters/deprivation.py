@@ -9,7 +9,7 @@ from cbs_analysis.chapters.area_estimates import (
     as_share,
     sentence,
 )
-from cbs_analysis.chapters.findings import Chapter
+from cbs_analysis.chapters.findings import Basis, Chapter, Exhibits, value_of
 from cbs_analysis.evidence import charts
 from cbs_analysis.evidence.finding import Chart, Finding, Note
 from cbs_analysis.evidence.tables import Column, Table
@@ -51,21 +51,25 @@ def deprivation(pack: Pack) -> Finding | Note:
         "deprivation",
         title="Deprivation",
         statement=statement,
-        estimates=estimates,
-        people=_residents_between(pack, estimates),
-        period=period.label,
-        sources=[chosen.table],
-        caveats=[
-            UNWEIGHTED,
-            "A neighbourhood is a small area that the publisher ranks. Ranks run from 1, the most deprived, to "
-            f"{number(number_ranked(pack))}.",
-        ],
-        table=Table(
-            f"Neighbourhoods by {ranked_in}fifths",
-            wide,
-            {"fifth": Column("Fifth")} | {name: Column(f"{name}, %", decimals=1) for name in spread["series"].unique()},
+        value=value_of(pack, estimates, people=_residents_between(pack, estimates)),
+        basis=Basis(
+            period=period.label,
+            sources=[chosen.table],
+            caveats=[
+                UNWEIGHTED,
+                "A neighbourhood is a small area that the publisher ranks. Ranks run from 1, the most deprived, to "
+                f"{number(number_ranked(pack))}.",
+            ],
         ),
-        chart=Chart(chart, f"Bars of the share of neighbourhoods in each fifth. {statement}"),
+        exhibits=Exhibits(
+            table=Table(
+                f"Neighbourhoods by {ranked_in}fifths",
+                wide,
+                {"fifth": Column("Fifth")}
+                | {name: Column(f"{name}, %", decimals=1) for name in spread["series"].unique()},
+            ),
+            chart=Chart(chart, f"Bars of the share of neighbourhoods in each fifth. {statement}"),
+        ),
     )
 
 

@@ -25,7 +25,7 @@ from cbs_analysis.chapters.area_estimates import (
     stated,
 )
 from cbs_analysis.chapters.emergency_funnel import caveats, funnel_chart, judged, places, sentences, standard_rates
-from cbs_analysis.chapters.findings import Chapter
+from cbs_analysis.chapters.findings import Basis, Chapter, Exhibits, Value, value_of
 from cbs_analysis.chapters.plausibility import (
     ADMISSIONS,
     NONELECTIVE,
@@ -84,15 +84,16 @@ def admission_ratio(pack: Pack) -> Finding:
         "admission_ratio",
         title="Emergency admissions against expected",
         statement=statement,
-        estimates=estimates,
-        period=year.label,
-        sources=[ADMISSIONS, series(pack, NONELECTIVE).table],
-        methods=["funnel-ratios", "overdispersion"],
-        caveats=[*caveats(pack, found), "Standardised for age and sex, not for deprivation or illness."],
-        flag_reason=flag,
-        caution=records_caution(pack),
-        table=places(pack, estimates, found),
-        chart=funnel_chart(pack, estimates, found, year.label),
+        value=value_of(pack, estimates),
+        basis=Basis(
+            period=year.label,
+            sources=[ADMISSIONS, series(pack, NONELECTIVE).table],
+            methods=["funnel-ratios", "overdispersion"],
+            caveats=[*caveats(pack, found), "Standardised for age and sex, not for deprivation or illness."],
+            flag_reason=flag,
+            caution=records_caution(pack),
+        ),
+        exhibits=Exhibits(table=places(pack, estimates, found), chart=funnel_chart(pack, estimates, found, year.label)),
     )
 
 
@@ -114,14 +115,15 @@ def excess_admissions(pack: Pack) -> Finding:
         f"admissions than expected in {year} (95% interval {signed(own.lower)} to {signed(own.upper)})."
         if not np.isnan(own.value)
         else NO_ADMISSIONS.format(area=pack.area.name, year=year),
-        estimates=estimates,
-        comparisons=(),
-        period=year.label,
-        sources=[ADMISSIONS],
-        methods=["excess-events"],
-        caveats=[f"Expected is at {standard_rates(pack)}, so an area need not aim for none above it."],
-        flag_reason=flag,
-        caution=records_caution(pack),
+        value=value_of(pack, estimates, comparisons=()),
+        basis=Basis(
+            period=year.label,
+            sources=[ADMISSIONS],
+            methods=["excess-events"],
+            caveats=[f"Expected is at {standard_rates(pack)}, so an area need not aim for none above it."],
+            flag_reason=flag,
+            caution=records_caution(pack),
+        ),
     )
 
 
@@ -175,19 +177,31 @@ def ratio_trend(pack: Pack) -> Finding:
         f"{_trend_sentence(pack, trends, flag)}"
         if not np.isnan(change)
         else NO_ADMISSIONS.format(area=pack.area.name, year=f"{years[0]} or {years[-1]}"),
-        measured=measured,
-        value=change,
-        period=f"{years[0]} to {years[-1]}",
-        sources=[ADMISSIONS],
-        methods=["indirect-standardisation", "recent-trend"],
-        caveats=[FIXED_RATES, TREND_RULE, UNCHECKED, *_named(falls), *_comparators_without(pack, yearly[years[-1]])],
-        flag_reason=flag,
-        caution=records_caution(pack),
-        table=Table(f"{pack.area.name} by year", own.reset_index(), columns),
-        members=_trend_members(pack, yearly, trends),
-        chart=Chart(chart, f"Line chart by year. {pack.area.name} goes from {number(own['value'].iloc[0], 2)} "
-                    f"to {number(own['value'].iloc[-1], 2)}{nation}."),
-    )  # fmt: skip
+        value=Value(measured, change),
+        basis=Basis(
+            period=f"{years[0]} to {years[-1]}",
+            sources=[ADMISSIONS],
+            methods=["indirect-standardisation", "recent-trend"],
+            caveats=[
+                FIXED_RATES,
+                TREND_RULE,
+                UNCHECKED,
+                *_named(falls),
+                *_comparators_without(pack, yearly[years[-1]]),
+            ],
+            flag_reason=flag,
+            caution=records_caution(pack),
+        ),
+        exhibits=Exhibits(
+            table=Table(f"{pack.area.name} by year", own.reset_index(), columns),
+            members=_trend_members(pack, yearly, trends),
+            chart=Chart(
+                chart,
+                f"Line chart by year. {pack.area.name} goes from {number(own['value'].iloc[0], 2)} "
+                f"to {number(own['value'].iloc[-1], 2)}{nation}.",
+            ),
+        ),
+    )
 
 
 def _year(pack: Pack, label: str) -> Period:
@@ -325,29 +339,33 @@ def nonelective_growth(pack: Pack) -> Finding:
         "nonelective_growth",
         title="Growth by year",
         statement=statement,
-        estimates=latest,
-        caution=recording_changes.caution(pack, chosen),
-        period=f"{first} to {year}",
-        sources=[chosen.table],
-        methods=["changes-between-counts"],
-        caveats=[
-            "Limits treat each year's admissions as independent counts.",
-            *recording_changes.caveats(pack, chosen),
-            *recording_changes.comparators_that_step(
-                pack, chosen, year.steps(chosen.frequency), recording_changes.SHARE_OF_GROWTH
-            ),
-            *gap_caveats(values, chosen),
-        ],
-        flag_reason="Recording changed in one of the two years, so growth is not compared." if own.flagged else "",
-        table=Table(
-            "Growth by year",
-            table,
-            {
-                "area": Column("Area"),
-                "earlier": Column(f"{first} to {before}", "%", 1),
-                "latest": Column(f"{before} to {year}", "%", 1),
-            },
-            emphasis=pack.area.name,
+        value=value_of(pack, latest),
+        basis=Basis(
+            period=f"{first} to {year}",
+            sources=[chosen.table],
+            methods=["changes-between-counts"],
+            caveats=[
+                "Limits treat each year's admissions as independent counts.",
+                *recording_changes.caveats(pack, chosen),
+                *recording_changes.comparators_that_step(
+                    pack, chosen, year.steps(chosen.frequency), recording_changes.SHARE_OF_GROWTH
+                ),
+                *gap_caveats(values, chosen),
+            ],
+            flag_reason="Recording changed in one of the two years, so growth is not compared." if own.flagged else "",
+            caution=recording_changes.caution(pack, chosen),
+        ),
+        exhibits=Exhibits(
+            table=Table(
+                "Growth by year",
+                table,
+                {
+                    "area": Column("Area"),
+                    "earlier": Column(f"{first} to {before}", "%", 1),
+                    "latest": Column(f"{before} to {year}", "%", 1),
+                },
+                emphasis=pack.area.name,
+            )
         ),
     )
 

@@ -16,7 +16,7 @@ from cbs_analysis.chapters.area_estimates import (
 )
 from cbs_analysis.edition import Function, Indicator, Measure
 from cbs_analysis.evidence import disclosure
-from cbs_analysis.evidence.comparing import NOT_COMPARED, Comparison, optional, value_range
+from cbs_analysis.evidence.comparing import NOT_COMPARED, Comparison, Range, optional, value_range
 from cbs_analysis.evidence.finding import Chart, Citation, Finding
 from cbs_analysis.evidence.tables import Column, Table
 from cbs_analysis.evidence.wording import AS_A_COMPARATOR, MISSING, number
@@ -24,6 +24,82 @@ from cbs_analysis.geography import Area
 from cbs_analysis.pack import Pack
 
 NBSP = "\N{NO-BREAK SPACE}"
+
+
+@dataclass(frozen=True)
+class Value:
+    """What a finding is about: a measure of the pack's area, with its limits and what it is compared with.
+
+    `people` is how many lie between the area and its headline comparator, `spread` and `peers` how much the leaves
+    differ, `members` the areas side by side, `caveats` what the comparators are without.
+    """
+
+    measured: Measure
+    value: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    comparisons: Sequence[Comparison] = ()
+    people: float | None = None
+    numerator: float | None = None
+    denominator: float | None = None
+    spread: float | None = None
+    peers: Range | None = None
+    members: Table | None = None
+    caveats: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What a finding rests on: its period, tables and methods, what to know of it, and what to doubt.
+
+    `methods` are pages of `book/methods`, beside the one of its indicator. `flag_reason` flags the finding; `caution`
+    is what to check before acting on it.
+    """
+
+    period: str
+    sources: Sequence[str]
+    methods: Sequence[str] = ()
+    caveats: Sequence[str] = ()
+    flag_reason: str = ""
+    caution: str = ""
+
+
+@dataclass(frozen=True)
+class Exhibits:
+    """What a finding shows: a table, a table of the areas side by side, a chart."""
+
+    table: Table | None = None
+    members: Table | None = None
+    chart: Chart | None = None
+
+
+def value_of(
+    pack: Pack,
+    estimates: AreaEstimates,
+    comparisons: Sequence[Comparison] | None = None,
+    people: float | None = None,
+) -> Value:
+    """The value of the pack's area among the estimates of all areas, compared with its comparators.
+
+    `comparisons` and `people` replace what would be worked out, where they are given.
+    """
+    own, leaves = estimates.own(pack), peer_values(pack, estimates)
+    comparisons = compared(pack, estimates) if comparisons is None else comparisons
+    without = left_out(pack, estimates).values() if comparisons else []
+    return Value(
+        estimates.measured,
+        own.value,
+        own.lower,
+        own.upper,
+        comparisons,
+        people_between(pack, estimates) if people is None else people,
+        optional(own.numerator),
+        optional(own.denominator),
+        optional(leaves.std()),
+        value_range(leaves),
+        side_by_side(pack, estimates),
+        tuple(f"{AS_A_COMPARATOR}{part}, whose figures are flagged." for part in without),
+    )
 
 
 @dataclass(frozen=True)
@@ -40,46 +116,15 @@ class Chapter:
         *,
         title: str,
         statement: str,
-        period: str,
-        sources: Sequence[str],
-        methods: Sequence[str] = (),
-        estimates: AreaEstimates | None = None,
-        measured: Measure | None = None,
-        value: float | None = None,
-        lower: float | None = None,
-        upper: float | None = None,
-        comparisons: Sequence[Comparison] | None = None,
-        caveats: Sequence[str] = (),
-        flag_reason: str = "",
-        caution: str = "",
-        people: float | None = None,
-        table: Table | None = None,
-        members: Table | None = None,
-        chart: Chart | None = None,
+        basis: Basis,
+        value: Value | None = None,
+        exhibits: Exhibits | None = None,
         function: Function | None = None,
     ) -> Finding:
-        """A finding of this chapter about the pack's area.
-
-        With `estimates`, the value, limits, comparisons, key figures and side-by-side table are made from it; without,
-        they are as given. `flag_reason` flags the finding; `caution` is what to check before acting on it. `methods`
-        are pages of `book/methods`, beside the one of its indicator. `people` is
-        how many lie between the area and its headline comparator, where it is not the difference times the
-        denominator.
-        """
-        numerator = denominator = spread = peers = None
-        if estimates:
-            measured, own = estimates.measured, estimates.own(pack)
-            value, lower, upper = own.value, own.lower, own.upper
-            numerator, denominator = optional(own.numerator), optional(own.denominator)
-            comparisons = compared(pack, estimates) if comparisons is None else comparisons
-            members = members or side_by_side(pack, estimates)
-            compared_values = peer_values(pack, estimates)
-            spread, peers = optional(compared_values.std()), value_range(compared_values)
-            people = people_between(pack, estimates) if people is None else people
-            without = left_out(pack, estimates).values() if comparisons else []
-            caveats = [*caveats, *(f"{AS_A_COMPARATOR}{part}, whose figures are flagged." for part in without)]
-        comparisons = comparisons or ()
-        found = Finding(
+        """A finding of this chapter about the pack's area; `function` replaces the chapter's own."""
+        shown = exhibits or Exhibits()
+        indicator = value.measured if value and isinstance(value.measured, Indicator) else None
+        result = Finding(
             id=f"{self.name}.{name}",
             title=title,
             area_code=pack.area.code,
@@ -88,31 +133,31 @@ class Chapter:
             chapter=self.name,
             function=function or self.function,
             statement=statement,
-            indicator=measured.id if isinstance(measured, Indicator) else None,
-            value=optional(value),
-            lower=optional(lower),
-            upper=optional(upper),
-            unit=measured.unit if measured else "",
-            period=period,
-            numerator=numerator,
-            denominator=denominator,
-            comparisons=tuple(comparisons),
+            indicator=indicator.id if indicator else None,
+            value=optional(value.value) if value else None,
+            lower=optional(value.lower) if value else None,
+            upper=optional(value.upper) if value else None,
+            unit=value.measured.unit if value else "",
+            period=basis.period,
+            numerator=value.numerator if value else None,
+            denominator=value.denominator if value else None,
+            comparisons=tuple(value.comparisons) if value else (),
             headline=pack.headline.code if pack.headline else "",
-            spread=spread,
-            peers=peers,
-            people=people,
-            flagged=bool(flag_reason),
-            flag_reason=flag_reason,
-            caution=caution,
-            source=tuple(cited(pack, name) for name in sources),
-            methods=tuple(dict.fromkeys([*([measured.method] if isinstance(measured, Indicator) else []), *methods])),
-            caveats=tuple(dict.fromkeys(caveats)),
-            key_figures=key_figures(pack, measured, value, lower, upper, comparisons) if measured else None,
-            table=table,
-            members=members,
-            chart=chart,
+            spread=value.spread if value else None,
+            peers=value.peers if value else None,
+            people=value.people if value else None,
+            flagged=bool(basis.flag_reason),
+            flag_reason=basis.flag_reason,
+            caution=basis.caution,
+            source=tuple(cited(pack, table) for table in basis.sources),
+            methods=tuple(dict.fromkeys([*([indicator.method] if indicator else []), *basis.methods])),
+            caveats=tuple(dict.fromkeys([*basis.caveats, *(value.caveats if value else ())])),
+            key_figures=key_figures(pack, value) if value else None,
+            table=shown.table,
+            members=shown.members or (value.members if value else None),
+            chart=shown.chart,
         )
-        return disclosure.checked(found).labelled()
+        return disclosure.checked(result).labelled()
 
 
 def cited(pack: Pack, table: str) -> Citation:
@@ -122,14 +167,12 @@ def cited(pack: Pack, table: str) -> Citation:
     return Citation(about.table, about.title, about.publisher, about.licence, about.synthetic)
 
 
-def key_figures(
-    pack: Pack, measured: Measure, value: float | None, lower: float | None, upper: float | None,
-    comparisons: Sequence[Comparison],
-) -> Table | None:  # fmt: skip
+def key_figures(pack: Pack, own: Value) -> Table | None:
     """The area and its comparators, a row each."""
+    measured, comparisons = own.measured, own.comparisons
     if not comparisons:
         return None
-    rows = [{"area": pack.area.name, "value": value, "lower": lower, "upper": upper, "compared": ""}]
+    rows = [{"area": pack.area.name, "value": own.value, "lower": own.lower, "upper": own.upper, "compared": ""}]
     rows += [
         {"area": item.comparator, "value": item.value, "lower": item.lower, "upper": item.upper,
          "compared": _in_words(item, pack.area)}

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cbs_analysis.chapters.area_estimates import beside_title, comparator_role, in_sentence, plain_estimates
-from cbs_analysis.chapters.findings import Chapter
+from cbs_analysis.chapters.findings import Basis, Chapter, Exhibits, value_of
 from cbs_analysis.evidence import charts
 from cbs_analysis.evidence.drawing import Drawing
 from cbs_analysis.evidence.finding import Chart, Finding
@@ -67,16 +67,17 @@ def _life_expectancy(pack: Pack, sex: str) -> Finding:
         f"life_expectancy_{sex}",
         title=f"Life expectancy of {SEXES[sex]}",
         statement=statement,
-        estimates=estimates,
-        people=float(people_by_age(pack, pack.period("population").year)[pack.area.code]),
-        period=last,
-        sources=[TABLE],
-        caveats=caveats,
-        table=_table(table, pack, SEXES[sex], first, last),
-        members=_members(pack, years),
-        chart=Chart(chart, f"Line chart of life expectancy of {SEXES[sex]}, {first} to {last}. {statement}")
-        if chart
-        else None,
+        value=value_of(
+            pack, estimates, people=float(people_by_age(pack, pack.period("population").year)[pack.area.code])
+        ),
+        basis=Basis(period=last, sources=[TABLE], caveats=caveats),
+        exhibits=Exhibits(
+            table=_table(table, pack, SEXES[sex], first, last),
+            members=_members(pack, years),
+            chart=Chart(chart, f"Line chart of life expectancy of {SEXES[sex]}, {first} to {last}. {statement}")
+            if chart
+            else None,
+        ),
     )
 
 

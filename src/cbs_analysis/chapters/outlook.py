@@ -10,7 +10,7 @@ import pandas as pd
 
 from cbs_analysis.chapters import recording_changes
 from cbs_analysis.chapters.area_estimates import beside_title, plain_measure
-from cbs_analysis.chapters.findings import Chapter
+from cbs_analysis.chapters.findings import Basis, Chapter, Exhibits, Value
 from cbs_analysis.chapters.year_ahead import backtested, borrowed, forecast_series, year_ahead
 from cbs_analysis.evidence import charts
 from cbs_analysis.evidence.comparing import Comparison, optional
@@ -78,19 +78,25 @@ def forecast(pack: Pack, name: str) -> Finding:
         measured.id.removeprefix("forecast_"),
         title=sentence_case(noun),
         statement=statement,
-        measured=measured,
-        caution=recording_changes.caution(pack, forecast_series(pack, name, pack.area.code)),
-        value=total["value"],
-        lower=total["lower_95"],
-        upper=total["upper_95"],
-        comparisons=[_comparator(pack, area, name) for area in pack.above if area.code in _known(pack, chosen)],
-        period=ahead,
-        sources=[chosen.table],
-        methods=["borrowed-seasons"],
-        caveats=caveats,
-        table=_steps_ahead(frame, chosen, ahead),
-        members=_members(pack, name),
-        chart=None if found.reason else _fan(pack, values, frame, chosen, statement),
+        value=Value(
+            measured,
+            total["value"],
+            lower=total["lower_95"],
+            upper=total["upper_95"],
+            comparisons=[_comparator(pack, area, name) for area in pack.above if area.code in _known(pack, chosen)],
+        ),
+        basis=Basis(
+            period=ahead,
+            sources=[chosen.table],
+            methods=["borrowed-seasons"],
+            caveats=caveats,
+            caution=recording_changes.caution(pack, forecast_series(pack, name, pack.area.code)),
+        ),
+        exhibits=Exhibits(
+            table=_steps_ahead(frame, chosen, ahead),
+            members=_members(pack, name),
+            chart=None if found.reason else _fan(pack, values, frame, chosen, statement),
+        ),
     )
 
 
@@ -254,19 +260,22 @@ def backtest(pack: Pack) -> Finding:
         "backtest",
         title="How far to trust the forecasts",
         statement=statement,
-        measured=plain_measure("Mean absolute scaled error", "MASE", 2),
-        value=float(mean),
-        period=year.label,
-        sources=list(dict.fromkeys(series(pack, name).table for name in _forecast_names(pack))),
-        methods=["backtest"],
-        caveats=[
-            "MASE is the mean error over the mean change on the year in the two years before; below the naive one is "
-            "better than repeating last year's month.",
-            "One year is one test: twelve months that share one winter.",
-            TUNED,
-        ],
-        table=Table(f"Forecasts of {year} made from the years before", frame, columns),
-        members=_backtest_members(pack),
+        value=Value(plain_measure("Mean absolute scaled error", "MASE", 2), float(mean)),
+        basis=Basis(
+            period=year.label,
+            sources=list(dict.fromkeys(series(pack, name).table for name in _forecast_names(pack))),
+            methods=["backtest"],
+            caveats=[
+                "MASE is the mean error over the mean change on the year in the two years before; below the naive one "
+                "is better than repeating last year's month.",
+                "One year is one test: twelve months that share one winter.",
+                TUNED,
+            ],
+        ),
+        exhibits=Exhibits(
+            table=Table(f"Forecasts of {year} made from the years before", frame, columns),
+            members=_backtest_members(pack),
+        ),
     )
 
 

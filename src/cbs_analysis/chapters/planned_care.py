@@ -19,7 +19,7 @@ from cbs_analysis.chapters.area_estimates import (
     sentence,
     stated,
 )
-from cbs_analysis.chapters.findings import Chapter
+from cbs_analysis.chapters.findings import Basis, Chapter, Exhibits, value_of
 from cbs_analysis.chapters.ranked_areas import ranked_areas
 from cbs_analysis.chapters.recording import recording
 from cbs_analysis.evidence.comparing import estimates
@@ -65,18 +65,20 @@ def attendances_per_referral(pack: Pack) -> Finding:
             estimates,
             f"{pack.area.name} had {number(own.value, 1)} first attendances for every 100 referrals",
         ),
-        estimates=estimates,
-        period=year.label,
-        sources=list(dict.fromkeys(part.table for part in parts)),
-        methods=["count-ratios"],
-        caveats=[
-            "Attendances follow referrals by weeks or months and some need none, so this is a ratio, not a share.",
-            "The limits take the two counts as independent. Attendances follow referrals, so the limits are too wide.",
-            *(caveat for part in parts for caveat in recording_changes.caveats(pack, part)),
-        ],
-        flag_reason=flag_reason(pack, estimates),
-        caution=" ".join(cautions),
-        chart=ranked_areas(pack, estimates, "First attendances per 100 referrals"),
+        value=value_of(pack, estimates),
+        basis=Basis(
+            period=year.label,
+            sources=list(dict.fromkeys(part.table for part in parts)),
+            methods=["count-ratios"],
+            caveats=[
+                "Attendances follow referrals by weeks or months and some need none, so this is a ratio, not a share.",
+                "The limits take the two counts as independent. Attendances follow referrals, so they are too wide.",
+                *(caveat for part in parts for caveat in recording_changes.caveats(pack, part)),
+            ],
+            flag_reason=flag_reason(pack, estimates),
+            caution=" ".join(cautions),
+        ),
+        exhibits=Exhibits(chart=ranked_areas(pack, estimates, "First attendances per 100 referrals")),
     )
 
 
@@ -137,14 +139,14 @@ def daycase_rate(pack: Pack) -> Finding:
         pack,
         "daycase_rate",
         title="Day case rate",
-        function="provider management",
         statement=_statement(pack, estimates, statement) + place,
-        estimates=estimates,
-        period=pack.period("activity").label,
-        sources=[series(pack, ELECTIVE).table],
-        caveats=[CASE_MIX],
-        table=Table(f"Day case rates of all {levels} in {where}", quartiles, columns, emphasis=pack.area.name),
-        chart=ranked_areas(pack, estimates, "Day case rate (%)"),
+        value=value_of(pack, estimates),
+        basis=Basis(period=pack.period("activity").label, sources=[series(pack, ELECTIVE).table], caveats=[CASE_MIX]),
+        exhibits=Exhibits(
+            table=Table(f"Day case rates of all {levels} in {where}", quartiles, columns, emphasis=pack.area.name),
+            chart=ranked_areas(pack, estimates, "Day case rate (%)"),
+        ),
+        function="provider management",
     )
 
 
@@ -189,14 +191,15 @@ def daycase_opportunity(pack: Pack) -> Finding:
         pack,
         "daycase_opportunity",
         title="What a better day case rate would move",
-        function="provider management",
         statement=statement,
-        estimates=moved,
-        comparisons=(),
-        period=year.label,
-        sources=[series(pack, ELECTIVE).table],
-        methods=["shortfalls"],
-        caveats=[CASE_MIX, f"A quarter of {where}'s {levels} reach the upper quartile."],
+        value=value_of(pack, moved, comparisons=()),
+        basis=Basis(
+            period=year.label,
+            sources=[series(pack, ELECTIVE).table],
+            methods=["shortfalls"],
+            caveats=[CASE_MIX, f"A quarter of {where}'s {levels} reach the upper quartile."],
+        ),
+        function="provider management",
     )
 
 
@@ -215,14 +218,16 @@ def planned_share(pack: Pack) -> Finding:
         "planned_share",
         title="Planned admissions",
         statement=_statement(pack, estimates, statement),
-        estimates=estimates,
-        period=year.label,
-        sources=[series(pack, ELECTIVE).table],
-        methods=["proportions"],
-        caveats=[
-            "The return counts planned admissions within elective ones; providers differ in what they call planned."
-        ],
-        chart=ranked_areas(pack, estimates, "Planned share (%)"),
+        value=value_of(pack, estimates),
+        basis=Basis(
+            period=year.label,
+            sources=[series(pack, ELECTIVE).table],
+            methods=["proportions"],
+            caveats=[
+                "The return counts planned admissions within elective ones; providers differ in what they call planned."
+            ],
+        ),
+        exhibits=Exhibits(chart=ranked_areas(pack, estimates, "Planned share (%)")),
     )
 
 

@@ -18,7 +18,7 @@ from cbs_analysis.chapters.area_estimates import (
     peer_role,
     plain_measure,
 )
-from cbs_analysis.chapters.findings import Chapter
+from cbs_analysis.chapters.findings import Basis, Chapter, Exhibits, Value
 from cbs_analysis.evidence import charts
 from cbs_analysis.evidence.finding import Chart, Finding
 from cbs_analysis.evidence.tables import Column, Table
@@ -188,18 +188,21 @@ def plausibility(pack: Pack) -> Finding:
         if np.isnan(share)
         else f"In {year} emergency admissions by residence were {number(share, 2)} of the non-elective admissions "
         f"that {pack.area.name} commissioned (median area {number(median, 2)}): {verdict}.",
-        measured=plain_measure("Admissions by residence over commissioned", "ratio", 2),
-        value=share,
-        period=year.label,
-        sources=[ADMISSIONS, series(pack, NONELECTIVE).table],
-        methods=["plain-ratios"],
-        caveats=[
-            "The two count differently (spells by residence, episodes by commissioner), so the ratio is seldom 1.",
-            f"Flagged is below {number(pack.edition.plausible_share, 3)} of the median area's ratio.",
-        ],
-        flag_reason=flag_reason(pack),
-        members=Table(f"{len(shown)} areas side by side", shown, columns, emphasis=pack.area.name),
-        chart=_ranked(pack, frame),
+        value=Value(plain_measure("Admissions by residence over commissioned", "ratio", 2), share),
+        basis=Basis(
+            period=year.label,
+            sources=[ADMISSIONS, series(pack, NONELECTIVE).table],
+            methods=["plain-ratios"],
+            caveats=[
+                "The two count differently (spells by residence, episodes by commissioner), so the ratio is seldom 1.",
+                f"Flagged is below {number(pack.edition.plausible_share, 3)} of the median area's ratio.",
+            ],
+            flag_reason=flag_reason(pack),
+        ),
+        exhibits=Exhibits(
+            members=Table(f"{len(shown)} areas side by side", shown, columns, emphasis=pack.area.name),
+            chart=_ranked(pack, frame),
+        ),
     )
 
 

@@ -22,7 +22,7 @@ from cbs_analysis.chapters.area_estimates import (
     stated,
 )
 from cbs_analysis.chapters.deprivation import deprivation
-from cbs_analysis.chapters.findings import Chapter
+from cbs_analysis.chapters.findings import Basis, Chapter, Exhibits, Value, value_of
 from cbs_analysis.chapters.life_expectancy import life_expectancy_female, life_expectancy_male
 from cbs_analysis.chapters.similar_areas import similar_areas
 from cbs_analysis.evidence import charts
@@ -80,16 +80,16 @@ def size(pack: Pack) -> Finding:
         "size",
         title="How many people",
         statement=f"{pack.area.name} had {number(own.value)} residents at {now}{share}.",
-        estimates=estimates,
-        period=now.label,
-        sources=[POPULATION],
-        caveats=[ESTIMATE],
-        table=Table(
-            "Residents by year",
-            trend,
-            {"year": Column("Mid-year"), "people": Column("Residents", decimals=0)},
+        value=value_of(pack, estimates),
+        basis=Basis(period=now.label, sources=[POPULATION], caveats=[ESTIMATE]),
+        exhibits=Exhibits(
+            table=Table(
+                "Residents by year",
+                trend,
+                {"year": Column("Mid-year"), "people": Column("Residents", decimals=0)},
+            ),
+            chart=Chart(chart, _trend_description(pack, trend, "people", "residents")),
         ),
-        chart=Chart(chart, _trend_description(pack, trend, "people", "residents")),
     )
 
 
@@ -118,7 +118,7 @@ def growth(pack: Pack) -> Finding:
             for area in shown
         ],
         ignore_index=True,
-    )  # fmt: skip
+    )
     chart = charts.lines(
         index,
         title=f"Population growth, {base} set to 100",
@@ -135,14 +135,17 @@ def growth(pack: Pack) -> Finding:
         title="Growth",
         statement=f"{pack.area.name}'s population changed by {signed(own.value, 1)}% from {base} to "
         f"{now} ({signed(own.numerator)} people){_beside(pack, estimates)}.",
-        estimates=estimates,
-        period=f"{base} to {now}",
-        sources=[POPULATION],
-        caveats=[ESTIMATE],
-        table=Table(f"Population, {base} set to 100", table, columns),
-        chart=Chart(chart, f"Line chart of population since {base.year}, each area's {base.year} set to 100. "
-                    f"{pack.area.name} reaches {number(100 + own.value, 1)}."),
-    )  # fmt: skip
+        value=value_of(pack, estimates),
+        basis=Basis(period=f"{base} to {now}", sources=[POPULATION], caveats=[ESTIMATE]),
+        exhibits=Exhibits(
+            table=Table(f"Population, {base} set to 100", table, columns),
+            chart=Chart(
+                chart,
+                f"Line chart of population since {base.year}, each area's {base.year} set to 100. "
+                f"{pack.area.name} reaches {number(100 + own.value, 1)}.",
+            ),
+        ),
+    )
 
 
 def age_profile(pack: Pack) -> Finding:
@@ -179,21 +182,24 @@ def age_profile(pack: Pack) -> Finding:
         "age_profile",
         title="Age profile",
         statement=f"In {pack.area.name} at {now}: {profile_text}.",
-        measured=plain_measure("Residents aged 20 to 34", "%", 1, interval="not published"),
-        value=young,
-        comparisons=[beside(area, shares["20-34"][area.code], is_group=is_group(pack, area)) for area in comparators],
-        period=now.label,
-        sources=[POPULATION],
-        methods=["aggregation"],
-        caveats=[ESTIMATE],
-        table=Table("Shares of residents by age", frame, columns),
-        members=Table(
-            beside_title(pack),
-            members,
-            {"area": Column("Area")} | {name: Column(f"{name}, %", decimals=1) for name in shares},
-            emphasis=pack.area.name,
+        value=Value(
+            plain_measure("Residents aged 20 to 34", "%", 1, interval="not published"),
+            young,
+            comparisons=[
+                beside(area, shares["20-34"][area.code], is_group=is_group(pack, area)) for area in comparators
+            ],
         ),
-        chart=Chart(chart, f"Age profile of {pack.area.name} in five-year bands: {profile_text}."),
+        basis=Basis(period=now.label, sources=[POPULATION], methods=["aggregation"], caveats=[ESTIMATE]),
+        exhibits=Exhibits(
+            table=Table("Shares of residents by age", frame, columns),
+            members=Table(
+                beside_title(pack),
+                members,
+                {"area": Column("Area")} | {name: Column(f"{name}, %", decimals=1) for name in shares},
+                emphasis=pack.area.name,
+            ),
+            chart=Chart(chart, f"Age profile of {pack.area.name} in five-year bands: {profile_text}."),
+        ),
     )
 
 
@@ -242,24 +248,27 @@ def change(pack: Pack) -> Finding:
         "change",
         title="Why the population changes",
         statement=statement,
-        measured=plain_measure("Change in residents", "people", 0, interval="not published"),
-        value=whole_change,
-        period=f"mid-{first} to mid-{last}",
-        sources=[CHANGE, POPULATION],
-        methods=["aggregation"],
-        caveats=[
-            "Migration is estimated and is the least certain part. Other changes are what the components leave "
-            "unexplained, later revisions of the estimates among them.",
-            "Moves within one area are inside its migration figure and cancel out.",
-        ],
-        table=Table("Components of change by year", table, columns),
-        members=Table(
-            f"{beside_title(pack)}, mid-{first} to mid-{last}",
-            members,
-            {"area": Column("Area"), **{name: columns[name] for name in (*COMPONENTS, "change")}},
-            emphasis=pack.area.name,
+        value=Value(plain_measure("Change in residents", "people", 0, interval="not published"), whole_change),
+        basis=Basis(
+            period=f"mid-{first} to mid-{last}",
+            sources=[CHANGE, POPULATION],
+            methods=["aggregation"],
+            caveats=[
+                "Migration is estimated and is the least certain part. Other changes are what the components leave "
+                "unexplained, later revisions of the estimates among them.",
+                "Moves within one area are inside its migration figure and cancel out.",
+            ],
         ),
-        chart=Chart(chart, f"Stacked bars by year. {statement}"),
+        exhibits=Exhibits(
+            table=Table("Components of change by year", table, columns),
+            members=Table(
+                f"{beside_title(pack)}, mid-{first} to mid-{last}",
+                members,
+                {"area": Column("Area"), **{name: columns[name] for name in (*COMPONENTS, "change")}},
+                emphasis=pack.area.name,
+            ),
+            chart=Chart(chart, f"Stacked bars by year. {statement}"),
+        ),
     )
 
 
@@ -313,21 +322,28 @@ def _vital_rate(pack: Pack, event: str, indicator: str, title: str) -> Finding:
         title=title,
         statement=f"{pack.area.name} had {number(own.numerator)} {event} in the year to {now}, "
         f"{stated(pack, estimates)}{', ' + compared if compared else ''}.",
-        estimates=estimates,
-        period=f"year to {now}",
-        sources=[CHANGE, POPULATION],
-        caveats=[
-            "A crude rate: it depends on the ages of the residents.",
-            *lacking,
-        ],
-        table=Table(
-            f"{title} per 1,000 people by year",
-            table,
-            {"x": Column("Year to mid-")} | {name: Column(name, decimals=1) for name in shown},
+        value=value_of(pack, estimates),
+        basis=Basis(
+            period=f"year to {now}",
+            sources=[CHANGE, POPULATION],
+            caveats=[
+                "A crude rate: it depends on the ages of the residents.",
+                *lacking,
+            ],
         ),
-        chart=Chart(chart, f"Line chart of {event} per 1,000 people by year. {pack.area.name} ends at "
-                    f"{measure(own.value, measured)}."),
-    )  # fmt: skip
+        exhibits=Exhibits(
+            table=Table(
+                f"{title} per 1,000 people by year",
+                table,
+                {"x": Column("Year to mid-")} | {name: Column(name, decimals=1) for name in shown},
+            ),
+            chart=Chart(
+                chart,
+                f"Line chart of {event} per 1,000 people by year. {pack.area.name} ends at "
+                f"{measure(own.value, measured)}.",
+            ),
+        ),
+    )
 
 
 def _vital_trend(pack: Pack, event: str, per: int) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import pandas as pd
 from cbs_analysis.chapters import recording_changes
 from cbs_analysis.chapters.activity_series import gap_caveats
 from cbs_analysis.chapters.area_estimates import plain_measure
-from cbs_analysis.chapters.findings import Chapter
+from cbs_analysis.chapters.findings import Basis, Chapter, Exhibits, Value
 from cbs_analysis.evidence.finding import Finding
 from cbs_analysis.evidence.tables import Column, Table
 from cbs_analysis.evidence.wording import listed, number, plural
@@ -60,17 +60,19 @@ def recording(pack: Pack) -> Finding:
         "recording",
         title="Recording, not care",
         statement=f"{pack.area.name}'s figures over time hold {listed(part for part in parts if part)}.",
-        measured=plain_measure("Recording differences", "differences", 0),
-        value=float(len(rows)),
-        period=first.frequency.span(pd.DatetimeIndex(own["month"])),
-        sources=list(dict.fromkeys(each.table for each in chosen)),
-        methods=["recording-breaks"],
-        caveats=[
-            "A possible break is a step or a single month far beyond the usual: a lead to look at, not proof.",
-            *gap_caveats(own, first),
-        ],
-        table=Table("Recording differences", frame, columns) if rows else None,
-        members=_members(pack, frame),
+        value=Value(plain_measure("Recording differences", "differences", 0), float(len(rows))),
+        basis=Basis(
+            period=first.frequency.span(pd.DatetimeIndex(own["month"])),
+            sources=list(dict.fromkeys(each.table for each in chosen)),
+            methods=["recording-breaks"],
+            caveats=[
+                "A possible break is a step or a single month far beyond the usual: a lead to look at, not proof.",
+                *gap_caveats(own, first),
+            ],
+        ),
+        exhibits=Exhibits(
+            table=Table("Recording differences", frame, columns) if rows else None, members=_members(pack, frame)
+        ),
     )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from cbs_analysis.chapters.area_estimates import leaf_levels, peers_named, plain_measure
-from cbs_analysis.chapters.findings import Chapter
+from cbs_analysis.chapters.findings import Basis, Chapter, Exhibits, Value
 from cbs_analysis.edition import SimilarAreas
 from cbs_analysis.evidence.finding import Finding, Note
 from cbs_analysis.evidence.tables import Column, Table
@@ -56,19 +56,22 @@ def _of_leaf(pack: Pack, chosen: SimilarAreas, nearest: dict[str, pd.DataFrame])
         "similar_areas",
         title=f"{levels} most like this one",
         statement=statement,
-        measured=plain_measure("Distance of the nearest", "standard deviations", 2),
-        value=first,
-        period=_period(pack, chosen),
-        sources=tables_needed(pack, chosen),
-        methods=["similar-areas"],
-        caveats=[*_caveats(pack, chosen), PARTS],
-        table=Table(
-            f"How far the {levels} most like {pack.area.name} are from it, and each feature's part in that",
-            parts,
-            {"area": Column("Area"), "distance": Column("Distance", decimals=2)}
-            | {name: Column(f"{feature(name).title}, part", "%", 0) for name in chosen.features},
+        value=Value(plain_measure("Distance of the nearest", "standard deviations", 2), first),
+        basis=Basis(
+            period=_period(pack, chosen),
+            sources=tables_needed(pack, chosen),
+            methods=["similar-areas"],
+            caveats=[*_caveats(pack, chosen), PARTS],
         ),
-        members=_side_by_side(pack, chosen, list(found.index)),
+        exhibits=Exhibits(
+            table=Table(
+                f"How far the {levels} most like {pack.area.name} are from it, and each feature's part in that",
+                parts,
+                {"area": Column("Area"), "distance": Column("Distance", decimals=2)}
+                | {name: Column(f"{feature(name).title}, part", "%", 0) for name in chosen.features},
+            ),
+            members=_side_by_side(pack, chosen, list(found.index)),
+        ),
     )
 
 
@@ -119,11 +122,13 @@ def _of_group(pack: Pack, chosen: SimilarAreas, nearest: dict[str, pd.DataFrame]
         "similar_areas",
         title=f"{levels} most like each other",
         statement=statement,
-        period=_period(pack, chosen),
-        sources=tables_needed(pack, chosen),
-        methods=["similar-areas"],
-        caveats=[f"{pack.area.name} itself is held against the areas above it only.", *_caveats(pack, chosen)],
-        members=Table(f"The {levels} most like each of {pack.area.name}'s", frame, columns),
+        basis=Basis(
+            period=_period(pack, chosen),
+            sources=tables_needed(pack, chosen),
+            methods=["similar-areas"],
+            caveats=[f"{pack.area.name} itself is held against the areas above it only.", *_caveats(pack, chosen)],
+        ),
+        exhibits=Exhibits(members=Table(f"The {levels} most like each of {pack.area.name}'s", frame, columns)),
     )
 
 
