@@ -17,7 +17,8 @@ from cbs_analysis.chapters.area_estimates import (
 from cbs_analysis.edition import Function, Indicator, Measure
 from cbs_analysis.evidence import disclosure
 from cbs_analysis.evidence.comparing import NOT_COMPARED, Comparison, Range, optional, value_range
-from cbs_analysis.evidence.finding import Chart, Citation, Finding
+from cbs_analysis.evidence.finding import Chart, Citation, Definition, Finding
+from cbs_analysis.evidence.peers import Funnel, fifth, peer_funnel
 from cbs_analysis.evidence.tables import Column, Table
 from cbs_analysis.evidence.wording import AS_A_COMPARATOR, MISSING, number
 from cbs_analysis.geography import Area
@@ -31,7 +32,8 @@ class Value:
     """What a finding is about: a measure of the pack's area, with its limits and what it is compared with.
 
     `people` is how many lie between the area and its headline comparator, `spread` and `peers` how much the leaves
-    differ, `members` the areas side by side, `caveats` what the comparators are without.
+    differ, `members` the areas side by side, `caveats` what the comparators are without, `fifth` and `funnel` where the
+    area and its leaves lie among all leaves.
     """
 
     measured: Measure
@@ -46,6 +48,8 @@ class Value:
     peers: Range | None = None
     members: Table | None = None
     caveats: tuple[str, ...] = ()
+    fifth: int | None = None
+    funnel: Funnel | None = None
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,18 @@ def value_of(
         value_range(leaves),
         side_by_side(pack, estimates),
         tuple(f"{AS_A_COMPARATOR}{part}, whose figures are flagged." for part in without),
+        fifth(leaves, pack.area.code),
+        _funnel(pack, estimates),
     )
+
+
+def _funnel(pack: Pack, estimates: AreaEstimates) -> Funnel | None:
+    """The funnel of the leaves in the whole's finding of an indicator; None in any other."""
+    measured = estimates.measured
+    if not pack.area.is_whole or not isinstance(measured, Indicator):
+        return None
+    names = {area.code: area.name for area in pack.peers if area.code in estimates.table.index}
+    return peer_funnel(estimates.table.loc[list(names)], names, measured.method, measured.per)
 
 
 @dataclass(frozen=True)
@@ -156,6 +171,9 @@ class Chapter:
             table=shown.table,
             members=shown.members or (value.members if value else None),
             chart=shown.chart,
+            definition=Definition.of(indicator) if indicator else None,
+            fifth=value.fifth if value else None,
+            funnel=value.funnel if value else None,
         )
         return disclosure.checked(result).labelled()
 

@@ -6,16 +6,21 @@ finding as `application/vnd.cbs.finding+json`, from which the book, workbook and
 """
 
 import html
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import altair as alt
 
 from cbs_analysis.evidence import rendering
 from cbs_analysis.evidence.comparing import Comparison, Range
 from cbs_analysis.evidence.drawing import Drawing
+from cbs_analysis.evidence.peers import Funnel
 from cbs_analysis.evidence.tables import Table
+
+if TYPE_CHECKING:
+    from cbs_analysis.edition import Indicator
 
 MIME = "application/vnd.cbs.finding+json"
 TABLE_MIME = "application/vnd.dataresource+json"
@@ -37,6 +42,47 @@ class Citation:
     publisher: str
     licence: str
     synthetic: bool = False
+
+
+@dataclass(frozen=True)
+class Definition:
+    """An indicator as it was defined when a finding was made: what it counts, how it is read and judged, and the words
+    that it is found by (`also_called`). `decimals` is for reading; numbers in findings are never rounded.
+    """
+
+    id: str
+    name: str
+    short_name: str
+    unit: str
+    decimals: int
+    numerator: str
+    denominator: str
+    method: str
+    sources: tuple[str, ...]
+    period: str
+    definition: str
+    per: int = 1
+    polarity: str = "none"
+    interval: str = "estimate"
+    also_called: tuple[str, ...] = ()
+
+    @property
+    def is_size(self) -> bool:
+        """Whether it says only how large an area is, which no comparison can judge."""
+        return self.denominator == "none" and self.polarity == "none"
+
+    @classmethod
+    def of(cls, indicator: "Indicator") -> "Definition":
+        return cls(**{name: getattr(indicator, name) for name in cls.__dataclass_fields__})
+
+    @classmethod
+    def from_json(cls, definition: Mapping[str, Any]) -> "Definition":
+        """The definition of `to_json`. Raises TypeError where it is not whole."""
+        lists = {name: tuple(definition[name]) for name in ("sources", "also_called") if name in definition}
+        return cls(**{**definition, **lists})
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "sources": list(self.sources), "also_called": list(self.also_called)}
 
 
 @dataclass(frozen=True)
@@ -64,7 +110,8 @@ class Finding:
     `spread` is the standard deviation of the indicator over the PCTs compared, `peers` their range; `people` how many
     people or events lie between the area's value and its headline comparator's. Spread and people serve to put messages
     in order of evidence. `synthetic` says in a sentence that it rests on synthetic records; it is empty where it rests
-    on published figures alone.
+    on published figures alone. `definition` is that of its indicator, where it is one; `fifth` the area's own among the
+    leaves (see `peers.fifth`); `funnel` that of the leaves, where the area is the whole (see `peers.peer_funnel`).
     """
 
     id: str
@@ -99,6 +146,9 @@ class Finding:
     members: Table | None
     chart: Chart | None
     synthetic: str = ""
+    definition: Definition | None = None
+    fifth: int | None = None
+    funnel: Funnel | None = None
 
     @property
     def anchor(self) -> str:
@@ -129,6 +179,8 @@ class Finding:
         ]
         data["peers"] = asdict(self.peers) if self.peers else None
         data["source"] = [asdict(item) for item in self.source]
+        data["definition"] = self.definition.to_json() if self.definition else None
+        data["funnel"] = self.funnel.to_json() if self.funnel else None
         data["methods"], data["caveats"] = list(self.methods), list(self.caveats)
         data.update({name: table.to_resource() if (table := getattr(self, name)) else None for name in plain})
         data["chart_description"] = self.chart.description if self.chart else ""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import pandas as pd
 
@@ -17,6 +17,7 @@ from cbs_analysis import tables as tables_room
 from cbs_analysis.edition import Definitions, Edition, Indicator, SeriesDefinition, load_edition, load_indicators
 from cbs_analysis.edition import load_series as load_series_definitions
 from cbs_analysis.errors import UserError
+from cbs_analysis.evidence import pack_facts
 from cbs_analysis.geography import Area, Geography, load_geography
 from cbs_analysis.home import data_dir, params_dir
 from cbs_analysis.periods import Period
@@ -118,6 +119,11 @@ class Pack:
         if all(member.is_leaf for member in members):
             return members
         return (*members, *self.peers) if self.area.is_whole else members
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        """What pages need to know of the pack beside its findings, and one sentence to read."""
+        facts = pack_facts.pack_facts(self.area.code, self.edition, self.geography, self.indicators)
+        return {"text/plain": facts.sentence, pack_facts.MIME: facts.to_json()}
 
 
 def open_pack(area_code: str, edition: str, tables: Sequence[str] | None = None) -> Pack:
