@@ -1,8 +1,7 @@
 """An edition: one data cut and set of choices for one prospectus year, checked before anything runs.
 
 Read from `params/editions/<name>.yml`, with the indicators of `params/indicators.yml` and the series of
-`params/series.yml`, which an edition may add to or override, and an area's own priorities from
-`params/areas/<code>.yml`. Definitions name periods (`$activity`), and the edition gives them.
+`params/series.yml`, which an edition may add to or override. Definitions name periods (`$activity`), and the edition gives them.
 """
 
 import re
@@ -212,13 +211,6 @@ class SeriesDefinition(Params):
     caveats: tuple[str, ...] = ()
 
 
-class LocalCommentary(Params):
-    """What an area says for itself; shown as its own words, never mixed with the evidence."""
-
-    priorities: tuple[str, ...] = ()
-    commentary: str = ""
-
-
 class Definitions(dict[str, Defined]):
     """Definitions by id. One that is not here is a UserError that says why: unknown, or of a period not given."""
 
@@ -317,11 +309,3 @@ def _filled(value: Any, words: Mapping[str, str]) -> Any:
     if isinstance(value, list):
         return [_filled(part, words) for part in value]
     return Template(value).safe_substitute(words) if isinstance(value, str) else value
-
-
-def load_commentary(code: str, params: Path) -> LocalCommentary:
-    """An area's own priorities and commentary; empty where it has no file."""
-    name = f"areas/{code}.yml"
-    if not (params / name).exists():
-        return LocalCommentary()
-    return validated(LocalCommentary, read_keys(params, name), f"params/{name}")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from cbs_analysis.errors import UserError, nearest
 
@@ -94,3 +94,20 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
 @lru_cache(maxsize=32)
 def _parsed(text: str) -> Any:
     return yaml.safe_load(text)
+
+
+class LocalCommentary(BaseModel):
+    """What an area says for itself; shown as its own words, never mixed with the evidence."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    priorities: tuple[str, ...] = ()
+    commentary: str = ""
+
+
+def load_commentary(code: str, params: Path) -> LocalCommentary:
+    """An area's own priorities and commentary, from `params/areas/<code>.yml`; empty where it has no such file."""
+    name = f"areas/{code}.yml"
+    if not (params / name).exists():
+        return LocalCommentary()
+    return validated(LocalCommentary, read_keys(params, name), f"params/{name}")

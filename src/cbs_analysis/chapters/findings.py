@@ -182,7 +182,7 @@ def cited(pack: Pack, table: str) -> Citation:
     """The data catalogue's entry for a table, as a citation. Raises UndeclaredSourceError where it is not declared."""
     pack.must_declare(table)
     about = pack.about(table)
-    return Citation(about.table, about.title, about.publisher, about.licence, about.synthetic)
+    return Citation(about.table, about.title, about.publisher, about.licence, about.synthetic, about.licences)
 
 
 def key_figures(pack: Pack, own: Value) -> Table | None:

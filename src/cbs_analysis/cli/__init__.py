@@ -18,6 +18,7 @@ import typer
 
 from cbs_analysis.cli import records
 from cbs_analysis.errors import UserError
+from cbs_analysis.publishing.formats import FORMATS
 
 if TYPE_CHECKING:
     from cbs_analysis.geography import Geography
@@ -236,7 +237,7 @@ def publish(
     edition: EditionOption = DEFAULT_EDITION,
     only: Annotated[
         list[str] | None,
-        typer.Option("--only", metavar="KIND", help="site, workbook, pdf, tables or zip; may be repeated."),
+        typer.Option("--only", metavar="FORMAT", help=f"{', '.join(('site', *FORMATS))}; may be repeated."),
     ] = None,
     area: Annotated[
         list[str] | None,
@@ -257,18 +258,18 @@ def publish(
       cbs publish --edition england-2011-12
     """
     from cbs_analysis.cli import show
-    from cbs_analysis.cli.publishing import chosen_kinds, make_files, missing_chapters
+    from cbs_analysis.cli.publishing import chosen_formats, make_files, missing_chapters
     from cbs_analysis.edition import load_edition
     from cbs_analysis.home import params_dir
-    from cbs_analysis.publishing.book import build_site
-    from cbs_analysis.publishing.edited import gather
+    from cbs_analysis.publishing.packs import gather
+    from cbs_analysis.publishing.site import build_site
     from cbs_analysis.runner import execute_examples
 
     signal.signal(signal.SIGTERM, _leave)
-    kinds, wants_site = chosen_kinds(only or ())
-    edited, packs = gather(load_edition(edition, params_dir()))
-    failed = make_files(edited, packs, kinds, area or (), show.console()) if kinds else {}
-    if lacking := missing_chapters(edited, packs, area or ()):
+    formats, wants_site = chosen_formats(only or ())
+    context, packs = gather(load_edition(edition, params_dir()).name)
+    failed = make_files(context, packs, formats, area or (), show.console()) if formats else {}
+    if lacking := missing_chapters(context, packs, area or ()):
         _complain(lacking)
     for code, why in failed.items():
         _complain(f"{code}: its files were not made: {why}")
@@ -294,17 +295,19 @@ def findings(
       cbs findings --area SEL --json > sel.json
     """
     from cbs_analysis.cli import show
-    from cbs_analysis.edition import load_edition, load_indicators
-    from cbs_analysis.home import params_dir
-    from cbs_analysis.publishing.findings import NOT_MADE, find_pack
+    from cbs_analysis.edition import load_edition
+    from cbs_analysis.home import data_dir, params_dir
+    from cbs_analysis.pack import geographies, known_area
+    from cbs_analysis.publishing.packs import NOT_MADE, read_pack
 
-    pack = find_pack(edition, area)
+    known_area(area, geographies(load_edition(edition, params_dir()), data_dir()))
+    pack = read_pack(edition, area)
     if as_json:
         import json
 
         typer.echo(json.dumps(pack.findings, ensure_ascii=False, indent=2).encode("utf-8"))
     else:
-        show.findings(pack.findings, load_indicators(params_dir(), load_edition(edition, params_dir())))
+        show.findings(pack.findings)
     for failure in pack.failures:
         _complain(f"{area} {failure.chapter} is not among these findings: {failure.reason}")
     if any(failure.reason != NOT_MADE for failure in pack.failures):

@@ -14,7 +14,6 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from cbs_analysis.edition import Indicator
     from cbs_analysis.geography import Geography
     from cbs_analysis.runner import Job, NotebookRecord
     from cbs_analysis.tables import CheckResult
@@ -58,13 +57,13 @@ def reasons(explained: "Sequence[tuple[Job, str]]") -> None:
     out.print(f"{due} of {len(explained)} notebooks would run")
 
 
-def findings(found: Sequence[Mapping[str, Any]], indicators: "Mapping[str, Indicator]") -> None:
+def findings(found: Sequence[Mapping[str, Any]]) -> None:
     """A table of findings: what each says, its value with limits, and the period."""
     table = _table("Finding", "Value (95% limits)", "Period")
     for one in found:
-        definition = indicators.get(one.get("indicator") or "")
+        definition = one.get("definition")
         flag = " (flagged: not plausible, not compared)" if one.get("flagged") else ""
-        value = _value_with_limits(one, definition.decimals if definition else None)
+        value = _value_with_limits(one, definition["decimals"] if definition else None)
         table.add_row(*_texts(f"{one['statement']}{flag}", value, one.get("period") or ""))
     console().print(table)
 

@@ -33,8 +33,9 @@ SYNTHETIC_ENDING = " (synthetic records)"
 
 @dataclass(frozen=True)
 class Citation:
-    """Where figures come from: the table in the data catalogue, its publisher and its licence. `synthetic` says that
-    they are of nobody, but made up.
+    """Where figures come from: the table in the data catalogue, its publisher, and what its licence asks to be said.
+    `licences` are those that have a name, as in the table's description: name, title and path. `synthetic` says that
+    the figures are of nobody, but made up.
     """
 
     table: str
@@ -42,6 +43,7 @@ class Citation:
     publisher: str
     licence: str
     synthetic: bool = False
+    licences: tuple[Mapping[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -178,7 +180,7 @@ class Finding:
             {**asdict(item), "comparator_members": list(item.comparator_members)} for item in self.comparisons
         ]
         data["peers"] = asdict(self.peers) if self.peers else None
-        data["source"] = [asdict(item) for item in self.source]
+        data["source"] = [{**asdict(item), "licences": list(item.licences)} for item in self.source]
         data["definition"] = self.definition.to_json() if self.definition else None
         data["funnel"] = self.funnel.to_json() if self.funnel else None
         data["methods"], data["caveats"] = list(self.methods), list(self.caveats)

@@ -128,9 +128,12 @@ class PackFacts:
         return f"{self.geography.area(self.area_code).name}: {self.edition.title}."
 
     def to_json(self) -> dict[str, Any]:
-        """The facts as JSON types; areas are a list, in the geography's order."""
+        """The facts as JSON types. What has an order is a list: a notebook's keys are sorted when it is saved."""
         facts = asdict(self)
-        return {**facts, "geography": {**facts["geography"], "areas": list(facts["geography"]["areas"].values())}}
+        edition, geography = facts["edition"], facts["geography"]
+        ordered = {name: [list(pair) for pair in edition[name].items()] for name in ("periods", "indicators")}
+        areas = list(geography["areas"].values())
+        return {**facts, "edition": {**edition, **ordered}, "geography": {**geography, "areas": areas}}
 
     @classmethod
     def from_json(cls, facts: Mapping[str, Any]) -> "PackFacts":
@@ -143,9 +146,11 @@ class PackFacts:
         nation = geography["nation"] and tuple(geography["nation"])
         levels = tuple(LevelWords(**words) for words in geography["levels"])
         by_code = {area.code: area for area in areas}
+        lists = {name: tuple(edition[name]) for name in ("chapters", "notes")}
+        mappings = {name: dict(edition[name]) for name in ("periods", "indicators")}
         return cls(
             facts["area_code"],
-            EditionFacts(**{**edition, "chapters": tuple(edition["chapters"]), "notes": tuple(edition["notes"])}),
+            EditionFacts(**{**edition, **lists, **mappings}),
             GeographyFacts(**{**geography, "areas": by_code, "levels": levels, "nation": nation}),
         )
 

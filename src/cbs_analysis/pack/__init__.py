@@ -157,6 +157,11 @@ def geographies(edition: Edition, data: Path) -> tuple[Geography, ...]:
     return loaded
 
 
+def known_area(code: str, trees: Sequence[Geography]) -> Area:
+    """The area of one of an edition's geographies. Raises UserError with what is near in the first where none has it."""
+    return next((tree.areas[code] for tree in trees if code in tree.areas), None) or trees[0].area(code)
+
+
 def _geography_of(area_code: str, edition: Edition, data: Path) -> str:
     """The name of the edition's geography that has the area; of the first, which says what is near, if none has."""
     loaded = geographies(edition, data)

@@ -1,208 +1,262 @@
 """Where an area stands on every indicator: the table of a pack's first page, a spine chart in each row.
 
 For a chief executive who asks where the area is out of line, and a statistician who asks by how much and how surely.
+A spine chart is the range of the areas compared, and on it the area and its comparators. The headline comparator is the
+upright line in the middle of every row, so that one look down a page tells on which side of it the area lies, how far
+out, and how surely. Lower is always on the left. Shapes tell everything that colours do; colours come from the page's
+style sheet, so that light, dark and print each have their own.
 """
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from cbs_analysis.edition import Indicator
-from cbs_analysis.evidence.wording import level_name, listed, number
-from cbs_analysis.geography import Area, Geography
-from cbs_analysis.publishing import markup, synthetic
-from cbs_analysis.publishing.edited import Edited
-from cbs_analysis.publishing.findings import ExecutedPack
-from cbs_analysis.publishing.markup import link, text
-from cbs_analysis.publishing.messages import is_size
-from cbs_analysis.publishing.spine import COMPARATOR_SHAPES, STATUS_SHAPES, key_mark, kind, spine
-from cbs_analysis.publishing.standings import (
+from markupsafe import Markup
+
+from cbs_analysis.evidence.comparing import NOT_COMPARED
+from cbs_analysis.evidence.finding import Definition
+from cbs_analysis.evidence.pack_facts import AreaFacts, GeographyFacts
+from cbs_analysis.evidence.wording import listed, number
+from cbs_analysis.publishing import synthetic
+from cbs_analysis.publishing.indicators import (
+    BETTER_SIDE,
+    FLAGGED,
+    KEY,
     Comparator,
     anchor,
     comparators_in,
     indicator_findings,
-    stands,
+    status_beside,
+    why_absent,
     without_flagged,
 )
+from cbs_analysis.publishing.messages import headline_comparison
+from cbs_analysis.publishing.packs import EditionContext, ExecutedPack, definition
+from cbs_analysis.publishing.templating import interval, link, mark, reading, render, unit_apart
 
+WIDTH, HEIGHT, LINE, EDGE = 260, 42, 16, 10
+SHAPES: Mapping[str, str] = {
+    "circle": "M-6,0a6,6 0 1,0 12,0a6,6 0 1,0 -12,0z",
+    "diamond": "M0,-7.5L7.5,0L0,7.5L-7.5,0z",
+    "square": "M-5.5,-5.5h11v11h-11z",
+    "crossed": "M-6,0a6,6 0 1,0 12,0a6,6 0 1,0 -12,0zM-4,-4L4,4M-4,4L4,-4",
+    "triangle": "M0,-6L5.5,4H-5.5z",
+    "cross": "M-1.6,-5.5h3.2v3.9h3.9v3.2h-3.9v3.9h-3.2v-3.9h-3.9v-3.2h3.9z",
+    "small-diamond": "M0,-5.5L4,0L0,5.5L-4,0z",
+}
+# The same shapes as the words of `templating.STATUSES`; a square where neither side is better.
+STATUS_SHAPES = {"better": "circle", "similar": "circle", "worse": "diamond", NOT_COMPARED: "square"}
+COMPARATOR_SHAPES = {"similar": "cross", "national": "small-diamond", "group": "triangle"}
+OWN_WORDS = {
+    "better": "better",
+    "similar": "similar",
+    "worse": "worse",
+    NOT_COMPARED: "not judged better or worse",
+    FLAGGED: "flagged",
+}
 SIMILAR_FINDING = "population_and_need.similar_areas"
-BETTER_SIDE = {"high is good": "higher is better", "low is good": "lower is better", "none": ""}
-KEY = (
-    "A value is better, similar or worse by its 95% interval, or as it stands where it is a complete "
-    "count, against the comparator named beside it. It is "
-    "not compared where neither way is better, or where no interval was published."
-)
 
 
-def indicator_section(pack: ExecutedPack, edited: Edited) -> str:
+def indicator_section(pack: ExecutedPack, context: EditionContext) -> Markup:
     """The tables, their key, who the similar areas are, and the indicators that no pack has, as HTML.
 
     Rates and shares, which can be set side by side, come with spine charts; sizes follow, in a table of their own.
     """
-    area, found = edited.geography.area(pack.area_code), indicator_findings(pack.findings)
-    comparators = comparators_in(found.values())
-    shown = {key: item for key, item in edited.indicators.items() if key in found or key in edited.made_by}
-    parts = [
-        _table(title, rows, comparators, area, edited, has_spines)
-        for title, has_spines in ((f"{area.name} and its comparators", True), ("Sizes and forecasts", False))
-        if (
-            rows := "".join(
-                _row(item, found.get(key), comparators, edited, pack, has_spines)
-                for key, item in shown.items()
-                if is_size(item) != has_spines
-            )
-        )
-    ]
-    parts.insert(1, _key(area, comparators, edited.geography) + _made_comparators(pack, comparators, edited.geography))
-    label = synthetic.banner(found.values(), "this section", "row")
-    return label + "".join(parts) + _not_here(found, edited) + _without_flagged(found)
-
-
-def _table(
-    title: str, rows: str, comparators: Sequence[Comparator], area: Area, edited: Edited, has_spines: bool
-) -> str:
-    others = "".join(f'<th scope="col" class="cbs-number cbs-other">{text(item.name)}</th>' for item in comparators)
-    standing_heads = (
-        '<th scope="col">How it compares</th>'
-        f'<th scope="col" class="cbs-spread">{_sides(comparators, edited, area)}</th>'
-        if has_spines
-        else ""
+    geography = context.geography
+    area, findings = geography.area(pack.area_code), indicator_findings(pack.findings)
+    comparators = comparators_in(findings.values())
+    rows = {False: [], True: []}  # type: dict[bool, list[dict[str, Any]]]
+    for key, item in context.indicators.items():
+        finding = findings.get(key)
+        row = _row(finding, comparators, geography) if finding else _absent_row(item, pack, context)
+        rows[item.is_size].append(row)
+    explained = next((finding for finding in pack.findings if finding["id"] == SIMILAR_FINDING), None)
+    middle = headline_name(comparators, geography, area)
+    html = render(
+        "indicator_table.html",
+        banner=synthetic.banner(findings.values(), "this section", "row"),
+        area=area,
+        tables=[
+            (title, rows[is_size], not is_size)
+            for title, is_size in ((f"{area.name} and its comparators", False), ("Sizes and forecasts", True))
+            if rows[is_size]
+        ],
+        comparators=comparators,
+        middle=middle,
+        key=KEY,
+        own_marks=[
+            (key_mark(STATUS_SHAPES.get(status, "crossed"), f"own {status.replace(' ', '-')}"), words)
+            for status, words in OWN_WORDS.items()
+        ],
+        other_marks=[
+            (key_mark(COMPARATOR_SHAPES[shape], shape), name)
+            for shape, name in {
+                comparator_kind(item.code, item.members, geography): item.name
+                for item in comparators
+                if item.name != middle
+            }.items()
+        ],
+        levels=geography.leaf_words.plural,
+        whole=geography.whole.name,
+        made=[
+            (item.name, listed(geography.area(code).name for code in item.members))
+            for item in comparators
+            if item.members
+        ],
+        why=anchor(explained) if explained else "",
+        absent=listed(context.absent) if context.absent else "",
+        without=[f"{listed(titles)}: {words}" for words, titles in without_flagged(findings.values()).items()],
     )
-    return (
-        f'<div class="cbs-scroll" tabindex="0" role="group" aria-label="{text(title)}">'
-        f'<table class="cbs-table cbs-indicators"><caption>{text(title)}</caption>'
-        '<thead><tr><th scope="col">Indicator</th>'
-        f'<th scope="col" class="cbs-number cbs-own">{text(area.name)}</th>{standing_heads}{others}</tr></thead>'
-        f"<tbody>{rows}</tbody></table></div>"
-    )
+    return Markup(html)
 
 
-def _sides(comparators: Sequence[Comparator], edited: Edited, area: Area) -> str:
-    middle = _headline_name(comparators, edited.geography, area)
-    named = f"<span>lower</span><span>{text(middle)}</span><span>higher</span>"
-    return f'<span class="cbs-sides">{named}</span>' if middle else "Range"
-
-
-def _headline_name(comparators: Sequence[Comparator], geography: Geography, area: Area) -> str:
-    """What messages are about: the geography's whole; for the whole itself the first it is held against."""
+def headline_name(comparators: Sequence[Comparator], geography: GeographyFacts, area: AreaFacts) -> str:
+    """What messages are about: the geography's whole; for the whole itself its first comparator, where it has one."""
     if not area.is_whole:
         return geography.whole.name
     return comparators[0].name if comparators else ""
 
 
-def _row(
-    indicator: Indicator,
-    finding: dict[str, Any] | None,
-    comparators: Sequence[Comparator],
-    edited: Edited,
-    pack: ExecutedPack,
-    has_spine: bool,
+def _absent_row(item: Definition, pack: ExecutedPack, context: EditionContext) -> dict[str, Any]:
+    return {"name": item.short_name, "absent": why_absent(item.id, pack, context)}
+
+
+def _row(finding: dict[str, Any], comparators: Sequence[Comparator], geography: GeographyFacts) -> dict[str, Any]:
+    item = definition(finding)
+    if item is None:
+        raise ValueError(f"{finding['id']} is about no indicator")
+    values = {other["comparator_code"]: other["value"] for other in finding["comparisons"]}
+    word, beside = status_beside(finding, item)
+    has_value = finding["value"] is not None
+    return {
+        "name": link(anchor(finding), item.short_name),
+        "absent": "",
+        "what": ", ".join(part for part in (unit_apart(item), finding["period"], BETTER_SIDE[item.polarity]) if part),
+        "badge": synthetic.badge(finding),
+        "value": reading(finding["value"], item) if has_value else "",
+        "limits": interval(finding, item),
+        "mark": mark(word) if has_value else mark(FLAGGED) if finding["flagged"] else "",
+        "beside": beside if has_value else link(anchor(finding), "why, and what is known"),
+        "spine": spine(finding, geography, item.decimals),
+        "others": [
+            (other.name, "" if (value := values.get(other.code)) is None else reading(value, item))
+            for other in comparators
+        ],
+    }
+
+
+# ---- Spine charts
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Values to places from left to right, the middle one at `centre`."""
+
+    centre: float
+    reach: float
+
+    def __call__(self, value: float) -> float:
+        half = WIDTH / 2 - EDGE
+        return WIDTH / 2 + (value - self.centre) / self.reach * half
+
+
+def spine(finding: Mapping[str, Any], geography: GeographyFacts, decimals: int) -> Markup:
+    """The row of a finding that knows the range of those compared; empty where it does not, or has no value."""
+    peers, value = finding.get("peers"), finding["value"]
+    if not peers or value is None:
+        return Markup()
+    headline = headline_comparison(finding)
+    middle = headline["value"] if headline and headline["value"] is not None else peers["median"]
+    others = [item for item in finding["comparisons"] if item["value"] is not None and item is not headline]
+    ends = [value, finding["lower"], finding["upper"], peers["lowest"], peers["highest"]]
+    seen = [end for end in ends + [item["value"] for item in others] if end is not None]
+    scale = Scale(middle, max(abs(end - middle) for end in seen) or 1.0)
+    opening = Markup('<svg class="cbs-spine" viewBox="0 0 {} {}" role="img" aria-label="{}">').format(
+        WIDTH, HEIGHT, described(finding, peers, headline, geography, decimals)
+    )
+    return opening + Markup(
+        f"{_range(peers, scale, lambda shown: number(shown, decimals))}"
+        f'<path class="m" d="M{_at(scale(middle))},2V{2 * LINE - 2}"/>'
+        f"{''.join(_comparator(item, geography, scale) for item in others)}"
+        f"{_own(finding, headline, scale)}</svg>"
+    )
+
+
+def described(
+    finding: Mapping[str, Any],
+    peers: Mapping[str, float],
+    headline: Mapping[str, Any] | None,
+    geography: GeographyFacts,
+    decimals: int,
 ) -> str:
-    if finding is None:
-        failed = edited.made_by[indicator.id] in {failure.chapter for failure in pack.failures}
-        reason = "missing: its chapter is not in this pack" if failed else "not available for this area"
-        wide = len(comparators) + (3 if has_spine else 1)
-        return (
-            f'<tr><th scope="row">{text(indicator.short_name)}</th>'
-            f'<td colspan="{wide}"><span class="cbs-minor">{reason}</span></td></tr>'
-        )
-    values = {item["comparator_code"]: item["value"] for item in finding["comparisons"]}
-    others = "".join(
-        f'<td class="cbs-number cbs-other" data-name="{text(other.name)}">'
-        f"{_compared_value(values.get(other.code), indicator)}</td>"
-        for other in comparators
-    )
-    standing_cells = (
-        f'<td class="cbs-standing">{standing(finding, indicator)}</td>'
-        f'<td class="cbs-spread">{spine(finding, edited.geography, indicator.decimals)}</td>'
-        if has_spine
-        else ""
-    )
+    """The row in words, for those who cannot see it."""
+
+    def shown(value: float) -> str:
+        return number(value, decimals)
+
+    limits = "" if finding["lower"] is None else f" ({shown(finding['lower'])} to {shown(finding['upper'])})"
+    against = headline if headline and headline["value"] is not None else None
+    beside = f"; {against['comparator']} {shown(against['value'])}" if against else ""
     return (
-        f'<tr><th scope="row">{link(anchor(finding), indicator.short_name)}'
-        f'<span class="cbs-minor">{_what(indicator, finding)}</span>{synthetic.badge(finding)}</th>'
-        f'<td class="cbs-number cbs-own">{value(finding, indicator)}</td>'
-        f"{standing_cells}{others}</tr>"
+        f"{finding['area_name']} {shown(finding['value'])}{limits}{beside}; {peers['count']} "
+        f"{geography.leaf_words.plural} from {shown(peers['lowest'])} to {shown(peers['highest'])}, half of them from "
+        f"{shown(peers['lower_quartile'])} to {shown(peers['upper_quartile'])}{synthetic.ending(finding)}"
     )
 
 
-def _what(indicator: Indicator, finding: Mapping[str, Any]) -> str:
-    unit = "" if indicator.unit in ("%", "ratio") else indicator.unit
-    return text(", ".join(part for part in (unit, finding["period"], BETTER_SIDE[indicator.polarity]) if part))
+def comparator_kind(code: str, members: Sequence[str], geography: GeographyFacts) -> str:
+    """How a comparator that is not the headline is drawn: similar areas, which were made for the area and have members,
+    the nation, or a group of the geography.
+    """
+    if members:
+        return "similar"
+    return "national" if geography.nation and code == geography.nation[0] else "group"
 
 
-def _compared_value(found: float | None, indicator: Indicator) -> str:
-    return '<span class="cbs-minor">–</span>' if found is None else text(markup.reading(found, indicator))
+def key_mark(shape: str, css: str) -> Markup:
+    """A shape by itself, for a key."""
+    return Markup(
+        f'<svg class="cbs-spine-key" viewBox="-9 -9 18 18" aria-hidden="true">{_shape(shape, css, 0, 0)}</svg>'
+    )
 
 
-def value(finding: Mapping[str, Any], indicator: Indicator) -> str:
-    """The area's value with its limits."""
-    if finding["value"] is None:
-        return '<span class="cbs-minor">not available</span>'
-    shown = text(markup.reading(finding["value"], indicator))
-    if finding["lower"] is None or finding["upper"] is None:
-        return shown
-    limits = f"{number(finding['lower'], indicator.decimals)} to {number(finding['upper'], indicator.decimals)}"
-    return f'{shown}<span class="cbs-minor">{text(limits)}</span>'
-
-
-def standing(finding: Mapping[str, Any], indicator: Indicator) -> str:
-    """How the area stands to its headline comparator: a word, its shape, and against what."""
-    if finding["value"] is None:
-        mark = markup.mark("flagged") if finding["flagged"] else ""
-        return f'{mark}<span class="cbs-minor">{link(anchor(finding), "why, and what is known")}</span>'
-    word, beside = stands(finding, indicator)
-    return f'{markup.mark(word)}<span class="cbs-minor">{text(beside)}</span>'
-
-
-def _key(area: Area, comparators: Sequence[Comparator], geography: Geography) -> str:
-    """What the marks, the bars and the shapes mean."""
-    middle = _headline_name(comparators, geography, area)
-    own = [
-        f"{key_mark(STATUS_SHAPES.get(status, 'crossed'), f'own {css}')} {text(said)}"
-        for status, css, said in (
-            ("better", "better", "better"),
-            ("similar", "similar", "similar"),
-            ("worse", "worse", "worse"),
-            ("not compared", "not-compared", "not judged better or worse"),
-            ("flagged", "flagged", "flagged"),
-        )
-    ]
-    shapes = {kind({"comparator_code": item.code}, geography): item.name for item in comparators if item.name != middle}
-    others = [f"{key_mark(COMPARATOR_SHAPES[drawn], drawn)} {text(name)}" for drawn, name in shapes.items()]
-    bars = f"the {level_name(geography.levels[0], plural=True)} of {geography.whole.name}, lowest to highest"
-    parts = [
-        f"<strong>{text(area.name)}</strong>: {' '.join(f'<span>{part}</span>' for part in own)}",
-        f"<strong>Beside it</strong>: {' '.join(f'<span>{part}</span>' for part in others)}" if others else "",
-        f'<span class="cbs-bar"></span> {text(bars)}; <span class="cbs-bar cbs-half"></span> the middle half of them'
-        f"{f'; the upright line is {text(middle)}' if middle else ''}",
-    ]
-    lines = "".join(f"<p>{part}</p>" for part in parts if part)
+def _range(peers: Mapping[str, float], scale: Scale, shown: Callable[[float], str]) -> str:
+    low, high = scale(peers["lowest"]), scale(peers["highest"])
+    inner, outer = scale(peers["lower_quartile"]), scale(peers["upper_quartile"])
     return (
-        f'<div class="cbs-key">{lines}'
-        f"<p>{text(KEY)} {link('../../reading-a-pack.html', 'How to read a pack')}.</p></div>"
+        f'<path class="r" d="M{_at(low)},{LINE - 5}H{_at(high)}v10H{_at(low)}z"/>'
+        f'<path class="q" d="M{_at(inner)},{LINE - 5}H{_at(outer)}v10H{_at(inner)}z"/>'
+        f"{_label(low, shown(peers['lowest']))}{_label(high, shown(peers['highest']))}"
     )
 
 
-def _made_comparators(pack: ExecutedPack, comparators: Sequence[Comparator], geography: Geography) -> str:
-    """Who is in a comparator that is no area of the geography."""
-    explained = next((finding for finding in pack.findings if finding["id"] == SIMILAR_FINDING), None)
-    why = f" {link(anchor(explained), 'Why these')}." if explained else ""
-    return "".join(
-        f'<p class="cbs-minor"><strong>{text(found.name)}</strong>, most alike first: '
-        f"{text(listed(geography.area(code).name for code in found.members))}.{why}</p>"
-        for found in comparators
-        if found.members
-    )
+def _label(place: float, label: str) -> str:
+    side = "start" if place < 2.5 * EDGE else "end" if place > WIDTH - 2.5 * EDGE else "middle"
+    edge = {"start": max(place - EDGE, 0), "end": min(place + EDGE, WIDTH), "middle": place}[side]
+    return f'<text x="{_at(edge)}" y="{HEIGHT - 2}" text-anchor="{side}">{label}</text>'
 
 
-def _without_flagged(found: Mapping[str, Any]) -> str:
-    """Why a comparator's value is not the one in that area's own pack."""
-    items = [f"{text(listed(titles))}: {text(said)}" for said, titles in without_flagged(found.values()).items()]
-    lead = "A comparator leaves out areas whose figures are flagged, so that its value can differ from its own pack’s."
-    return f'<p class="cbs-minor">{lead}</p>{markup.bullets(items, "cbs-minor")}' if items else ""
+def _comparator(item: Mapping[str, Any], geography: GeographyFacts, scale: Scale) -> str:
+    drawn = comparator_kind(item["comparator_code"], item.get("comparator_members", ()), geography)
+    return _shape(COMPARATOR_SHAPES[drawn], drawn, scale(item["value"]))
 
 
-def _not_here(found: Mapping[str, Any], edited: Edited) -> str:
-    """Indicators that no pack of the edition has."""
-    names = [item.name for key, item in edited.indicators.items() if key not in found and key not in edited.made_by]
-    return f'<p class="cbs-minor">No chapter made for this edition gives: {text(listed(names))}.</p>' if names else ""
+def _own(finding: Mapping[str, Any], headline: Mapping[str, Any] | None, scale: Scale) -> str:
+    status = FLAGGED if finding["flagged"] else headline["status"] if headline else NOT_COMPARED
+    if headline and status == NOT_COMPARED and headline["direction"] == "similar":
+        status = "similar"  # which is the same where neither side is better
+    limits = ""
+    if finding["lower"] is not None and finding["upper"] is not None:
+        limits = f'<path class="i" d="M{_at(scale(finding["lower"]))},{LINE}H{_at(scale(finding["upper"]))}"/>'
+    shape = STATUS_SHAPES.get(status, "crossed")
+    return limits + _shape(shape, f"own {status.replace(' ', '-')}", scale(finding["value"]))
+
+
+def _shape(shape: str, css: str, x: float, y: float = LINE) -> str:
+    return f'<path class="{css}" transform="translate({_at(x)},{y})" d="{SHAPES[shape]}"/>'
+
+
+def _at(place: float) -> str:
+    shown = f"{place:.1f}" if math.isfinite(place) else "0"
+    return shown.removesuffix(".0")

@@ -6,14 +6,16 @@ synthetic records are in an order of their own, apart from it: nobody should act
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cbs_analysis.edition import Indicator
-from cbs_analysis.publishing.synthetic import said
+from cbs_analysis.evidence.finding import Definition
+from cbs_analysis.publishing.packs import definition
+from cbs_analysis.publishing.synthetic import is_synthetic
 
 LIMIT = 7
+BY_VALUE = "By the values alone: no interval was published."
 WITHOUT_INTERVAL = 0.5
 FULL_WEIGHT_PEOPLE = 10_000
 PEOPLE_WHERE_NOT_COUNTED = 1_000
@@ -25,6 +27,7 @@ class Message:
     """A finding with its place in the order of evidence. `direction` is how it stands to its comparator."""
 
     finding: dict[str, Any]
+    indicator: Definition
     comparison: dict[str, Any]
     direction: str
     distance: float
@@ -39,30 +42,31 @@ class Message:
     def has_interval(self) -> bool:
         return self.sureness != WITHOUT_INTERVAL
 
+    @property
+    def headline(self) -> str:
+        """'Day case rate: lower than London'."""
+        return f"{self.indicator.name}: {self.direction} than {self.comparison['comparator']}"
 
-def rank_messages(
-    findings: Sequence[dict[str, Any]], indicators: Mapping[str, Indicator], limit: int = LIMIT
-) -> list[Message]:
+
+def rank_messages(findings: Iterable[dict[str, Any]], limit: int = LIMIT) -> list[Message]:
     """The findings that most deserve a reader's time, best first, one for each indicator.
 
     Never a flagged finding, never one that rests on synthetic records, never a mere size, and never one that is not
     higher or lower than its headline comparator. Ties keep the order of the findings.
     """
-    return _ranked([finding for finding in findings if not said(finding)], indicators, limit)
+    return _ranked((finding for finding in findings if not is_synthetic(finding)), limit)
 
 
-def rank_synthetic(
-    findings: Sequence[dict[str, Any]], indicators: Mapping[str, Indicator], limit: int = LIMIT
-) -> list[Message]:
+def rank_synthetic(findings: Iterable[dict[str, Any]], limit: int = LIMIT) -> list[Message]:
     """The same of findings that rest on synthetic records, which are shown apart and labelled."""
-    return _ranked([finding for finding in findings if said(finding)], indicators, limit)
+    return _ranked(filter(is_synthetic, findings), limit)
 
 
-def _ranked(findings: Sequence[dict[str, Any]], indicators: Mapping[str, Indicator], limit: int) -> list[Message]:
-    candidates = [message for finding in findings if (message := _message(finding, indicators))]
+def _ranked(findings: Iterable[dict[str, Any]], limit: int) -> list[Message]:
+    candidates = [message for finding in findings if (message := _message(finding))]
     ranked = sorted(candidates, key=lambda message: -message.score)
-    first = {message.finding["indicator"]: message for message in reversed(ranked)}
-    return [message for message in ranked if first[message.finding["indicator"]] is message][:limit]
+    first = {message.indicator.id: message for message in reversed(ranked)}
+    return [message for message in ranked if first[message.indicator.id] is message][:limit]
 
 
 def headline_comparison(finding: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -70,7 +74,7 @@ def headline_comparison(finding: Mapping[str, Any]) -> dict[str, Any] | None:
     return next((item for item in finding["comparisons"] if item["comparator_code"] == finding["headline"]), None)
 
 
-def sureness(finding: Mapping[str, Any], other: float, indicator: Indicator) -> float:
+def sureness(finding: Mapping[str, Any], other: float, indicator: Definition) -> float:
     """How sure it is that the area differs from its comparator, from 0 to 1.
 
     1 less the two-sided probability of a difference as large by chance, from the limit that lies towards the
@@ -92,15 +96,9 @@ def people_weight(people: float | None) -> float:
     return math.log10(1 + counted) / math.log10(FULL_WEIGHT_PEOPLE)
 
 
-def is_size(indicator: Indicator) -> bool:
-    """Whether the indicator says only how large an area is, which no comparison can judge."""
-    return indicator.denominator == "none" and indicator.polarity == "none"
-
-
-def _message(finding: dict[str, Any], indicators: Mapping[str, Indicator]) -> Message | None:
-    indicator = indicators.get(finding["indicator"] or "")
-    comparison = headline_comparison(finding)
-    if indicator is None or comparison is None or finding["flagged"] or is_size(indicator):
+def _message(finding: dict[str, Any]) -> Message | None:
+    indicator, comparison = definition(finding), headline_comparison(finding)
+    if indicator is None or comparison is None or finding["flagged"] or indicator.is_size:
         return None
     value, other, spread = finding["value"], comparison["value"], finding["spread"]
     if value is None or other is None or not spread:
@@ -110,6 +108,7 @@ def _message(finding: dict[str, Any], indicators: Mapping[str, Indicator]) -> Me
         return None
     return Message(
         finding=finding,
+        indicator=indicator,
         comparison=comparison,
         direction=direction,
         distance=abs(value - other) / spread,
@@ -118,7 +117,7 @@ def _message(finding: dict[str, Any], indicators: Mapping[str, Indicator]) -> Me
     )
 
 
-def _direction(value: float, other: float, comparison: Mapping[str, Any], indicator: Indicator) -> str:
+def _direction(value: float, other: float, comparison: Mapping[str, Any], indicator: Definition) -> str:
     """As the finding says; by the values alone where the estimate was published without an interval."""
     if comparison["direction"] or indicator.interval != "not published" or value == other:
         return str(comparison["direction"])

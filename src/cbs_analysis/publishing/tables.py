@@ -8,22 +8,19 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from cbs_analysis.evidence.finding import SYNTHETIC, SYNTHETIC_LABEL
+from cbs_analysis.parameters import LocalCommentary
 from cbs_analysis.publishing import synthetic
-from cbs_analysis.publishing.edited import Edited
-from cbs_analysis.publishing.findings import ExecutedPack, FindingJson
+from cbs_analysis.publishing.archive import zipped
 from cbs_analysis.publishing.messages import headline_comparison
+from cbs_analysis.publishing.packs import EditionContext, ExecutedPack, FindingJson, cited_tables, licences
 
 KINDS = ("key_figures", "table", "members")
 PACKAGE = "datapackage.json"
 FINDINGS = "findings"
-OGL = {
-    "name": "OGL-UK-3.0",
-    "title": "Open Government Licence v3.0",
-    "path": "https://www.nationalarchives.gov.uk/doc/open-government-licence/version/3/",
-}
 FINDING_FIELDS: Mapping[str, tuple[str, str]] = {
     "id": ("string", "Chapter and finding"),
     "title": ("string", "Title"),
@@ -47,9 +44,14 @@ FINDING_FIELDS: Mapping[str, tuple[str, str]] = {
 SYNTHETIC_FIELD = {"name": "synthetic", "type": "string", "title": "Says in every row that the records are synthetic"}
 
 
-def table_files(pack: ExecutedPack, edited: Edited) -> dict[str, bytes]:
+def write_tables(path: Path, pack: ExecutedPack, context: EditionContext, local: LocalCommentary) -> None:
+    """Write the pack's tables to `path`, as a zip archive."""
+    path.write_bytes(zipped(table_files(pack, context)))
+
+
+def table_files(pack: ExecutedPack, context: EditionContext) -> dict[str, bytes]:
     """File names and contents: every table of the pack as CSV, and the description of them all."""
-    area, edition = edited.geography.area(pack.area_code), edited.edition
+    area, edition = context.geography.area(pack.area_code), context.edition
     files = {f"{FINDINGS}.csv": _csv(list(FINDING_FIELDS), (_finding_row(finding) for finding in pack.findings))}
     resources = [_findings_resource(pack.findings)]
     for finding in pack.findings:
@@ -60,7 +62,7 @@ def table_files(pack: ExecutedPack, edited: Edited) -> dict[str, bytes]:
                 names = [field["name"] for field in fields]
                 whole = {field["name"] for field in fields if field.get("decimals") == 0}
                 rows = [[_whole(row[key]) if key in whole else row[key] for key in names] for row in table["data"]]
-                if synthetic.said(finding):
+                if synthetic.is_synthetic(finding):
                     name, fields, names = f"{name}-synthetic", [*fields, SYNTHETIC_FIELD], [*names, "synthetic"]
                     rows = [[*row, SYNTHETIC_LABEL] for row in rows]
                 files[f"{name}.csv"] = _csv(names, rows)
@@ -73,7 +75,7 @@ def table_files(pack: ExecutedPack, edited: Edited) -> dict[str, bytes]:
         "title": f"{area.name}: {edition.title}",
         "description": f"What the published figures say about {area.name}. Made by cbs-analysis {pack.version}."
         f"{_about_synthetic(pack.findings)}",
-        "licenses": [OGL],
+        "licenses": [dict(licence) for licence in licences(pack.findings)],
         "resources": resources,
     }
     files[PACKAGE] = (json.dumps(package, ensure_ascii=False, indent=1) + "\n").encode("utf-8", "replace")
@@ -88,15 +90,15 @@ def _about_synthetic(findings: Sequence[FindingJson]) -> str:
 
 def _findings_resource(findings: Sequence[FindingJson]) -> dict[str, Any]:
     fields = [{"name": name, "type": kind, "title": title} for name, (kind, title) in FINDING_FIELDS.items()]
-    cited = {item["table"]: item for finding in findings for item in finding["source"]}
-    return _resource(FINDINGS, "Every finding of the pack", fields, list(cited.values()), "A row a finding")
+    cited = cited_tables(findings).values()
+    return _resource(FINDINGS, "Every finding of the pack", fields, cited, "A row a finding")
 
 
 def _resource(
     name: str,
     title: str,
     fields: Sequence[Mapping[str, Any]],
-    sources: Iterable[Mapping[str, str]],
+    sources: Iterable[Mapping[str, Any]],
     described: str,
     missing: Sequence[str] = ("",),
 ) -> dict[str, Any]:
@@ -116,7 +118,7 @@ def _resource(
 def _finding_row(finding: FindingJson) -> list[Any]:
     compared = headline_comparison(finding) or {}
     beside = {"comparator": "comparator", "comparator_value": "value", "status": "status", "direction": "direction"}
-    own = {**finding, "synthetic": synthetic.said(finding)}
+    own = {**finding, "synthetic": synthetic.sentence(finding)}
     return [compared.get(beside[name]) if name in beside else own[name] for name in FINDING_FIELDS]
 
 

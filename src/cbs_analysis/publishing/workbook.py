@@ -8,34 +8,37 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cbs_analysis.edition import Indicator, LocalCommentary
 from cbs_analysis.evidence.comparing import NOT_COMPARED
-from cbs_analysis.evidence.finding import SYNTHETIC_LABEL
+from cbs_analysis.evidence.finding import SYNTHETIC_LABEL, Definition
+from cbs_analysis.parameters import LocalCommentary
 from cbs_analysis.publishing import synthetic
-from cbs_analysis.publishing.across import judged_word
-from cbs_analysis.publishing.edited import Edited
-from cbs_analysis.publishing.findings import ExecutedPack, FindingJson
+from cbs_analysis.publishing.indicators import KEY, Comparator, comparators_in, indicator_findings, status_word
 from cbs_analysis.publishing.messages import Message, rank_messages, rank_synthetic
-from cbs_analysis.publishing.standings import Comparator, comparators_in, indicator_findings
-from cbs_analysis.publishing.summary import headline, why
+from cbs_analysis.publishing.packs import (
+    EditionContext,
+    ExecutedPack,
+    FindingJson,
+    cited_tables,
+    definition,
+    licence_line,
+)
+from cbs_analysis.publishing.templating import first_letter_lower
 from cbs_analysis.sheets import Book, Sheet, read
 
-LICENCE = "Contains public sector information licensed under the Open Government Licence v3.0."
 TABLES = ("key_figures", "table", "members")
 NOTES = (
     "Each sheet holds one finding: its sentence, its tables, its source and its caveats. Numbers are unrounded.",
-    "A value is better, similar or worse by its 95% interval, or as it stands where it is a complete count, against "
-    "the comparator named. It is not compared where neither way is better, or where no interval was published.",
+    KEY,
     "A flagged figure is published, shown, and not believed, for the reason given. It is not ranked, not used as a "
     "comparator, and never a message.",
     "An empty cell is a figure that is not available. Nothing is filled in.",
 )
 
 
-def write_workbook(path: Path, pack: ExecutedPack, edited: Edited, local: LocalCommentary) -> None:
+def write_workbook(path: Path, pack: ExecutedPack, context: EditionContext, local: LocalCommentary) -> None:
     """Write the pack's workbook to `path`. The same pack gives the same bytes."""
-    area = edited.geography.area(pack.area_code)
-    with Book(path, f"{area.name}: {edited.edition.title}", area.organisation_name) as book:
+    area = context.geography.area(pack.area_code)
+    with Book(path, f"{area.name}: {context.edition.title}", area.organisation_name) as book:
         contents, messages, indicators = (book.sheet(name) for name in ("Contents", "Messages", "Indicators"))
         findings = [
             (finding, book.sheet(f"{number} {finding['title']}"))
@@ -43,34 +46,39 @@ def write_workbook(path: Path, pack: ExecutedPack, edited: Edited, local: LocalC
         ]
         notes, sources = book.sheet("Notes"), book.sheet("Sources")
         by_id = {finding["id"]: sheet for finding, sheet in findings}
-        _messages(messages, rank_messages(pack.findings, edited.indicators), edited.indicators, by_id)
-        _synthetic(messages, rank_synthetic(pack.findings, edited.indicators), edited.indicators, by_id)
-        _indicators(indicators, pack, edited)
+        _messages(messages, rank_messages(pack.findings), by_id)
+        _synthetic(messages, rank_synthetic(pack.findings), by_id)
+        _indicators(indicators, pack, context)
         for finding, sheet in findings:
             _finding(sheet, finding)
         _notes(notes, pack, local, area.organisation_name)
         _sources(sources, pack.findings)
         titled = {finding["id"]: f"{finding['title']}{synthetic.ending(finding)}" for finding in pack.findings}
-        _contents(contents, pack, edited, [messages, indicators], [(by_id[key], titled[key]) for key in by_id],
+        _contents(contents, pack, context, [messages, indicators], [(by_id[key], titled[key]) for key in by_id],
                   [notes, sources])  # fmt: skip
         for sheet in (contents, messages, indicators, *by_id.values(), notes, sources):
             sheet.close()
 
 
 def _contents(
-    sheet: Sheet, pack: ExecutedPack, edited: Edited, first: Sequence[Sheet], findings: Sequence[tuple[Sheet, str]],
+    sheet: Sheet,
+    pack: ExecutedPack,
+    context: EditionContext,
+    first: Sequence[Sheet],
+    findings: Sequence[tuple[Sheet, str]],
     last: Sequence[Sheet],
-) -> None:  # fmt: skip
-    area, edition = edited.geography.area(pack.area_code), edited.edition
+) -> None:
+    area, edition = context.geography.area(pack.area_code), context.edition
     sheet.title(f"{area.name}: {edition.title}")
     sheet.paragraph(f"What the published figures say about {area.name} ({area.organisation_name}).")
+    periods = ", ".join(f"{first_letter_lower(what)} {period}" for what, period in edition.periods.items())
     sheet.paragraph(
-        f"Data cut: hospital activity {edition.activity_year}, population mid-{edition.population_year}, emergency "
-        f"admissions {edition.emergency_year}. Geography: {edited.geography.title}. "
+        f"Data cut: {periods}. Geography: {context.geography.title}. "
         f"Edition {edition.name}, made by cbs-analysis {pack.version}.",
     )
-    sheet.paragraph(LICENCE, "minor")
-    sheet.paragraph(synthetic.in_a_sentence(pack.findings, "this workbook", "sheet"), "warning")
+    sheet.paragraph(context.differences, "warning")
+    sheet.paragraph(licence_line(pack.findings), "minor")
+    sheet.paragraph(synthetic.summary(pack.findings, "this workbook", "sheet"), "warning")
     sheet.heading("Sheets")
     for other in first:
         sheet.link(other, other.name)
@@ -80,34 +88,28 @@ def _contents(
         sheet.link(other, other.name)
 
 
-def _messages(
-    sheet: Sheet, messages: Sequence[Message], indicators: Mapping[str, Indicator], by_id: Mapping[str, Sheet]
-) -> None:
+def _messages(sheet: Sheet, messages: Sequence[Message], by_id: Mapping[str, Sheet]) -> None:
     sheet.title("Main messages, in order of evidence")
     if not messages:
         sheet.paragraph("No finding stands clear of its comparator.")
         return
-    _message_table(sheet, messages, indicators, by_id)
+    _message_table(sheet, messages, by_id)
 
 
-def _synthetic(
-    sheet: Sheet, messages: Sequence[Message], indicators: Mapping[str, Indicator], by_id: Mapping[str, Sheet]
-) -> None:
+def _synthetic(sheet: Sheet, messages: Sequence[Message], by_id: Mapping[str, Sheet]) -> None:
     """Messages from synthetic records, below those to act on; nothing where there are none."""
     if messages:
         sheet.heading(synthetic.MESSAGES)
         sheet.paragraph(synthetic.NOT_TO_ACT_ON, "warning")
-        _message_table(sheet, messages, indicators, by_id)
+        _message_table(sheet, messages, by_id)
 
 
-def _message_table(
-    sheet: Sheet, messages: Sequence[Message], indicators: Mapping[str, Indicator], by_id: Mapping[str, Sheet]
-) -> None:
+def _message_table(sheet: Sheet, messages: Sequence[Message], by_id: Mapping[str, Sheet]) -> None:
     rows = [
         (
             read(place, 0),
-            f"{headline(message, indicators[message.finding['indicator']])}{synthetic.ending(message.finding)}",
-            judged_word(message.finding) if message.has_interval else f"{NOT_COMPARED}, no interval published",
+            f"{message.headline}{synthetic.ending(message.finding)}",
+            status_word(message.finding) if message.has_interval else f"{NOT_COMPARED}, no interval published",
             message.finding["statement"],
             by_id[message.finding["id"]].name,
             message.finding["caution"],
@@ -118,12 +120,12 @@ def _message_table(
     sheet.table(heads, rows)
 
 
-def _indicators(sheet: Sheet, pack: ExecutedPack, edited: Edited) -> None:
-    found = indicator_findings(pack.findings)
-    comparators = comparators_in(found.values())
-    is_any_synthetic = bool(synthetic.ending(*found.values()))
+def _indicators(sheet: Sheet, pack: ExecutedPack, context: EditionContext) -> None:
+    findings = indicator_findings(pack.findings)
+    comparators = comparators_in(findings.values())
+    is_any_synthetic = bool(synthetic.ending(*findings.values()))
     sheet.title("Every indicator")
-    sheet.paragraph(synthetic.in_a_sentence(found.values(), "this sheet", "row"), "warning")
+    sheet.paragraph(synthetic.summary(findings.values(), "this sheet", "row"), "warning")
     heads = [
         *("Indicator", "Unit", "Period", "Value", "95% lower limit", "95% upper limit", "Beside"),
         *("How it compares", *(item.name for item in comparators)),
@@ -131,22 +133,20 @@ def _indicators(sheet: Sheet, pack: ExecutedPack, edited: Edited) -> None:
         *([SYNTHETIC_LABEL] if is_any_synthetic else []),
     ]
     rows = []
-    for key, finding in found.items():
-        item = edited.indicators.get(key)
-        if item is None:
-            continue
-        label = [SYNTHETIC_LABEL if synthetic.said(finding) else ""] if is_any_synthetic else []
-        rows.append([*_indicator_row(item, finding, comparators), *label])
+    for finding in findings.values():
+        if item := definition(finding):
+            label = [SYNTHETIC_LABEL if synthetic.is_synthetic(finding) else ""] if is_any_synthetic else []
+            rows.append([*_indicator_row(item, finding, comparators), *label])
     sheet.table(heads, rows)
 
 
-def _indicator_row(item: Indicator, finding: FindingJson, comparators: Sequence[Comparator]) -> list[Any]:
+def _indicator_row(item: Definition, finding: FindingJson, comparators: Sequence[Comparator]) -> list[Any]:
     beside = {other["comparator_code"]: other for other in finding["comparisons"]}
     peers, against = finding.get("peers") or {}, beside.get(finding["headline"])
     return [
         *(item.name, item.unit, finding["period"]),
         *(read(finding[end], item.decimals) for end in ("value", "lower", "upper")),
-        *(against["comparator"] if against else None, judged_word(finding)),
+        *(against["comparator"] if against else None, status_word(finding)),
         *(read(beside.get(other.code, {}).get("value"), item.decimals) for other in comparators),
         *(read(peers.get(end), item.decimals) for end in ("lowest", "highest")),
         *(read(finding[count], 0) for count in ("numerator", "denominator")),
@@ -156,7 +156,7 @@ def _indicator_row(item: Indicator, finding: FindingJson, comparators: Sequence[
 
 def _finding(sheet: Sheet, finding: FindingJson) -> None:
     sheet.title(finding["title"])
-    sheet.paragraph(synthetic.said(finding), "warning")
+    sheet.paragraph(synthetic.sentence(finding), "warning")
     sheet.paragraph(finding["statement"])
     if finding["flagged"]:
         sheet.paragraph(f"Flagged. {finding['flag_reason']}", "warning")
@@ -187,7 +187,7 @@ def _notes(sheet: Sheet, pack: ExecutedPack, local: LocalCommentary, organisatio
     for note in NOTES:
         sheet.paragraph(note)
     for failure in pack.failures:
-        sheet.paragraph(f"Missing: {failure.title}. {why(failure)}", "warning")
+        sheet.paragraph(f"Missing: {failure.title}. {failure.sentence}", "warning")
     if local.priorities or local.commentary.strip():
         sheet.heading(f"Local commentary, written by {organisation}; it is not part of the evidence")
         for part in (*local.priorities, *local.commentary.split("\n\n")):
@@ -196,8 +196,9 @@ def _notes(sheet: Sheet, pack: ExecutedPack, local: LocalCommentary, organisatio
 
 def _sources(sheet: Sheet, findings: Sequence[FindingJson]) -> None:
     sheet.title("Sources")
-    cited = {item["table"]: item for finding in findings for item in finding["source"]}
     heads = ("Table", "Publisher", "Licence", "Name in the data catalogue")
-    rows = [(synthetic.source_title(item), item["publisher"], item["licence"], name) for name, item in cited.items()]
+    rows = [
+        (synthetic.source_title(item), item["publisher"], item["licence"], name)
+        for name, item in cited_tables(findings).items()
+    ]
     sheet.table(heads, rows)
-    sheet.paragraph(LICENCE, "minor")

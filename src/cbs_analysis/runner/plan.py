@@ -215,7 +215,7 @@ def _check_indicators(edition: "Edition", params: Path, tables: Sequence[str]) -
 
 def _check_commentary(params: Path, data: Path) -> None:
     """Every area's own file is readable and belongs to an area of some geography."""
-    from cbs_analysis.edition import load_commentary
+    from cbs_analysis.parameters import load_commentary
 
     known: set[str] | None = None
     for path in sorted((params / "areas").glob("[!.]*")):

@@ -83,6 +83,7 @@ class TableDescription:
     known_differences: tuple[KnownDifference, ...] = ()
     synthetic: bool = False
     checks: tuple[Mapping[str, Any], ...] = ()
+    licences: tuple[Mapping[str, str], ...] = ()
 
     @property
     def is_reference(self) -> bool:
@@ -144,6 +145,7 @@ def _table(resource: dict[str, Any]) -> TableDescription:
         known_differences=tuple(KnownDifference(**known) for known in resource.get("knownDifferences", ())),
         synthetic=resource.get("synthetic", False),
         checks=tuple(resource.get("checks", ())),
+        licences=tuple(resource.get("licenses", ())),
     )
 
 

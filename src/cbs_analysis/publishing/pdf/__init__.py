@@ -5,6 +5,7 @@ Nothing of the system is needed, no browser and no font; why is in the decisions
 """
 
 import json
+import re
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,13 +15,10 @@ from typing import Any, Final, Literal
 
 import typst
 
-from cbs_analysis.edition import LocalCommentary
 from cbs_analysis.errors import DataError
-from cbs_analysis.publishing.edited import Edited
-from cbs_analysis.publishing.findings import ExecutedPack
-from cbs_analysis.publishing.pdf.content import contents
-from cbs_analysis.publishing.pdf.letters import PLAIN, SHOWN, all_replaced, replaced
-from cbs_analysis.publishing.pdf.pictures import pictures
+from cbs_analysis.parameters import LocalCommentary
+from cbs_analysis.publishing.packs import EditionContext, ExecutedPack
+from cbs_analysis.publishing.pdf.content import contents, pictures
 
 TEMPLATE = Path(__file__).with_name("pack.typ")
 FONT_PACKAGE = "font_source_sans_pro"
@@ -30,12 +28,12 @@ FONT_FILES = tuple(f"SourceSansPro-{style}.otf" for style in ("Regular", "It", "
 STANDARD: Final[Literal["ua-1"]] = "ua-1"
 
 
-def write_pdf(path: Path, pack: ExecutedPack, edited: Edited, local: LocalCommentary) -> None:
+def write_pdf(path: Path, pack: ExecutedPack, context: EditionContext, local: LocalCommentary) -> None:
     """Write the pack's PDF to `path`. The same pack gives the same bytes.
 
     Raises DataError where Typst cannot set it.
     """
-    document, charts = contents(pack, edited, local), pictures(pack)
+    document, charts = contents(pack, context, local), pictures(pack)
     try:
         made = _set(document, charts, SHOWN)
     except typst.TypstError:
@@ -73,3 +71,38 @@ def _font_folder() -> Path:
     if found is None or found.origin is None:
         raise DataError(f"the package {FONT_PACKAGE.replace('_', '-')} is not installed; make setup installs it")
     return Path(found.origin).parent / "files"
+
+
+# ---- Characters
+
+# Which characters the PDF's fonts can show. PDF/UA allows no other, so a mark stands in the place of each.
+# Latin, Greek, Cyrillic, punctuation, currencies, arrows, mathematics and shapes: all of them are in Source Sans Pro or
+# in the fonts within Typst, which a test holds.
+SHOWN: Final = (
+    "\u0020-\u007e\u00a0-\u02ff\u0300-\u036f\u0384-\u0386\u0388-\u038a\u038c\u038e-\u03a1\u03a3-\u03ff\u0400-\u04ff"
+    "\u1e00-\u1eff\u2010-\u2027\u2030-\u203e\u20a0-\u20bf\u2116\u2122\u2190-\u21ff\u2200-\u22ff\u2500-\u25ff\ufffd"
+)
+# What is surely shown, whatever stands beside what: no combining marks, no scripts.
+PLAIN: Final = "\u0020-\u007e\u00a0-\u017f\u2010-\u2027\u2190-\u2193\u2212\u25a0-\u25ff\ufffd"
+REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
+
+
+def replaced(text: str, shown: str = SHOWN) -> str:
+    """Text with white space as single spaces and a replacement character for each that cannot be shown."""
+    return re.sub(f"[^{shown}]", REPLACEMENT, re.sub(r"[\s\x1c-\x1f]+", _space, text))
+
+
+def _space(found: re.Match[str]) -> str:
+    """A space; one that holds words together stays."""
+    return "\N{NO-BREAK SPACE}" if set(found.group()) == {"\N{NO-BREAK SPACE}"} else " "
+
+
+def all_replaced(value: Any, shown: str = SHOWN) -> Any:
+    """The same JSON with every text `replaced`."""
+    if isinstance(value, str):
+        return replaced(value, shown)
+    if isinstance(value, list):
+        return [all_replaced(item, shown) for item in value]
+    if isinstance(value, dict):
+        return {key: all_replaced(item, shown) for key, item in value.items()}
+    return value
