@@ -62,14 +62,20 @@ class Watch:
         self.number = (self.number or 0) + 1
 
     def cell_failed(self, cell: Any, cell_index: int, execute_reply: Any) -> None:
-        """Have the error in the cell's output: a kernel without room to show it says it in its reply alone."""
-        if not any(output.output_type == "error" for output in cell.outputs):
-            said = execute_reply["content"]
+        """Put the error into the cell's output where only the kernel's reply has it: the published message was not
+        sent, or not read. Raises TooMuchOutputError where there is no room left for it.
+        """
+        if not self.is_flooded and not any(output.output_type == "error" for output in cell.outputs):
+            reply = execute_reply["content"]
             error = new_output(
-                "error", ename=said.get("ename", "Error"), evalue=said.get("evalue", ""),
-                traceback=said.get("traceback", []),
+                "error", ename=reply.get("ename", "Error"), evalue=reply.get("evalue", ""),
+                traceback=reply.get("traceback", []),
             )  # fmt: skip
-            cell.outputs.append(error)
+            self.shown += _size(error)
+            if not self.is_flooded:
+                cell.outputs.append(error)
+        if self.is_flooded:
+            raise TooMuchOutputError
 
     def seconds_left(self, cell: Any) -> int:
         """At least 1, because nbclient takes 0 for no limit."""
@@ -160,7 +166,8 @@ class WatchedClient(PapermillNotebookClient):
     watch: Watch
 
     def process_message(self, msg: Any, *args: Any, **kwargs: Any) -> Any:
-        self.watch.shown += _size(msg["content"]) + sum(map(len, msg.get("buffers", ())))
+        size = _size(msg["content"]) + sum(map(len, msg.get("buffers", ())))
+        self.watch.shown += size * self._places(msg)
         if self.watch.is_flooded:
             self._kill_kernel()  # so that the cell ends; nbclient looks every second
             raise CellExecutionComplete
@@ -168,6 +175,12 @@ class WatchedClient(PapermillNotebookClient):
             self.watch.is_unread = True
             raise CellExecutionComplete  # ends the reading; the wait for the cell runs into its own limit
         return super().process_message(msg, *args, **kwargs)
+
+    def _places(self, msg: Any) -> int:
+        """How many outputs of the notebook a message writes: a display with an id also replaces earlier ones."""
+        shown_as = (msg["content"].get("transient") or {}).get("display_id")
+        earlier = sum(map(len, self._display_id_map.get(shown_as, {}).values()))
+        return max(1, earlier + (msg["msg_type"] != "update_display_data"))
 
     def _kill_kernel(self) -> None:
         if process := getattr(self.km and self.km.provisioner, "process", None):
