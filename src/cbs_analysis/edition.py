@@ -1,7 +1,8 @@
 """An edition: one data cut and set of choices for one prospectus year, checked before anything runs.
 
 Read from `params/editions/<name>.yml`, with the indicators of `params/indicators.yml` and the series of
-`params/series.yml`, which an edition may add to or override. Definitions name periods (`$activity`), and the edition gives them.
+`params/series.yml`, which an edition may add to or override. Definitions name periods (`$activity`), and the
+edition gives them.
 """
 
 import re

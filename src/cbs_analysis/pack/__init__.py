@@ -25,6 +25,7 @@ from cbs_analysis.tables import declared
 from cbs_analysis.tables.descriptions import TableDescription, table_description, table_descriptions
 
 Made = TypeVar("Made")
+EXAMPLES = {"area_code": "5E1", "edition": "2011-12"}
 
 
 @dataclass
@@ -130,8 +131,9 @@ def open_pack(area_code: str, edition: str, tables: Sequence[str] | None = None)
     """The pack of this area in this edition, which reads these tables and no other; None for any.
 
     In a notebook the whole kernel is held to them. Raises UserError naming the nearest valid value where the area, the
-    edition or a table is not known, UndeclaredSourceError where a notebook of the batch names others than its `tables`.
+    edition or a table is not known or not text, UndeclaredSourceError where a notebook of the batch names others than its `tables`.
     """
+    check_are_text(area_code=area_code, edition=edition)
     params, data = params_dir(), data_dir()
     declared.check_list(tables)
     if tables is not None:
@@ -142,6 +144,17 @@ def open_pack(area_code: str, edition: str, tables: Sequence[str] | None = None)
     choices = load_edition(edition, params)
     common = _common(choices, _geography_of(area_code, choices, data), None if tables is None else frozenset(tables))
     return replace(common, area=common.geography.area(area_code), everyones=common, _made={})
+
+
+def check_are_text(**parameters: object) -> None:
+    """Raises UserError where a notebook's parameter is not text: Papermill's -p makes a number of the code 5E1."""
+    for name, value in parameters.items():
+        if not isinstance(value, str):
+            kind = "a number" if isinstance(value, int | float) and not isinstance(value, bool) else "not text"
+            raise UserError(
+                f"{name}: {repr(value)[:60]} arrived as {kind} ({type(value).__name__}), expected text: with Papermill "
+                f"write -r {name} {EXAMPLES[name]} instead of -p, in the notebook write it in quotes"
+            )
 
 
 def geographies(edition: Edition, data: Path) -> tuple[Geography, ...]:
@@ -158,7 +171,7 @@ def geographies(edition: Edition, data: Path) -> tuple[Geography, ...]:
 
 
 def known_area(code: str, trees: Sequence[Geography]) -> Area:
-    """The area of one of an edition's geographies. Raises UserError with what is near in the first where none has it."""
+    """The area of one of an edition's geographies. Raises UserError with the nearest codes where none has it."""
     return next((tree.areas[code] for tree in trees if code in tree.areas), None) or trees[0].area(code)
 
 
