@@ -15,9 +15,9 @@ from batches import Batch, notebooks, recorded, run_to_its_end, until
 
 import cbs_analysis
 from cbs_analysis.runner import Limits, make_plan, worker
+from cbs_analysis.runner.cache_keys import digest_of_home
 from cbs_analysis.runner.cluster import cluster, packed
 from cbs_analysis.runner.cluster_worker import work_at
-from cbs_analysis.runner.inputs import digest_of_home
 
 pytest.importorskip("distributed", reason="Dask, which this tests, is not installed")
 

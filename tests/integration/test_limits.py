@@ -7,8 +7,8 @@ import nbformat
 import pytest
 
 from cbs_analysis.runner import Job, Limits, execute
-from cbs_analysis.runner.engine import MOST_SHOWN
 from cbs_analysis.runner.execute import LONGEST_LINE, LONGEST_MESSAGE, TRACEBACK_LINES, Result
+from cbs_analysis.runner.papermill_engine import MOST_SHOWN
 
 GIGABYTE = 1024**3
 FLOODS = {

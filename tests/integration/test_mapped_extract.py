@@ -10,7 +10,7 @@ import pytest
 import yaml
 from homes import CHAPTERS, CHECKOUT, cbs, findings, linked_home, world
 
-from cbs_analysis.runner.inputs import declared_sources
+from cbs_analysis.runner.cache_keys import declared_sources
 
 FEEDS = {"apc": "discharge_date", "op": "appointment_date", "ae": "arrival_date"}
 PCTS = ("5LE", "5LD", "5LF", "5A7", "5A8", "TAK", "5LG", "5K7")

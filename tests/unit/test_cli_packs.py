@@ -12,7 +12,7 @@ import pytest
 from cbs_analysis import cli, runner
 from cbs_analysis.cli.progress import Events
 from cbs_analysis.runner import Limits, NotebookRecord, Result, cluster, make_plan, run_path
-from cbs_analysis.runner.landing import held
+from cbs_analysis.runner.executed_notebooks import held
 
 
 class InProcess(Executor):

@@ -12,7 +12,7 @@ import pytest
 from cbs_analysis.errors import UserError
 from cbs_analysis.files import stamp
 from cbs_analysis.runner import Job, Limits, NotebookRecord, Result, cluster, cluster_worker
-from cbs_analysis.runner.inputs import digest_of_home, files_of_home, made_with
+from cbs_analysis.runner.cache_keys import digest_of_home, files_of_home, made_with
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cbs_analysis.runner.landing import held
+from cbs_analysis.runner.executed_notebooks import held
 
 EDITION = "e"
 

@@ -9,7 +9,8 @@ import pytest
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from traitlets import Any as AnyTrait
 
-from cbs_analysis.runner import Limits, engine
+from cbs_analysis.runner import Limits
+from cbs_analysis.runner import papermill_engine as engine
 
 MOST = 1000
 ASKED = "asked"

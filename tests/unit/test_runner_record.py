@@ -8,7 +8,7 @@ import pytest
 
 from cbs_analysis.errors import DataError
 from cbs_analysis.files import write_atomically
-from cbs_analysis.record import Journal
+from cbs_analysis.run_record import Journal
 from cbs_analysis.runner import NotebookRecord, read_run, run_path
 
 OFFERED = (("5LE", "care"), ("5LE", "outlook"), ("SEL", "care"))

@@ -2,7 +2,7 @@
 what became of it.
 """
 
-from cbs_analysis.record import NotebookRecord, Run, read_run, run_path
+from cbs_analysis.run_record import NotebookRecord, Run, read_run, run_path
 from cbs_analysis.runner.batch import Event, default_workers, explain, keep_warm, run, run_plan, worker_pool
 from cbs_analysis.runner.examples import execute_examples
 from cbs_analysis.runner.execute import Result, execute

@@ -24,10 +24,10 @@ from typing import Literal
 
 from cbs_analysis.errors import UserError
 from cbs_analysis.home import home
-from cbs_analysis.record import NotebookRecord
+from cbs_analysis.run_record import NotebookRecord
 from cbs_analysis.runner import warm, worker
 from cbs_analysis.runner.execute import Failure, Result, failed_record
-from cbs_analysis.runner.landing import Landing, held
+from cbs_analysis.runner.executed_notebooks import Landing, held
 from cbs_analysis.runner.limits import Limits
 from cbs_analysis.runner.plan import Job, Plan
 from cbs_analysis.runner.surroundings import kernel_environment

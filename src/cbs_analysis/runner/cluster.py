@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from cbs_analysis.errors import UserError
 from cbs_analysis.home import home
 from cbs_analysis.runner import cluster_worker
-from cbs_analysis.runner.inputs import digest_of_home, files_of_home, made_with
+from cbs_analysis.runner.cache_keys import digest_of_home, files_of_home, made_with
 
 if TYPE_CHECKING:
     from distributed import Client

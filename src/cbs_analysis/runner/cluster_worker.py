@@ -18,8 +18,15 @@ from typing import NoReturn
 
 from cbs_analysis.errors import UserError
 from cbs_analysis.files import stamp
+from cbs_analysis.runner.cache_keys import (
+    Stamps,
+    are_unchanged,
+    digest_of_home,
+    files_of_home,
+    made_with,
+    package_files,
+)
 from cbs_analysis.runner.execute import Result
-from cbs_analysis.runner.inputs import Stamps, are_unchanged, digest_of_home, files_of_home, made_with, package_files
 from cbs_analysis.runner.limits import Limits
 from cbs_analysis.runner.plan import Job
 

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 from cbs_analysis.errors import DataError
 from cbs_analysis.files import write_atomically
 from cbs_analysis.home import home
-from cbs_analysis.runner.inputs import digest, digest_of_home
+from cbs_analysis.runner.cache_keys import digest, digest_of_home
 from cbs_analysis.runner.surroundings import kernel_environment
 
 if TYPE_CHECKING:
-    from cbs_analysis.runner.engine import OwnKernelManager
+    from cbs_analysis.runner.papermill_engine import OwnKernelManager
 
 SECONDS_A_CELL = 60
 RECORD = "made.json"
@@ -48,7 +48,7 @@ def _record(folder: Path) -> dict[str, str]:
 
 
 def _execute_all(pages: Sequence[Path], folder: Path, known: dict[str, str], keys: Mapping[str, str]) -> None:
-    from cbs_analysis.runner.engine import OwnKernelManager
+    from cbs_analysis.runner.papermill_engine import OwnKernelManager
 
     with TemporaryDirectory(prefix="cbs-examples-", ignore_cleanup_errors=True) as made:
         scratch = Path(made)
@@ -70,7 +70,7 @@ def _executed(page: Path, kernel: "OwnKernelManager", surroundings: dict[str, An
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError
 
-    from cbs_analysis.runner.clean import cleaned_text
+    from cbs_analysis.runner.normalise import normalised_text
 
     notebook = nbformat.read(page, as_version=4)
     notebook.cells.append(nbformat.v4.new_code_cell(EMPTY_THE_KERNEL))
@@ -89,7 +89,7 @@ def _executed(page: Path, kernel: "OwnKernelManager", surroundings: dict[str, An
         if client.kc is not None:
             client.kc.stop_channels()
     notebook.cells.pop()
-    return cleaned_text(notebook, page)
+    return normalised_text(notebook, page)
 
 
 def _stop(kernel: "OwnKernelManager") -> None:

@@ -15,8 +15,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from cbs_analysis.home import SOURCES
-from cbs_analysis.record import NotebookRecord
-from cbs_analysis.runner.inputs import declared_sources
+from cbs_analysis.run_record import NotebookRecord
+from cbs_analysis.runner.cache_keys import declared_sources
 from cbs_analysis.runner.limits import Limits
 from cbs_analysis.runner.plan import Job
 from cbs_analysis.runner.surroundings import kernel_environment
@@ -24,7 +24,7 @@ from cbs_analysis.runner.surroundings import kernel_environment
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-    from cbs_analysis.runner.engine import Watch
+    from cbs_analysis.runner.papermill_engine import Watch
 
 KERNEL_START_SECONDS = 60
 TRACEBACK_LINES = 20
@@ -90,7 +90,7 @@ def failed_record(job: Job, failure: Failure, seconds: float = 0.0) -> NotebookR
 
 
 def _attempt(job: Job, limits: Limits) -> tuple[Failure | None, bytes | None]:
-    from cbs_analysis.runner.engine import Watch
+    from cbs_analysis.runner.papermill_engine import Watch
 
     with TemporaryDirectory(prefix="cbs-", ignore_cleanup_errors=True) as folder:
         scratch = Path(folder)
@@ -110,7 +110,7 @@ def _papermill(job: Job, scratch: Path, log: Path, watch: "Watch") -> Failure | 
     from papermill.exceptions import PapermillExecutionError
     from papermill.execute import raise_for_execution_errors
 
-    from cbs_analysis.runner.engine import ENGINE, MOST_SHOWN, TooMuchOutputError
+    from cbs_analysis.runner.papermill_engine import ENGINE, MOST_SHOWN, TooMuchOutputError
 
     logging.getLogger("papermill").setLevel(logging.CRITICAL)
     try:
@@ -164,13 +164,13 @@ def _limit_said(error: str, watch: "Watch") -> str:
 
 def _notebook(job: Job, watch: "Watch", failure: Failure | None) -> bytes | None:
     """The notebook as it is to be kept, with the reason under the cell that could not say it itself."""
-    from cbs_analysis.runner.clean import cleaned_text
+    from cbs_analysis.runner.normalise import normalised_text
 
     if watch.notebook is None:
         return None
     if failure:
         _say_where_it_stopped(watch.notebook, watch, failure)
-    return cleaned_text(watch.notebook, job.template).encode("utf-8")
+    return normalised_text(watch.notebook, job.template).encode("utf-8")
 
 
 def _say_where_it_stopped(notebook: "NotebookNode", watch: "Watch", failure: Failure) -> None:
@@ -183,7 +183,7 @@ def _say_where_it_stopped(notebook: "NotebookNode", watch: "Watch", failure: Fai
 
 
 def _plain(text: str) -> str:
-    from cbs_analysis.runner.clean import plain
+    from cbs_analysis.runner.normalise import plain
 
     return plain(text)
 

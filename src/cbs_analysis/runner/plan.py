@@ -16,7 +16,7 @@ from cbs_analysis import prepared
 from cbs_analysis.errors import DataError, UserError, nearest
 from cbs_analysis.files import write_atomically
 from cbs_analysis.home import build_dir, data_dir, home, params_dir
-from cbs_analysis.runner.inputs import NOTEBOOKS, Inputs, Parts, Stamps, declared_sources, digest_of_home
+from cbs_analysis.runner.cache_keys import NOTEBOOKS, Inputs, Parts, Stamps, declared_sources, digest_of_home
 
 if TYPE_CHECKING:
     from cbs_analysis.edition import Edition

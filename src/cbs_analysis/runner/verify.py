@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 
 from cbs_analysis.home import home
 from cbs_analysis.runner.batch import Event, default_workers, run
+from cbs_analysis.runner.cache_keys import FOLDERS, digest_of_bytes
 from cbs_analysis.runner.execute import Result
-from cbs_analysis.runner.inputs import FOLDERS, digest_of_bytes
 from cbs_analysis.runner.plan import Job, Plan
 
 

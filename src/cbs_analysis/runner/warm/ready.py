@@ -11,7 +11,7 @@ from contextlib import suppress
 from jupyter_client import localinterfaces
 
 from cbs_analysis.home import data_dir, home, params_dir
-from cbs_analysis.runner.inputs import NOTEBOOKS, declared_sources
+from cbs_analysis.runner.cache_keys import NOTEBOOKS, declared_sources
 
 EDITION = "CBS_WARM_EDITION"
 # What a kernel imports on its way to its first cell.

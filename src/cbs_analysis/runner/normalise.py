@@ -26,7 +26,7 @@ def plain(text: str) -> str:
     return _SYNTAX_ERROR.sub(r"(line \1 of the cell)", _KERNEL_FILE.sub(r"cell-\1.py", _ANSI.sub("", text)))
 
 
-def cleaned_text(notebook: NotebookNode, template: Path) -> str:
+def normalised_text(notebook: NotebookNode, template: Path) -> str:
     """The notebook as text, without times, paths and random ids. `template` is what it was executed from."""
     known_ids = {cell.get("id") for cell in nbformat.read(template, as_version=nbformat.NO_CONVERT).get("cells", [])}
     notebook.metadata = _cleaned_metadata(notebook.metadata)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cbs_analysis.runner.clean import cleaned_text, plain, with_whole_streams
+from cbs_analysis.runner.normalise import normalised_text, plain, with_whole_streams
 
 
 def executed(template, clock: str):
@@ -35,11 +35,13 @@ def template(tmp_path, write_template):
 
 
 def test_two_runs_of_the_same_thing_give_the_same_bytes(template):
-    assert cleaned_text(executed(template, "09:15"), template) == cleaned_text(executed(template, "17:40"), template)
+    assert normalised_text(executed(template, "09:15"), template) == normalised_text(
+        executed(template, "17:40"), template
+    )
 
 
 def test_outputs_tags_and_the_templates_own_cell_ids_are_kept(template):
-    cells = json.loads(cleaned_text(executed(template, "09:15"), template))["cells"]
+    cells = json.loads(normalised_text(executed(template, "09:15"), template))["cells"]
     assert [cell["id"] for cell in cells] == ["fixed-0", "injected-parameters", "fixed-1"]
     assert [cell["metadata"] for cell in cells] == [
         {"tags": ["parameters"]},
@@ -51,7 +53,7 @@ def test_outputs_tags_and_the_templates_own_cell_ids_are_kept(template):
 
 
 def test_a_cleaned_notebook_is_a_valid_one(template):
-    nbformat.validate(nbformat.reads(cleaned_text(executed(template, "09:15"), template), as_version=4))
+    nbformat.validate(nbformat.reads(normalised_text(executed(template, "09:15"), template), as_version=4))
 
 
 def test_a_template_without_cell_ids_gets_the_same_ids_every_time(template):
@@ -62,7 +64,9 @@ def test_a_template_without_cell_ids_gets_the_same_ids_every_time(template):
     template.write_text(json.dumps(content), encoding="utf-8")
     ids = [[cell.id for cell in executed(template, "09:15").cells] for _ in range(2)]
     assert ids[0] != ids[1]
-    assert cleaned_text(executed(template, "09:15"), template) == cleaned_text(executed(template, "09:15"), template)
+    assert normalised_text(executed(template, "09:15"), template) == normalised_text(
+        executed(template, "09:15"), template
+    )
 
 
 def test_colours_and_temporary_file_names_go_and_the_text_stays():

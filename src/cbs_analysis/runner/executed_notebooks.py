@@ -14,9 +14,9 @@ from filelock import FileLock, Timeout
 
 from cbs_analysis.errors import UserError
 from cbs_analysis.files import make_folder, remove_drafts, write_atomically
-from cbs_analysis.record import Journal, NotebookRecord, recorded, run_path
+from cbs_analysis.run_record import Journal, NotebookRecord, recorded, run_path
+from cbs_analysis.runner.cache_keys import are_unchanged, digest_of_bytes, why
 from cbs_analysis.runner.execute import Result
-from cbs_analysis.runner.inputs import are_unchanged, digest_of_bytes, why
 from cbs_analysis.runner.plan import Job, Plan
 
 LOCK = ".lock"

@@ -12,9 +12,9 @@ from failing_machines import Crash, Full, Machine, named
 
 from cbs_analysis.errors import UserError
 from cbs_analysis.files import stamp
-from cbs_analysis.record import JOURNAL
+from cbs_analysis.run_record import JOURNAL
 from cbs_analysis.runner import Job, NotebookRecord, Plan, Result, read_run, run_plan
-from cbs_analysis.runner.landing import Landing, held
+from cbs_analysis.runner.executed_notebooks import Landing, held
 
 EDITION = "e"
 PARTS = {name: {"notebook": name, "edition": "1"} for name in ("new", "as_before", "changed", "mended", "breaking")}

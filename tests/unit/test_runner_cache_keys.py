@@ -10,7 +10,7 @@ import pytest
 
 import cbs_analysis
 from cbs_analysis.errors import DataError, UserError
-from cbs_analysis.runner.inputs import (
+from cbs_analysis.runner.cache_keys import (
     Inputs,
     are_unchanged,
     declared_sources,

@@ -138,7 +138,7 @@ class OwnKernelManager(AsyncKernelManager):
     nothing else can take its ports.
     """
 
-    client_class = "cbs_analysis.runner.engine.PromptClient"
+    client_class = "cbs_analysis.runner.papermill_engine.PromptClient"
     client_factory = Type(PromptClient)
 
     @default("context")
