@@ -2,6 +2,7 @@
 when.
 """
 
+import json
 import os
 import tempfile
 import time
@@ -43,12 +44,27 @@ def make_folder(folder: Path) -> None:
         keep_name(folder.parent)
 
 
-def digest_of_files(files: Iterable[Path], *said: object) -> str:
-    """A short digest of what files hold, of their names, and of what else is said. Raises OSError."""
-    digest = blake2b(repr(said).encode(), digest_size=12)
+def digest(*values: object, files: Iterable[Path] = ()) -> str:
+    """A short digest of values, the same in any order of keys, and of what files hold with their names.
+
+    Values are bytes, or what JSON can write. Raises TypeError where one is neither, OSError where a file cannot be
+    read.
+    """
+    written = json.dumps(values, sort_keys=True, default=_digest_of_bytes)
+    digested = blake2b(written.encode(), digest_size=12)
     for path in files:
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
+        digested.update(f"\0{path.name}\0{_digest_of_bytes(path.read_bytes())}".encode())
+    return digested.hexdigest()
+
+
+def digest_of_files(files: Iterable[Path], *values: object) -> str:
+    return digest(*values, files=files)
+
+
+def _digest_of_bytes(value: object) -> str:
+    if not isinstance(value, bytes):
+        raise TypeError(f"{type(value).__name__} has no digest")
+    return blake2b(value, digest_size=12).hexdigest()
 
 
 def stamp(path: Path) -> tuple[int, ...]:

@@ -4,11 +4,14 @@ A home is a folder with `params/editions` and `data` in it: this checkout, or an
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from cbs_analysis.errors import UserError
 
 MARK = Path("params", "editions")
+NOTEBOOKS = "notebooks"
 SOURCES = "CBS_SOURCES"  # the environment variable that names, as JSON, the tables that a kernel of the batch may read
 
 
@@ -35,6 +38,31 @@ def files_under(folder: Path) -> list[Path]:
     """Every file in a folder and the folders in it, links followed, in the order of their paths."""
     found = (Path(root, name) for root, _, names in os.walk(folder, followlinks=True) for name in names)
     return sorted(path for path in found if path.is_file())
+
+
+class ChapterFolders(list[str]):
+    """Where the chapters' modules lie: the package's own folder, then the notebooks of the home in use, looked up each
+    time, because a kernel is forked from a process that knew of no home, or of another.
+
+    Raises UserError where both have a module of one name.
+    """
+
+    def __iter__(self) -> Iterator[str]:
+        folders = list(super().__iter__())
+        with suppress(UserError, OSError):
+            folders.append(str(home() / NOTEBOOKS))
+        for own in folders[1:]:
+            check_chapter_names(Path(own), Path(folders[0]))
+        return iter(folders)
+
+
+def check_chapter_names(notebooks: Path, package: Path) -> None:
+    """Raises UserError where a module beside the notebooks has the name of one of the package's chapters."""
+    taken = {path.stem for path in package.glob("*.py")}
+    for path in sorted(notebooks.glob("*")):
+        if path.stem in taken and (path.suffix == ".py" or (path / "__init__.py").exists()):
+            name = f"{notebooks.name}/{path.name}"
+            raise UserError(f"{name}: cbs_analysis.chapters has a module {path.stem!r} too; give yours another name")
 
 
 def data_dir() -> Path:

@@ -114,7 +114,7 @@ def read_run(edition: str) -> Run:
     journal = _journal_lines(edition)  # first: should it be folded meanwhile, run.json has it too
     try:
         written, records = _folded(edition)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, LookupError, TypeError, AttributeError):
         raise DataError(f"{edition}/{run_path(edition).name}: not a run record; run cbs packs again") from None
     return Run(edition, written, tuple(_laid_over(records, journal).values()))
 
@@ -128,10 +128,16 @@ def recorded(edition: str) -> dict[tuple[str, str], NotebookRecord]:
 
 
 def write_run(run: Run) -> None:
+    """Write run.json, in which what notebooks are made from, the same for all of a chapter, is written once."""
+    made_from: list[Mapping[str, str]] = []
+    for one in run.notebooks:
+        if one.made_from not in made_from:
+            made_from.append(one.made_from)
     content = {
         "edition": run.edition,
         "version": run.version,
-        "notebooks": [asdict(one) for one in run.notebooks],
+        "notebooks": [asdict(one) | {"made_from": made_from.index(one.made_from)} for one in run.notebooks],
+        "made_from": made_from,
     }
     write_atomically(run_path(run.edition), json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
@@ -153,7 +159,14 @@ def _folded(edition: str) -> tuple[str, list[NotebookRecord]]:
         content = json.loads(run_path(edition).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return version("cbs-analysis"), []
-    return content.get("version", version("cbs-analysis")), [_known_fields(entry) for entry in content["notebooks"]]
+    made_from = content.get("made_from", [])
+    records = [_known_fields(_with_parts(entry, made_from)) for entry in content["notebooks"]]
+    return content.get("version", version("cbs-analysis")), records
+
+
+def _with_parts(entry: dict[str, Any], made_from: list[Mapping[str, str]]) -> dict[str, Any]:
+    position = entry.get("made_from", {})
+    return entry | {"made_from": made_from[position] if isinstance(position, int) else position}
 
 
 def _laid_over(records: Iterable[NotebookRecord], journal: Iterable[bytes]) -> dict[tuple[str, str], NotebookRecord]:

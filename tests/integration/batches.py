@@ -75,4 +75,5 @@ def notebooks(build: Path) -> dict[str, bytes]:
 def recorded(build: Path) -> list[dict[str, Any]]:
     """The records of a finished run, but for the time each notebook took."""
     run = json.loads((build / "editions" / EDITION / "run.json").read_text(encoding="utf-8"))
-    return [{key: value for key, value in one.items() if key != "seconds"} for one in run["notebooks"]]
+    records = [one | {"made_from": run["made_from"][one["made_from"]]} for one in run["notebooks"]]
+    return [{key: value for key, value in one.items() if key != "seconds"} for one in records]

@@ -16,7 +16,7 @@ import pytest
 from batches import EDITION, Batch, notebooks, recorded, run_to_its_end, until
 
 from cbs_analysis.runner import read_run, warm
-from cbs_analysis.runner.surroundings import kernel_environment
+from cbs_analysis.runner.execute import kernel_environment
 
 KILLS = 50
 AREAS = ("--area", "5LE", "--area", "SEL", "--area", "LON")

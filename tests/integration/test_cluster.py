@@ -14,10 +14,9 @@ import pytest
 from batches import Batch, notebooks, recorded, run_to_its_end, until
 
 import cbs_analysis
-from cbs_analysis.runner import Limits, make_plan, worker
+from cbs_analysis.runner import Limits, batch, make_plan
 from cbs_analysis.runner.cache_keys import digest_of_home
-from cbs_analysis.runner.cluster import cluster, packed
-from cbs_analysis.runner.cluster_worker import work_at
+from cbs_analysis.runner.cluster import cluster, packed, work_at
 
 pytest.importorskip("distributed", reason="Dask, which this tests, is not installed")
 
@@ -106,7 +105,7 @@ def test_inputs_travel_to_workers_that_do_not_see_the_home(home, running, tmp_pa
     elsewhere = job.at(tmp_path / "not there")
     with cluster(running.address) as found:
         assert found.workers == 2
-        asked = (found.digest, packed(home), worker.work)
+        asked = (found.digest, packed(home), batch.work)
         here, there = (found.client.submit(work_at, *asked, one, Limits(60), pure=False) for one in (job, elsewhere))
         assert there.result(60).record.status == "done"
         assert there.result().notebook == here.result(60).notebook

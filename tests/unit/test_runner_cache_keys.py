@@ -10,21 +10,23 @@ import pytest
 
 import cbs_analysis
 from cbs_analysis.errors import DataError, UserError
+from cbs_analysis.files import digest
 from cbs_analysis.runner.cache_keys import (
-    Inputs,
+    CacheKeys,
     are_unchanged,
     declared_sources,
-    digest,
     digest_of_home,
     files_of_home,
     why,
 )
 
-CARE = 'sources = ["activity", "people"]'
+CARE = 'import own\nsources = ["activity", "people"]'
 TABLES = {"activity": "published/activity.csv", "people": "published/people.csv", "unread": "published/unread.csv",
           "areas": "reference/areas.csv"}  # fmt: skip
 EVERY_PART = {"notebook", "figures: activity", "figures: people", "edition", "indicators", "reference tables",
-              "lock file", "package", "libraries"}  # fmt: skip
+              "lock file", "module cbs_analysis", "module cbs_analysis.chapters",
+              "module cbs_analysis.pack", "module cbs_analysis.stats.rates", "module notebooks/own.py", "runner",
+              "libraries"}  # fmt: skip
 
 
 @pytest.fixture
@@ -38,7 +40,7 @@ def home(tmp_path: Path, write_template, monkeypatch) -> Path:
     (home / "params" / "editions").mkdir(parents=True)
     (home / "params" / "areas").mkdir()
     for name in ("editions/e.yml", "editions/other.yml", "areas/5LE.yml", "indicators.yml"):
-        (home / "params" / name).write_text(f"{name}: 1\n")
+        (home / "params" / name).write_text(f"{name}: 1\nchapters: [care, plain]\n")
     for path in TABLES.values():
         (home / "data" / path).parent.mkdir(parents=True, exist_ok=True)
         (home / "data" / path).write_text(f"code\n{path}\n")
@@ -47,9 +49,12 @@ def home(tmp_path: Path, write_template, monkeypatch) -> Path:
     (home / "requirements.lock").write_text("numpy==2.0\n")
     (home / "README.md").write_text("about")
     package, libraries = tmp_path / "package", tmp_path / "libraries"
-    (package / "stats").mkdir(parents=True)
-    for name in ("__init__.py", "stats/rates.py"):
-        (package / name).write_text("one = 1\n")
+    package.mkdir()
+    (home / "notebooks" / "own.py").write_text("from cbs_analysis.stats import rates\n")
+    (home / "notebooks" / "other.py").write_text("others = 1\n")
+    for name in ("__init__", "pack", "chapters/__init__", "chapters/other", "stats/rates", "stats/trend", "runner/run"):
+        (package / f"{name}.py").parent.mkdir(exist_ok=True)
+        (package / f"{name}.py").write_text(f"name = {name!r}\n")
     (libraries / "numpy-2.0.dist-info").mkdir(parents=True)
     monkeypatch.setattr(cbs_analysis, "__file__", str(package / "__init__.py"))
     monkeypatch.syspath_prepend(str(libraries))
@@ -57,7 +62,7 @@ def home(tmp_path: Path, write_template, monkeypatch) -> Path:
 
 
 def parts_of(home: Path, chapter: str = "care", edition: str = "e") -> dict[str, str]:
-    return Inputs(home, edition).parts(chapter)
+    return CacheKeys(home, edition).parts(chapter)
 
 
 def described(home: Path, table: str, **fields: str) -> None:
@@ -65,6 +70,12 @@ def described(home: Path, table: str, **fields: str) -> None:
     package = json.loads(path.read_text())
     next(one for one in package["resources"] if one["name"] == table).update(fields)
     path.write_text(json.dumps(package))
+
+
+def in_edition(home: Path, line: str) -> None:
+    path = home / "params" / "editions" / "e.yml"
+    kept = [each for each in path.read_text().splitlines() if each.partition(":")[0] != line.partition(":")[0]]
+    path.write_text("\n".join([*kept, line]) + "\n")
 
 
 def append(path: Path) -> None:
@@ -80,7 +91,9 @@ CHANGES = {
     "a declared table": (lambda home: append(home / "data" / TABLES["activity"]), {"figures: activity"}),
     "another declared table": (lambda home: append(home / "data" / TABLES["people"]), {"figures: people"}),
     "its description": (lambda home: described(home, "activity", title="x"), {"figures: activity"}),
-    "the edition": (lambda home: append(home / "params" / "editions" / "e.yml"), {"edition"}),
+    "the edition": (lambda home: in_edition(home, "title: other"), {"edition"}),
+    "a new chapter of the edition": (lambda home: in_edition(home, "chapters: [care, plain, new]"), set()),
+    "a note in the edition": (lambda home: in_edition(home, "# a note"), set()),
     "the indicators": (lambda home: append(home / "params" / "indicators.yml"), {"indicators"}),
     "a reference table": (lambda home: append(home / "data" / TABLES["areas"]), {"reference tables"}),
     "a new reference table": (
@@ -90,12 +103,19 @@ CHANGES = {
     "a reference table's description": (lambda home: described(home, "areas", title="x"), {"reference tables"}),
     "the lock file": (lambda home: append(home / "requirements.lock"), {"lock file"}),
     "no lock file": (lambda home: (home / "requirements.lock").unlink(), {"lock file"}),
-    "a module": (lambda home: append(home.parent / "package" / "stats" / "rates.py"), {"package"}),
-    "a new module": (lambda home: (home.parent / "package" / "more.py").write_text(""), {"package"}),
-    "a module's name": (
-        lambda home: (home.parent / "package" / "stats" / "rates.py").rename(home.parent / "package" / "rates.py"),
-        {"package"},
+    "a module that it imports": (lambda home: append(home / "notebooks" / "own.py"), {"module notebooks/own.py"}),
+    "a module that this imports": (
+        lambda home: append(home.parent / "package" / "stats" / "rates.py"),
+        {"module cbs_analysis.stats.rates"},
     ),
+    "what opens a pack": (lambda home: append(home.parent / "package" / "pack.py"), {"module cbs_analysis.pack"}),
+    "what runs it": (lambda home: append(home.parent / "package" / "runner" / "run.py"), {"runner"}),
+    "a new module of what runs it": (lambda home: (home.parent / "package" / "runner" / "x.py").touch(), {"runner"}),
+    "a module that it does not import": (lambda home: append(home.parent / "package" / "stats" / "trend.py"), set()),
+    "another chapter's module": (lambda home: append(home.parent / "package" / "chapters" / "other.py"), set()),
+    "another module beside it": (lambda home: append(home / "notebooks" / "other.py"), set()),
+    "a new module": (lambda home: (home.parent / "package" / "more.py").write_text(""), set()),
+    "a new module beside it": (lambda home: (home / "notebooks" / "more.py").write_text(""), set()),
     "a library's version": (new_library, {"libraries"}),
     "an undeclared table": (lambda home: append(home / "data" / TABLES["unread"]), set()),
     "an undeclared table's description": (lambda home: described(home, "unread", title="x"), set()),
@@ -110,7 +130,8 @@ def test_the_parts_are_named_after_what_they_are(home):
     parts = parts_of(home)
     assert set(parts) == EVERY_PART
     assert len(set(parts.values())) == len(parts), "no two parts are digests of the same thing"
-    assert set(parts_of(home, "plain")) == {name for name in EVERY_PART if not name.startswith("figures")}
+    own = ("figures", "module notebooks", "module cbs_analysis.stats")
+    assert set(parts_of(home, "plain")) == {name for name in EVERY_PART if not name.startswith(own)}
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -177,14 +198,18 @@ def test_figures_in_a_folder_that_is_a_link_are_figures_of_the_home(home):
     assert digest_of_home(home) != before
 
 
-NOT_STAMPED = {"a new module", "a library's version"}  # neither is read by a process that is at work already
-STAMPED_BESIDE = {"an undeclared table's description"}  # as it stands in one file with those of the declared
+NOT_STAMPED = {
+    "a new module of what runs it",
+    "a library's version",
+}  # neither is read by a process that is at work already
+# As it stands in one file with what counts.
+STAMPED_BESIDE = {"an undeclared table's description", "a new chapter of the edition", "a note in the edition"}
 
 
 @pytest.mark.parametrize("change", [name for name in CHANGES if name not in NOT_STAMPED])
 def test_the_files_that_are_watched_while_a_notebook_is_made_are_those_it_is_made_from(home, change):
     make, parts = CHANGES[change]
-    stamps = Inputs(home, "e").stamps("care")
+    stamps = CacheKeys(home, "e").stamps("care")
     assert are_unchanged(stamps)
     make(home)
     assert are_unchanged(stamps) == (not parts and change not in STAMPED_BESIDE)
@@ -192,7 +217,7 @@ def test_the_files_that_are_watched_while_a_notebook_is_made_are_those_it_is_mad
 
 def test_a_change_that_is_undone_is_a_change(home):
     path = home / "data" / TABLES["activity"]
-    stamps, content, times = Inputs(home, "e").stamps("care"), path.read_bytes(), path.stat()
+    stamps, content, times = CacheKeys(home, "e").stamps("care"), path.read_bytes(), path.stat()
     path.write_bytes(b"other")
     path.write_bytes(content)
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
@@ -200,7 +225,7 @@ def test_a_change_that_is_undone_is_a_change(home):
 
 
 def test_a_file_is_digested_once_for_all_areas_and_chapters(home):
-    inputs = Inputs(home, "e")
+    inputs = CacheKeys(home, "e")
     first = inputs.parts("care")
     for path in files_of_home(home):
         append(path)

@@ -11,7 +11,7 @@ import pytest
 
 from cbs_analysis.errors import UserError
 from cbs_analysis.files import stamp
-from cbs_analysis.runner import Job, Limits, NotebookRecord, Result, cluster, cluster_worker
+from cbs_analysis.runner import Job, Limits, NotebookRecord, Result, cluster
 from cbs_analysis.runner.cache_keys import digest_of_home, files_of_home, made_with
 
 
@@ -32,7 +32,7 @@ def home(tmp_path: Path, monkeypatch) -> Path:
     there = tmp_path / "worker"
     there.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(there))
-    monkeypatch.setattr(cluster_worker, "_homes", {})
+    monkeypatch.setattr(cluster, "_homes", {})
     return home
 
 
@@ -41,7 +41,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_what_is_unpacked_is_what_was_packed_and_nothing_else_travels(home, tmp_path):
-    there = cluster_worker._unpack(digest_of_home(home), cluster.packed(home))
+    there = cluster._unpack(digest_of_home(home), cluster.packed(home))
     assert contents(there) == contents(home)
     assert not (there / "build").exists() and not (there / "README.md").exists()
     assert there.parent == tmp_path / "worker"
@@ -50,9 +50,9 @@ def test_what_is_unpacked_is_what_was_packed_and_nothing_else_travels(home, tmp_
 
 def test_a_second_worker_of_the_machine_uses_what_the_first_unpacked(home, tmp_path):
     digest, inputs = digest_of_home(home), cluster.packed(home)
-    first = cluster_worker._unpack(digest, inputs)
+    first = cluster._unpack(digest, inputs)
     mark = first.stat().st_ino
-    assert cluster_worker._unpack(digest, inputs) == first
+    assert cluster._unpack(digest, inputs) == first
     assert first.stat().st_ino == mark
     assert list((tmp_path / "worker").iterdir()) == [first]
 
@@ -60,15 +60,15 @@ def test_a_second_worker_of_the_machine_uses_what_the_first_unpacked(home, tmp_p
 def test_workers_that_unpack_at_the_same_time_do_not_disturb_each_other(home, tmp_path):
     digest, inputs = digest_of_home(home), cluster.packed(home)
     with ThreadPoolExecutor(8) as threads:
-        (there,) = set(threads.map(lambda _: cluster_worker._unpack(digest, inputs), range(16)))
+        (there,) = set(threads.map(lambda _: cluster._unpack(digest, inputs), range(16)))
     assert contents(there) == contents(home)
     assert list((tmp_path / "worker").iterdir()) == [there]
 
 
 def test_other_inputs_go_into_a_folder_of_their_own(home):
-    first = cluster_worker._unpack(digest_of_home(home), cluster.packed(home))
+    first = cluster._unpack(digest_of_home(home), cluster.packed(home))
     (home / "params" / "indicators.yml").write_text("more")
-    second = cluster_worker._unpack(digest_of_home(home), cluster.packed(home))
+    second = cluster._unpack(digest_of_home(home), cluster.packed(home))
     assert first != second
     assert (first / "params" / "indicators.yml").read_text() == ""
     assert (second / "params" / "indicators.yml").read_text() == "more"
@@ -76,18 +76,18 @@ def test_other_inputs_go_into_a_folder_of_their_own(home):
 
 def test_inputs_that_are_not_what_their_digest_says_are_refused_and_leave_nothing_behind(home, tmp_path):
     with pytest.raises(UserError, match=r"the code here is not that of the batch, or its inputs came damaged; set the"):
-        cluster_worker._unpack("0ther", cluster.packed(home))
+        cluster._unpack("0ther", cluster.packed(home))
     assert list((tmp_path / "worker").iterdir()) == []
 
 
 def test_where_the_shared_folder_was_changed_a_worker_keeps_one_of_its_own(home, tmp_path):
     digest, inputs = digest_of_home(home), cluster.packed(home)
-    shared = cluster_worker._unpack(digest, inputs)
+    shared = cluster._unpack(digest, inputs)
     (shared / "data" / "published" / "a.csv").write_text("tampered")
-    own = cluster_worker._unpack(digest, inputs)
+    own = cluster._unpack(digest, inputs)
     assert own != shared
     assert contents(own) == contents(home)
-    assert own.name.startswith(cluster_worker.UNPACKED), "so that it is removed in time"
+    assert own.name.startswith(cluster.UNPACKED), "so that it is removed in time"
 
 
 def test_what_was_made_while_inputs_were_changed_here_is_dropped_and_made_again(home):
@@ -103,14 +103,14 @@ def test_what_was_made_while_inputs_were_changed_here_is_dropped_and_made_again(
         return Result(NotebookRecord(given.area_code, given.chapter, "done", 1.0), b"made")
 
     with pytest.raises(distributed.Reschedule):
-        cluster_worker.work_at(digest, inputs, work, job, Limits(7))
+        cluster.work_at(digest, inputs, work, job, Limits(7))
 
 
 def test_a_home_elsewhere_with_the_same_inputs_is_read_where_the_batch_has_it(home, tmp_path):
     digest, inputs = digest_of_home(home), cluster.packed(home)
     copy = shutil.copytree(home, tmp_path / "copy")
-    assert cluster_worker._home_with(digest, inputs, home) == home
-    assert cluster_worker._home_with(digest, inputs, copy) == copy
+    assert cluster._home_with(digest, inputs, home) == home
+    assert cluster._home_with(digest, inputs, copy) == copy
 
 
 def test_inputs_that_change_while_they_are_packed_are_said(home, monkeypatch):
@@ -125,7 +125,7 @@ def test_inputs_that_change_while_they_are_packed_are_said(home, monkeypatch):
 
 def test_an_archive_that_was_cut_off_leaves_nothing_behind(home, tmp_path):
     with pytest.raises(zipfile.BadZipFile):
-        cluster_worker._unpack(digest_of_home(home), cluster.packed(home)[:-30])
+        cluster._unpack(digest_of_home(home), cluster.packed(home)[:-30])
     assert list((tmp_path / "worker").iterdir()) == []
 
 
@@ -138,12 +138,12 @@ def test_a_worker_with_the_same_home_reads_it_there_and_another_unpacks_once(hom
         seen.append((given, limits))
         return Result(NotebookRecord(given.area_code, given.chapter, "done", 1.0), b"made")
 
-    assert cluster_worker.work_at(digest, inputs, work, job, Limits(7)).notebook == b"made"
+    assert cluster.work_at(digest, inputs, work, job, Limits(7)).notebook == b"made"
     assert seen == [(job, Limits(7))]
-    cluster_worker._homes.clear()
+    cluster._homes.clear()
     shutil.move(home, tmp_path / "away")
     for _ in range(2):
-        cluster_worker.work_at(digest, inputs, work, job, Limits(7))
+        cluster.work_at(digest, inputs, work, job, Limits(7))
     there = tmp_path / "worker" / f"cbs-inputs-{digest}"
     assert [given.home for given, _ in seen[1:]] == [there, there]
     assert seen[1][0].template == there / "notebooks" / "care.ipynb"
@@ -154,25 +154,25 @@ def test_a_worker_with_the_same_home_reads_it_there_and_another_unpacks_once(hom
 def test_what_a_worker_found_once_is_not_believed_for_ever(home, tmp_path):
     digest, inputs = digest_of_home(home), cluster.packed(home)
     table = home / "data" / "published" / "a.csv"
-    assert cluster_worker._home_with(digest, inputs, home) == home
+    assert cluster._home_with(digest, inputs, home) == home
     content = table.read_bytes()
     table.write_text("another")
     there = tmp_path / "worker" / f"cbs-inputs-{digest}"
-    assert cluster_worker._home_with(digest, inputs, home) == there
+    assert cluster._home_with(digest, inputs, home) == there
     table.write_bytes(content)
-    assert cluster_worker._home_with(digest, inputs, home) == there, "which still holds them"
+    assert cluster._home_with(digest, inputs, home) == there, "which still holds them"
     shutil.rmtree(there)
-    assert cluster_worker._home_with(digest, inputs, home) == home
+    assert cluster._home_with(digest, inputs, home) == home
     (home / "data" / "reference").mkdir()
     (home / "data" / "reference" / "more.csv").write_text("x")
-    assert cluster_worker._home_with(digest, inputs, home) == there
+    assert cluster._home_with(digest, inputs, home) == there
 
 
 def test_a_home_that_was_read_once_is_not_read_again_for_each_notebook(home, monkeypatch):
     digest, inputs = digest_of_home(home), cluster.packed(home)
-    cluster_worker._home_with(digest, inputs, home)
-    monkeypatch.setattr(cluster_worker, "digest_of_home", lambda folder: pytest.fail("read again"))
-    assert cluster_worker._home_with(digest, inputs, home) == home
+    cluster._home_with(digest, inputs, home)
+    monkeypatch.setattr(cluster, "digest_of_home", lambda folder: pytest.fail("read again"))
+    assert cluster._home_with(digest, inputs, home) == home
 
 
 def test_inputs_of_long_ago_are_removed_and_those_in_use_are_not(home, tmp_path):
@@ -180,24 +180,24 @@ def test_inputs_of_long_ago_are_removed_and_those_in_use_are_not(home, tmp_path)
     for folder in (old, used):
         folder.mkdir()
     os.utime(old, (0, 0))
-    there = cluster_worker._unpack(digest_of_home(home), cluster.packed(home))
+    there = cluster._unpack(digest_of_home(home), cluster.packed(home))
     assert sorted((tmp_path / "worker").iterdir()) == sorted([there, used])
 
 
 def test_a_worker_whose_code_was_changed_after_its_start_says_to_restart_it(tmp_path, monkeypatch):
     module = tmp_path / "module.py"
     module.write_text("as it was")
-    monkeypatch.setattr(cluster_worker, "_code", {module: stamp(module)})
-    assert cluster_worker.made_with_here() == made_with()
+    monkeypatch.setattr(cluster, "_code", {module: stamp(module)})
+    assert cluster.made_with_here() == made_with()
     module.write_text("as it is now")
     with pytest.raises(UserError, match="its code was changed after it was started; restart it"):
-        cluster_worker.made_with_here()
+        cluster.made_with_here()
 
 
 def test_a_home_at_the_same_path_with_other_figures_is_not_read(home, tmp_path):
     digest, inputs = digest_of_home(home), cluster.packed(home)
     (home / "data" / "published" / "a.csv").write_text("another")
-    assert cluster_worker._home_with(digest, inputs, home) == tmp_path / "worker" / f"cbs-inputs-{digest}"
+    assert cluster._home_with(digest, inputs, home) == tmp_path / "worker" / f"cbs-inputs-{digest}"
 
 
 class Workers:
@@ -207,7 +207,7 @@ class Workers:
         self.answers = answers
 
     def run(self, function, on_error):
-        assert (function, on_error) == (cluster_worker.made_with_here, "return")
+        assert (function, on_error) == (cluster.made_with_here, "return")
         return self.answers
 
 

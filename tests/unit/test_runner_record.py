@@ -71,6 +71,8 @@ def test_the_record_on_disk_has_the_fields_that_others_read(build):
     record_outcome("2011-12", replace(FAILED, made_from={"notebook": "abc"}, digest="def"), OFFERED)
     content = json.loads((build / "editions" / "2011-12" / "run.json").read_text(encoding="utf-8"))
     assert content["edition"] == "2011-12"
+    assert content["made_from"] == [{"notebook": "abc"}]
+    assert read_run("2011-12").notebooks[0].made_from == {"notebook": "abc"}
     assert content["version"]
     assert content["notebooks"] == [
         {
@@ -82,7 +84,7 @@ def test_the_record_on_disk_has_the_fields_that_others_read(build):
             "error": "ValueError",
             "message": "no such month\nsecond line",
             "traceback": "line 1\nline 2",
-            "made_from": {"notebook": "abc"},
+            "made_from": 0,
             "digest": "def",
         }
     ]

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from cbs_analysis.edition import SimilarAreas
+from cbs_analysis.edition import SimilarAreas, load_edition
 from cbs_analysis.errors import UserError, nearest
-from cbs_analysis.geography import SIMILAR, Area, similar_code
-from cbs_analysis.pack import Pack
+from cbs_analysis.geography import SIMILAR, Area, load_geography, similar_code
+from cbs_analysis.home import data_dir, params_dir
+from cbs_analysis.pack import Pack, open_pack
 from cbs_analysis.pack.deprivation import in_most_deprived_fifth
 from cbs_analysis.pack.measures import CHANGE, POPULATION, everywhere, people_by_age, vital_events
 from cbs_analysis.stats import neighbours, rates
@@ -123,3 +124,13 @@ def groups_of_similar_areas(pack: Pack) -> list[Area]:
         )
         for code, found in neighbours_of_leaves(pack, chosen).items()
     ]
+
+
+def similar_areas_by_leaf(edition: str) -> dict[str, list[str]]:
+    """The codes of each leaf's similar areas, nearest first, in an edition; empty where it has none."""
+    chosen = load_edition(edition, params_dir())
+    if chosen.similar_areas is None:
+        return {}
+    tree = load_geography(chosen.geography, data_dir())
+    pack = open_pack(tree.whole.code, edition)
+    return {group.code: list(group.members) for group in pack.geography.groups.values()}

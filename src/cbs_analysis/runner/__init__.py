@@ -6,8 +6,7 @@ from cbs_analysis.run_record import NotebookRecord, Run, read_run, run_path
 from cbs_analysis.runner.batch import Event, default_workers, explain, keep_warm, run, run_plan, worker_pool
 from cbs_analysis.runner.examples import execute_examples
 from cbs_analysis.runner.execute import Result, execute
-from cbs_analysis.runner.limits import Limits
-from cbs_analysis.runner.plan import Job, Plan, make_plan
+from cbs_analysis.runner.plan import Job, Limits, Plan, make_plan
 
 __all__ = [
     "Event",

@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import shutil
 import signal
+import sys
 import tempfile
 import threading
 import weakref
@@ -20,19 +21,21 @@ from dataclasses import dataclass
 from multiprocessing.connection import wait as wait_for_end
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Literal
+from types import FrameType
+from typing import Literal, NoReturn
 
 from cbs_analysis.errors import UserError
 from cbs_analysis.home import home
 from cbs_analysis.run_record import NotebookRecord
-from cbs_analysis.runner import warm, worker
-from cbs_analysis.runner.execute import Failure, Result, failed_record
+from cbs_analysis.runner import warm
+from cbs_analysis.runner.execute import Failure, Result, execute, failed_record, kernel_environment
 from cbs_analysis.runner.executed_notebooks import Landing, held
-from cbs_analysis.runner.limits import Limits
-from cbs_analysis.runner.plan import Job, Plan
-from cbs_analysis.runner.surroundings import kernel_environment
+from cbs_analysis.runner.plan import Job, Limits, Plan
 
 MOST_WORKERS = 16  # each holds a kernel of a few hundred megabytes
+SECONDS_TO_LEAVE = 10
+# jsonschema checks with it, where it is there, a format that no notebook has; importing it takes longer than the rest.
+SLOW_TO_IMPORT = "rfc3987_syntax"
 
 Pool = Callable[[int], Executor]
 Kind = Literal["waiting", "planned", "started", "cached", "ended"]
@@ -73,7 +76,7 @@ def worker_pool(workers: int) -> Executor:
     context = multiprocessing.get_context("spawn")
     scratch = tempfile.mkdtemp(prefix="cbs-batch-")
     shared = warm.keep_warm(kernel_environment(home()))
-    executor = ProcessPoolExecutor(workers, context, initializer=worker.start, initargs=(scratch, shared))
+    executor = ProcessPoolExecutor(workers, context, initializer=start_worker, initargs=(scratch, shared))
     weakref.finalize(executor, shutil.rmtree, scratch, ignore_errors=True)
     return executor
 
@@ -227,10 +230,10 @@ def _submit(executor: Executor, job: Job, limits: Limits) -> Future[Result]:
     too.
     """
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "pthread_sigmask"):
-        return executor.submit(worker.work, job, limits)
+        return executor.submit(work, job, limits)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        return executor.submit(worker.work, job, limits)
+        return executor.submit(work, job, limits)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
@@ -255,7 +258,68 @@ def _stop(processes: set[BaseProcess]) -> None:
         process.terminate()
     ends = {process.sentinel: process for process in processes}
     left = set(ends)
-    while left and (ended := wait_for_end(list(left), timeout=worker.SECONDS_TO_LEAVE + 2)):
+    while left and (ended := wait_for_end(list(left), timeout=SECONDS_TO_LEAVE + 2)):
         left -= {end for end in ended if isinstance(end, int)}
     for end in left:
         ends[end].kill()
+
+
+# A worker process executes the jobs that it is given, and leaves with its kernel when it is told to or when the batch
+# is gone.
+_is_worker = False
+_is_busy = False
+
+
+def start_worker(scratch: str, shared: Mapping[str, str]) -> None:
+    """Prepare a process of the pool, whose temporary files go into `scratch`: a killed process cannot tidy
+    up. `shared` is added to its environment.
+
+    Ctrl-C is the batch's to handle: it then tells its workers to leave.
+    """
+    global _is_worker
+    _is_worker = True
+    sys.modules.setdefault(SLOW_TO_IMPORT, None)  # type: ignore[arg-type]  # which makes an import of it an ImportError
+    tempfile.tempdir = scratch
+    os.environ.update(shared)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    signal.signal(signal.SIGTERM, _leave)
+    threading.Thread(target=_leave_with_the_batch, daemon=True).start()
+
+
+def work(job: Job, limits: Limits) -> Result:
+    """Execute one job. When the process is told to leave meanwhile, its kernel is stopped first."""
+    global _is_busy
+    _is_busy = True
+    try:
+        return execute(job, limits)
+    except KeyboardInterrupt:
+        if _is_worker:
+            _end(128 + signal.SIGTERM)  # anything gentler is caught by the pool, which then sends the next job
+        raise
+    finally:
+        _is_busy = False
+
+
+def _leave(signum: int, frame: FrameType | None) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if hasattr(signal, "alarm"):
+        signal.alarm(SECONDS_TO_LEAVE)
+    if _is_busy:
+        raise KeyboardInterrupt
+    _end(128 + signum)
+
+
+def _end(status: int) -> NoReturn:
+    """End at once; where the batch was killed and cannot tidy up, without what it left of temporary files."""
+    batch = multiprocessing.parent_process()
+    if batch and not batch.is_alive() and tempfile.tempdir:
+        shutil.rmtree(tempfile.tempdir, ignore_errors=True)
+    os._exit(status)
+
+
+def _leave_with_the_batch() -> None:
+    if batch := multiprocessing.parent_process():
+        wait_for_end([batch.sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)

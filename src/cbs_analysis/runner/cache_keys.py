@@ -1,8 +1,8 @@
 """What a notebook is made from, part by part, as digests: the key that says whether it has to be made again.
 
-The parts are the template, the edition and the definitions of indicators, every source that the notebook declares with
-its description, the reference tables, the package's source, the lock file and the libraries. Nothing else may reach an
-executed notebook, so the same key means the same bytes.
+The parts are the template, the edition, the definitions of indicators and series, every table that the notebook declares with its
+description, the reference tables, the modules that its cells can reach, what runs it, the lock file and the libraries.
+Nothing else may reach an executed notebook, so the same key means the same bytes.
 """
 
 import ast
@@ -11,28 +11,30 @@ import platform
 import sys
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 import cbs_analysis
 from cbs_analysis import prepared
 from cbs_analysis.errors import DataError, UserError, nearest
-from cbs_analysis.files import stamp
-from cbs_analysis.home import files_under
+from cbs_analysis.files import digest, stamp
+from cbs_analysis.home import NOTEBOOKS, files_under
+from cbs_analysis.runner.imported_modules import ImportedModules, module_files
 
 DESCRIPTION = "datapackage.json"
 REFERENCE = "reference"
 NAME = "tables"
-NOTEBOOKS = "notebooks"
 FOLDERS = ("params", "data", NOTEBOOKS)
+MADE_BY_TOOLS = {"__pycache__", ".ipynb_checkpoints"}
+RUNNER = "runner"  # the package's folder of what runs a notebook, which counts for all
+MOST_NAMED = 5
 Parts = Mapping[str, str]
-
-
 Stamps = Mapping[Path, tuple[int, ...]]
 
 
-class Inputs:
+class CacheKeys:
     """The files of a home and of this installation, each read and digested once.
 
     Each file is stamped before it is read, so that a change while notebooks are made is seen, even where it is undone.
@@ -42,10 +44,13 @@ class Inputs:
         self.home, self.edition = home, edition
         self._data = home / "data"
         self._edition = home / "params" / "editions" / f"{edition}.yml"
-        self._indicators = home / "params" / "indicators.yml"
+        self._definitions = [home / "params" / name for name in ("indicators.yml", "series.yml")]
         self._lock = home / "requirements.lock"
         everything = [*files_of_home(home), *package_files(), self._lock, self._data / REFERENCE]
         self._stamps = {path: stamp(path) for path in everything}
+        self._imports = ImportedModules(home / NOTEBOOKS)
+        self._digests: dict[Path, str] = {}
+        self._modules: dict[str, dict[str, Path]] = {}
         self._notebooks: dict[str, dict[str, str]] = {}
 
     def parts(self, chapter: str) -> dict[str, str]:
@@ -55,6 +60,7 @@ class Inputs:
             self._notebooks[chapter] = {
                 "notebook": _digest_of(template),
                 **{f"figures: {table}": self._table(table, template) for table in declared_sources(template)},
+                **{f"module {name}": self._digest(path) for name, path in self._reached(chapter).items()},
                 **self._shared,
             }
         return self._notebooks[chapter]
@@ -65,19 +71,21 @@ class Inputs:
         tables = {self._data / self._described[table]["path"] for table in declared_sources(template)}
         reference = {self._data / REFERENCE, *files_under(self._data / REFERENCE)}
         described = {self._data / DESCRIPTION, self._data / prepared.DESCRIPTION}
-        shared = {self._edition, self._indicators, self._lock, *described, *package_files()}
-        return {path: self._stamps.get(path, ()) for path in {template} | tables | reference | shared}
+        code = {*self._reached(chapter).values(), *_runner_files()}
+        shared = {self._edition, *self._definitions, self._lock, *described}
+        return {path: self._stamps.get(path, ()) for path in {template} | tables | reference | shared | code}
 
     @cached_property
     def _shared(self) -> dict[str, str]:
         tables = {path.name: _digest_of(path) for path in files_under(self._data / REFERENCE)}
         described = {name: entry for name, entry in self._described.items() if entry["path"].startswith(REFERENCE)}
         return {
-            "edition": _digest_of(self._edition),
-            "indicators": _digest_of(self._indicators),
-            "reference tables": digest([tables, described]),
+            "edition": self._choices(),
+            "indicators and series": digest([_digest_of(path) for path in self._definitions if path.exists()]),
+            "reference tables": digest(tables, described),
             "lock file": _digest_of(self._lock) if self._lock.exists() else "none",
-            **made_with(),
+            "runner": digest(files=_runner_files()),
+            "libraries": _libraries(),
         }
 
     @cached_property
@@ -95,7 +103,28 @@ class Inputs:
             near = nearest(table, self._described)
             raise UserError(f"notebooks/{template.name}: {NAME}: {table!r} is not a table; {near}")
         entry = self._described[table]
-        return digest([entry, _digest_of(self._data / entry["path"])])
+        return digest(entry, self._digest(self._data / entry["path"]))
+
+    def _choices(self) -> str:
+        """Of the edition without its list of chapters: one that is added makes no other out of date."""
+        try:
+            choices = yaml.safe_load(self._edition.read_bytes())
+        except (OSError, yaml.YAMLError) as error:
+            raise DataError(f"params/editions/{self._edition.name} cannot be read: {error}") from None
+        if isinstance(choices, dict) and isinstance(chapters := choices.get("chapters"), list):
+            choices["chapters"] = [entry for entry in chapters if not isinstance(entry, str)]
+        return digest(repr(choices))
+
+    def _reached(self, chapter: str) -> dict[str, Path]:
+        """The modules that a chapter's cells can reach, by their names."""
+        if chapter not in self._modules:
+            self._modules[chapter] = self._imports.reached(code_cells(self._template(chapter)))
+        return self._modules[chapter]
+
+    def _digest(self, path: Path) -> str:
+        if path not in self._digests:
+            self._digests[path] = _digest_of(path)
+        return self._digests[path]
 
     def _template(self, chapter: str) -> Path:
         return self.home / NOTEBOOKS / f"{chapter}.ipynb"
@@ -103,13 +132,13 @@ class Inputs:
 
 def files_of_home(home: Path) -> list[Path]:
     """Every file of parameters, figures and notebooks, in the order of their paths."""
-    return [path for name in FOLDERS for path in files_under(home / name)]
+    files = (path for name in FOLDERS for path in files_under(home / name))
+    return [path for path in files if not MADE_BY_TOOLS & {*path.relative_to(home).parts}]
 
 
 def digest_of_home(home: Path) -> str:
     """One digest of all parameters, figures, notebooks and code: while it stands, a plan made once stands."""
-    named = {path.relative_to(home).as_posix(): _digest_of(path) for path in files_of_home(home)}
-    return digest(named | made_with())
+    return digest({path.relative_to(home).as_posix(): _digest_of(path) for path in files_of_home(home)}, made_with())
 
 
 def declared_sources(template: Path) -> tuple[str, ...]:
@@ -118,7 +147,7 @@ def declared_sources(template: Path) -> tuple[str, ...]:
     Raises UserError where there is none, or it is not a plain list of names.
     """
     shown = f"notebooks/{template.name}"
-    found = [value for source in _code(template) for value in _assigned(source)]
+    found = [value for source in code_cells(template) for value in _assigned(source)]
     if len(found) != 1:
         wanted = f'say once which tables the chapter reads, as {NAME} = ["monthly_activity_return"]'
         raise UserError(f"{shown}: {len(found) or 'no'} cells set {NAME}; {wanted}")
@@ -142,46 +171,46 @@ def why(before: Parts | None, now: Parts) -> str:
         return "what it was made from is not known, or was changed while it was made"
     changed = [name for name in now if name in before and before[name] != now[name]]
     new, gone = [name for name in now if name not in before], [name for name in before if name not in now]
-    said = [
-        f"{', '.join(names)} {what}" for names, what in ((changed, "changed"), (new, "new"), (gone, "gone")) if names
-    ]
-    return "; ".join(said)
+    groups = ((changed, "changed"), (new, "new"), (gone, "gone"))
+    return "; ".join(f"{_named(names)} {what}" for names, what in groups if names)
 
 
-def digest(value: object) -> str:
-    """A short digest of anything that JSON can write, the same in any order of keys."""
-    return blake2b(json.dumps(value, sort_keys=True).encode(), digest_size=12).hexdigest()
-
-
-def digest_of_bytes(content: bytes) -> str:
-    return blake2b(content, digest_size=12).hexdigest()
+def _named(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return f"{', '.join(names[:MOST_NAMED])}{more}"
 
 
 def package_files() -> list[Path]:
     """The source of this package, in the order of its paths."""
-    return sorted(Path(cbs_analysis.__file__).parent.rglob("*.py"))
+    return module_files(Path(cbs_analysis.__file__).parent)
 
 
 def made_with() -> dict[str, str]:
-    """The code that makes a notebook, as it is on the disk now: this package's source, and every library with its
+    """The code that makes notebooks, as it is on the disk now: this package's source, and every library with its
     version.
     """
     root = Path(cbs_analysis.__file__).parent
     source = {path.relative_to(root).as_posix(): _digest_of(path) for path in package_files()}
-    libraries = sorted(
-        {path.name for folder in map(Path, sys.path) if folder.is_dir() for path in folder.glob("*.dist-info")}
-    )
-    return {"package": digest(source), "libraries": digest([platform.python_version(), libraries])}
+    return {"package": digest(source), "libraries": _libraries()}
+
+
+def _libraries() -> str:
+    found = {path.name for folder in map(Path, sys.path) if folder.is_dir() for path in folder.glob("*.dist-info")}
+    return digest(platform.python_version(), sorted(found))
+
+
+def _runner_files() -> list[Path]:
+    return module_files(Path(cbs_analysis.__file__).with_name(RUNNER))
 
 
 def _digest_of(path: Path) -> str:
     try:
-        return digest_of_bytes(path.read_bytes())
+        return digest(path.read_bytes())
     except OSError as error:
         raise DataError(f"{path.parent.name}/{path.name} cannot be read: {error.strerror}") from None
 
 
-def _code(template: Path) -> list[str]:
+def code_cells(template: Path) -> list[str]:
     cells = json.loads(template.read_text(encoding="utf-8"))["cells"]
     return ["".join(cell["source"]) for cell in cells if cell.get("cell_type") == "code"]
 

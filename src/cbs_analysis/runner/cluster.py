@@ -2,22 +2,39 @@
 
 Parameters, figures and notebooks travel with the batch; a worker that sees the same ones at the same path reads them
 there. Results come back as bytes. A notebook whose worker is lost, or has other code, is run again on another.
+
+A worker lives long: before each notebook it makes sure that it still has the batch's inputs, and the code that it was
+started with. Where it has not, it says so in its log and leaves the cluster.
 """
 
 import io
+import logging
+import os
+import shutil
+import tempfile
 import threading
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from cbs_analysis.errors import UserError
+from cbs_analysis.files import stamp
 from cbs_analysis.home import home
-from cbs_analysis.runner import cluster_worker
-from cbs_analysis.runner.cache_keys import digest_of_home, files_of_home, made_with
+from cbs_analysis.runner.cache_keys import (
+    Stamps,
+    are_unchanged,
+    digest_of_home,
+    files_of_home,
+    made_with,
+    package_files,
+)
+from cbs_analysis.runner.execute import Result
+from cbs_analysis.runner.plan import Job, Limits
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -25,6 +42,12 @@ if TYPE_CHECKING:
 SECONDS_TO_CONNECT = 10
 SECONDS_WITHOUT_WORKERS = 15  # one that was killed is started again sooner by its nanny
 SECONDS_A_LOOK = 2
+UNPACKED = "cbs-inputs-"
+SECONDS_TO_KEEP = 7 * 24 * 3600  # inputs that no batch has used for longer are removed by the next that unpacks
+
+_log = logging.getLogger("distributed.worker")
+_code: Stamps = {path: stamp(path) for path in package_files()}
+_homes: dict[tuple[str, Path], tuple[Path, Stamps]] = {}
 
 
 @dataclass(frozen=True)
@@ -64,7 +87,7 @@ class ClusterExecutor(Executor):
         threading.Thread(target=self._watch, daemon=True).start()
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
-        on_worker = cluster_worker.work_at
+        on_worker = work_at
         future = self._executor.submit(on_worker, self._cluster.digest, self._cluster.inputs, fn, *args, **kwargs)
         self._out.add(future)
         future.add_done_callback(self._out.discard)
@@ -133,7 +156,7 @@ def packed(folder: Path) -> bytes:
 
 def _check_workers(client: "Client", address: str) -> None:
     ours = made_with()
-    answers: dict[str, Any] = client.run(cluster_worker.made_with_here, on_error="return")
+    answers: dict[str, Any] = client.run(made_with_here, on_error="return")
     if not answers:
         raise UserError(f"--cluster: {address} has no workers; start some with `dask worker {address}`")
     for worker, theirs in sorted(answers.items()):
@@ -142,3 +165,109 @@ def _check_workers(client: "Client", address: str) -> None:
         if different := [part for part in ours if theirs.get(part) != ours[part]]:
             wanted = "set it up from the same checkout and lock file"
             raise UserError(f"--cluster: worker {worker} differs in its {' and '.join(different)}; {wanted}")
+
+
+# What a worker of the cluster does.
+
+
+def made_with_here() -> dict[str, str]:
+    """The code and libraries that this worker makes notebooks with. Raises UserError where they are not those that it
+    was started with.
+    """
+    _check_code()
+    return made_with()
+
+
+def _check_code() -> None:
+    if not are_unchanged(_code):
+        raise UserError("its code was changed after it was started; restart it")
+
+
+def work_at(digest: str, inputs: bytes, work: Callable[[Job, Limits], Result], job: Job, limits: Limits) -> Result:
+    """Run a job on the inputs that have this digest, from where the batch has them or unpacked here.
+
+    Where code or inputs were changed here meanwhile, what was made is dropped and the job is run again.
+    """
+    try:
+        _check_code()
+        folder = _home_with(digest, inputs, job.home)
+        before = _homes[digest, job.home][1]
+        result = work(job.at(folder), limits)
+        _check_code()
+    except (UserError, OSError, zipfile.BadZipFile) as error:
+        _leave(error)
+    if _stamps(folder) != before:
+        _run_again()
+    return result
+
+
+def _leave(why: Exception) -> NoReturn:
+    from distributed import get_worker
+
+    here = get_worker()
+    _log.error("this worker cannot run a batch's notebooks and leaves: %s", why)
+    here.loop.add_callback(here.close_gracefully, reason=str(why))
+    _run_again()
+
+
+def _run_again() -> NoReturn:
+    from distributed import Reschedule
+
+    raise Reschedule
+
+
+def _home_with(digest: str, inputs: bytes, there: Path) -> Path:
+    """A folder that holds these inputs. One that was found to hold them is not read again while nothing is written to
+    its files.
+    """
+    folder, stamps = _homes.get((digest, there), (there, None))
+    if stamps is None or stamps != _stamps(folder):
+        before = _stamps(there)
+        folder = there if _is_same(there, digest) else _unpack(digest, inputs)
+        _homes[digest, there] = folder, before if folder == there else _stamps(folder)
+    if folder != there:
+        with suppress(OSError):
+            os.utime(folder)
+    return folder
+
+
+def _stamps(folder: Path) -> Stamps:
+    return {path: stamp(path) for path in files_of_home(folder)}
+
+
+def _is_same(folder: Path, digest: str) -> bool:
+    try:
+        return folder.is_dir() and digest_of_home(folder) == digest
+    except UserError:
+        return False
+
+
+def _unpack(digest: str, inputs: bytes) -> Path:
+    """Into a folder named after the digest, whole or not at all: workers of one machine share it. Where what is there
+    was changed, or is another user's, this worker keeps a folder of its own.
+    """
+    folder = Path(tempfile.gettempdir()) / f"{UNPACKED}{digest}"
+    _remove_unused(folder)
+    own = Path(tempfile.mkdtemp(prefix=UNPACKED))
+    is_kept = False
+    try:
+        zipfile.ZipFile(io.BytesIO(inputs)).extractall(own)
+        if is_right := _is_same(own, digest):
+            with suppress(OSError):  # another worker was there first
+                own.replace(folder)
+            is_kept = not _is_same(folder, digest)
+    finally:
+        if not is_kept:
+            shutil.rmtree(own, ignore_errors=True)
+    if not is_right:
+        wanted = "set the worker up from the batch's checkout and lock file"
+        raise UserError(f"the code here is not that of the batch, or its inputs came damaged; {wanted}")
+    return own if is_kept else folder
+
+
+def _remove_unused(kept: Path) -> None:
+    """Remove the inputs of batches long ago, and what a killed worker left half unpacked."""
+    for folder in kept.parent.glob(f"{UNPACKED}*"):
+        with suppress(OSError):
+            if folder != kept and folder.stat().st_mtime < time.time() - SECONDS_TO_KEEP:
+                shutil.rmtree(folder, ignore_errors=True)

@@ -12,10 +12,10 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from cbs_analysis.errors import DataError
-from cbs_analysis.files import write_atomically
+from cbs_analysis.files import digest, write_atomically
 from cbs_analysis.home import home
-from cbs_analysis.runner.cache_keys import digest, digest_of_home
-from cbs_analysis.runner.surroundings import kernel_environment
+from cbs_analysis.runner.cache_keys import digest_of_home
+from cbs_analysis.runner.execute import kernel_environment
 
 if TYPE_CHECKING:
     from cbs_analysis.runner.papermill_engine import OwnKernelManager
@@ -32,7 +32,7 @@ def execute_examples(pages: Sequence[Path], folder: Path) -> None:
     kept.
     """
     known, shared = _record(folder), digest_of_home(home())
-    keys = {page.name: digest([shared, page.read_text(encoding="utf-8")]) for page in pages}
+    keys = {page.name: digest(shared, page.read_text(encoding="utf-8")) for page in pages}
     due = [page for page in pages if known.get(page.name) != keys[page.name] or not (folder / page.name).exists()]
     if due:
         _execute_all(due, folder, known, keys)

@@ -6,6 +6,7 @@ here but scratch files: what was made goes back to the batch as bytes, wherever 
 
 import json
 import logging
+import os
 import re
 import time
 import traceback as tracebacks
@@ -14,12 +15,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from cbs_analysis.home import SOURCES
+from cbs_analysis.home import SOURCES, build_dir
 from cbs_analysis.run_record import NotebookRecord
 from cbs_analysis.runner.cache_keys import declared_sources
-from cbs_analysis.runner.limits import Limits
-from cbs_analysis.runner.plan import Job
-from cbs_analysis.runner.surroundings import kernel_environment
+from cbs_analysis.runner.plan import Job, Limits
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -30,6 +29,10 @@ KERNEL_START_SECONDS = 60
 TRACEBACK_LINES = 20
 LONGEST_MESSAGE, LONGEST_LINE = 2000, 400  # characters that are recorded of an error
 GIGABYTE = 1024**3
+# One thread for each numerical library: several notebooks run at once and would fight over the cores.
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
+# Hash order must not reach an output; debugpy's warning about frozen modules must not reach the terminal.
+SAME_EVERY_TIME = {"PYTHONHASHSEED": "0", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
 
 _KERNEL_LOG = re.compile(r"^\[IPKernelApp\].*\n?", re.MULTILINE)
 
@@ -74,6 +77,20 @@ def execute(job: Job, limits: Limits = Limits()) -> Result:  # noqa: B008  # it 
     if failure is None:
         return Result(NotebookRecord(job.area_code, job.chapter, "done", seconds), notebook)
     return Result(failed_record(job, failure, seconds), notebook)
+
+
+def kernel_environment(home: Path, scratch: Path | None = None) -> dict[str, str]:
+    """The environment of a kernel: this handbook's home, one thread, and no profile or history of the user's.
+
+    `scratch` is the folder for the kernel's own files, made where it is missing.
+    """
+    folders = {"CBS_HOME": home, "CBS_BUILD": build_dir(home)}
+    if scratch:
+        private = {"IPYTHONDIR": scratch / "ipython", "JUPYTER_RUNTIME_DIR": scratch / "runtime"}
+        for folder in private.values():
+            folder.mkdir(parents=True, exist_ok=True)
+        folders |= private
+    return os.environ | ONE_THREAD | SAME_EVERY_TIME | {key: str(folder) for key, folder in folders.items()}
 
 
 def failed_record(job: Job, failure: Failure, seconds: float = 0.0) -> NotebookRecord:

@@ -13,9 +13,9 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from cbs_analysis.errors import UserError
-from cbs_analysis.files import make_folder, remove_drafts, write_atomically
+from cbs_analysis.files import digest, make_folder, remove_drafts, write_atomically
 from cbs_analysis.run_record import Journal, NotebookRecord, recorded, run_path
-from cbs_analysis.runner.cache_keys import are_unchanged, digest_of_bytes, why
+from cbs_analysis.runner.cache_keys import are_unchanged, why
 from cbs_analysis.runner.execute import Result
 from cbs_analysis.runner.plan import Job, Plan
 
@@ -72,7 +72,7 @@ class Landing:
         record = replace(result.record, made_from=self._parts[job.chapter] if is_as_planned else {})
         try:
             if record.status == "done" and result.notebook is not None:
-                record = replace(record, digest=digest_of_bytes(result.notebook))
+                record = replace(record, digest=digest(result.notebook))
                 write_atomically(job.output, result.notebook)
                 job.failed_output.unlink(missing_ok=True)
             else:
@@ -107,4 +107,4 @@ def _why_not_as_left(output: Path, record: NotebookRecord) -> str:
         return "its notebook is gone"
     except OSError as error:
         return f"its notebook cannot be read: {error.strerror}"
-    return "" if digest_of_bytes(content) == record.digest else "its notebook was changed since"
+    return "" if digest(content) == record.digest else "its notebook was changed since"

@@ -24,7 +24,7 @@ from papermill.log import logger
 from traitlets import Type, default
 
 from cbs_analysis.runner import warm
-from cbs_analysis.runner.limits import Limits
+from cbs_analysis.runner.plan import Limits
 
 ENGINE = "cbs"
 MOST_SHOWN = 20_000_000  # characters that a notebook may print and display: ours show less than a tenth of it

@@ -14,14 +14,25 @@ from typing import TYPE_CHECKING, Any
 
 from cbs_analysis import prepared
 from cbs_analysis.errors import DataError, UserError, nearest
-from cbs_analysis.files import write_atomically
-from cbs_analysis.home import build_dir, data_dir, home, params_dir
-from cbs_analysis.runner.cache_keys import NOTEBOOKS, Inputs, Parts, Stamps, declared_sources, digest_of_home
+from cbs_analysis.files import digest, write_atomically
+from cbs_analysis.home import NOTEBOOKS, build_dir, data_dir, home, params_dir
+from cbs_analysis.runner.cache_keys import CacheKeys, Parts, Stamps, declared_sources, digest_of_home
+from cbs_analysis.runner.imported_modules import check_own_modules
 
 if TYPE_CHECKING:
     from cbs_analysis.edition import Edition
     from cbs_analysis.geography import Geography
     from cbs_analysis.tables import CheckResult
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a notebook may take: seconds for all of it, and bytes of memory that its kernel may write to (None for no
+    limit).
+    """
+
+    seconds: int = 300
+    memory: int | None = 2 * 1024**3
 
 
 @dataclass(frozen=True)
@@ -63,12 +74,13 @@ class Plan:
 
 @dataclass(frozen=True)
 class _Offer:
-    """What an edition offers, once all of it was checked: area codes with their number of leaves, and the chapters that
-    each area has.
+    """What an edition offers, once all of it was checked: area codes with their number of leaves, the chapters that each
+    area has, and a digest of its groups of similar areas, empty where it has none.
     """
 
     areas: Mapping[str, int]
     chapters: Mapping[str, Sequence[str]]
+    similar_areas: str = ""
 
     @property
     def every_chapter(self) -> list[str]:
@@ -89,13 +101,13 @@ def make_plan(
     what was asked for, or the file and key, with the nearest valid values; DataError where a source does not pass its
     checks.
     """
-    inputs = Inputs(home(), edition)
-    offer = _checked_before(inputs)
+    keys = CacheKeys(home(), edition)
+    offer = _checked_before(keys)
     if offer is None or not set(areas) <= set(offer.areas) or not set(chapters) <= set(offer.every_chapter):
         on_check()
         offer, areas = _checked_now(edition, areas, chapters)
         if not chapters:
-            _note_checked(inputs, offer)
+            _note_checked(keys, offer)
     wanted = [
         (area, chapter)
         for area in dict.fromkeys(areas) or offer.areas
@@ -107,8 +119,8 @@ def make_plan(
         edition=edition,
         jobs=tuple(_job(edition, area, chapter, offer.areas[area]) for area, chapter in wanted),
         offered=tuple((area, chapter) for area in offer.areas for chapter in offer.chapters[area]),
-        parts={chapter: inputs.parts(chapter) for chapter in made},
-        stamps={chapter: inputs.stamps(chapter) for chapter in made},
+        parts={chapter: _with_similar_areas(keys.parts(chapter), offer) for chapter in made},
+        stamps={chapter: keys.stamps(chapter) for chapter in made},
     )
 
 
@@ -117,9 +129,11 @@ def _checked_now(edition: str, areas: Sequence[str], chapters: Sequence[str]) ->
     from cbs_analysis.edition import load_edition
     from cbs_analysis.pack import geographies
     from cbs_analysis.pack.checks import check_periods, check_similar_areas
+    from cbs_analysis.pack.similar_areas import similar_areas_by_leaf
 
     params, data = params_dir(), data_dir()
     chosen = load_edition(edition, params)
+    check_own_modules(home() / NOTEBOOKS)
     wanted = _chosen_chapters(chosen, chapters)
     for chapter in wanted:
         _check_template(_template(chapter), edition)
@@ -133,7 +147,15 @@ def _checked_now(edition: str, areas: Sequence[str], chapters: Sequence[str]) ->
     _check_commentary(params, data)
     leaves = {code: len(tree.leaves(code)) for tree in trees for code in tree.areas}
     offered = {code: chosen.chapters_at(tree.name, area.level) for tree in trees for code, area in tree.areas.items()}
-    return _Offer(leaves, offered), codes
+    groups = similar_areas_by_leaf(edition)
+    return _Offer(leaves, offered, digest(groups) if groups else ""), codes
+
+
+def _with_similar_areas(parts: Parts, offer: _Offer) -> Parts:
+    """What a chapter is made from, with the groups that areas are compared with: made from figures that it need not
+    declare.
+    """
+    return {**parts, "similar areas": offer.similar_areas} if offer.similar_areas else parts
 
 
 def _area_code(code: str, trees: "Sequence[Geography]") -> str:
@@ -155,18 +177,19 @@ def _noted(edition: str) -> Path:
     return build_dir() / "cache" / f"checked-{edition}.json"
 
 
-def _checked_before(inputs: Inputs) -> _Offer | None:
+def _checked_before(keys: CacheKeys) -> _Offer | None:
     with suppress(OSError, ValueError, KeyError, TypeError):
-        noted = json.loads(_noted(inputs.edition).read_text(encoding="utf-8"))
-        if noted["everything"] == digest_of_home(inputs.home):
-            return _Offer(noted["areas"], noted["chapters"])
+        noted = json.loads(_noted(keys.edition).read_text(encoding="utf-8"))
+        if noted["everything"] == digest_of_home(keys.home):
+            return _Offer(noted["areas"], noted["chapters"], noted["similar_areas"])
     return None
 
 
-def _note_checked(inputs: Inputs, offer: _Offer) -> None:
-    noted = {"everything": digest_of_home(inputs.home), "areas": dict(offer.areas), "chapters": dict(offer.chapters)}
+def _note_checked(keys: CacheKeys, offer: _Offer) -> None:
+    noted = {"everything": digest_of_home(keys.home), "areas": dict(offer.areas), "chapters": dict(offer.chapters),
+             "similar_areas": offer.similar_areas}  # fmt: skip
     with suppress(OSError):  # it only saves time
-        write_atomically(_noted(inputs.edition), json.dumps(noted))
+        write_atomically(_noted(keys.edition), json.dumps(noted))
 
 
 def _job(edition: str, area_code: str, chapter: str, leaves: int) -> Job:

@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from cbs_analysis.files import digest
 from cbs_analysis.home import home
 from cbs_analysis.runner.batch import Event, default_workers, run
-from cbs_analysis.runner.cache_keys import FOLDERS, digest_of_bytes
+from cbs_analysis.runner.cache_keys import FOLDERS
 from cbs_analysis.runner.execute import Result
 from cbs_analysis.runner.plan import Job, Plan
 
@@ -43,7 +44,7 @@ def _digests(
 
     def keep(job: Job, result: Result) -> None:
         is_done = result.record.status == "done" and result.notebook is not None
-        said = digest_of_bytes(result.notebook or b"") if is_done else f"failed, {result.record.reason}"
+        said = digest(result.notebook or b"") if is_done else f"failed, {result.record.reason}"
         found[job.area_code, job.chapter] = said
         on_event(Event("ended", job, result.record))
 

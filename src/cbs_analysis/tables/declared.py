@@ -82,6 +82,7 @@ def hold_to(declared: Iterable[str], data: Path) -> None:
 
 def load_ipython_extension(shell: object) -> None:
     """Hold a kernel of the batch, before its first cell. One that cannot be held ends: IPython would go on without."""
+    sys.dont_write_bytecode = True  # nothing is written beside the notebooks
     try:
         hold_to(_planned() or (), data_dir())
     except Exception as error:

@@ -4,11 +4,9 @@ A kernel provisioner, so any Jupyter client has them: the batch, `papermill -k c
 process of its own, and to its client it behaves as a stock kernel does.
 
 - `server` is the warm process: it imports, waits and forks, and does nothing else.
-- `process` starts it, replaces it when it is stale or gone, and asks it for kernels.
-- `provisioner` is what Jupyter calls.
+- `process` starts it, replaces it when it is stale or gone, and asks it for kernels: for Jupyter, as a provisioner.
 """
 
-from cbs_analysis.runner.warm.process import ADDRESS, close, keep_warm, kernel_spec
-from cbs_analysis.runner.warm.provisioner import WarmProvisioner
+from cbs_analysis.runner.warm.process import ADDRESS, WarmProvisioner, close, keep_warm, kernel_spec
 
 __all__ = ["ADDRESS", "WarmProvisioner", "close", "keep_warm", "kernel_spec"]

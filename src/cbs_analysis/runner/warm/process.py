@@ -5,6 +5,7 @@ batch, uses the other's: its address and what it was made from are in the enviro
 """
 
 import array
+import asyncio
 import json
 import logging
 import os
@@ -21,13 +22,18 @@ from dataclasses import dataclass, field
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
+
+from jupyter_client.connect import KernelConnectionInfo
+from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 import cbs_analysis
 from cbs_analysis.runner.warm import server
-from cbs_analysis.runner.warm.ready import EDITION
 
 ADDRESS = "CBS_WARM_PROCESS"
 SAID = "CBS_STOCK_KERNELS"  # set where another process has said that kernels are stock ones
+SECONDS_A_POLL = 0.005
+POLLS_AFTER_A_KILL = 100
 SECONDS_TO_START = 120
 LONGEST_ADDRESS = 100  # of a Unix socket, in bytes
 # Read by a library once, when it is imported: a process that was started with other values is of no use.
@@ -127,8 +133,11 @@ def kernel_spec() -> Path:
     return Path(__file__).parent
 
 
-def launch(command: Sequence[str], env: Mapping[str, str], cwd: str, streams: Sequence[int]) -> ForkedKernel:
-    """A kernel with these standard streams, from the warm process; one is started where none is of use.
+def launch(
+    command: Sequence[str], env: Mapping[str, str], cwd: "str | os.PathLike[str] | None", streams: Sequence[int]
+) -> ForkedKernel:
+    """A kernel with these standard streams, from the warm process; one is started where none is of use. It lives in the
+    folder `cwd`, which may be relative to this process's own; None for that one itself.
 
     Raises NotToBeHadError where the system, the command or the warm process does not allow it, OSError where the
     folder is not there.
@@ -136,12 +145,16 @@ def launch(command: Sequence[str], env: Mapping[str, str], cwd: str, streams: Se
     arguments = _arguments(command)
     with _lock:
         before = _current(env)
+        folder = os.open("." if cwd is None else cwd, os.O_PATH | os.O_DIRECTORY)
+        request = {"argv": arguments, "env": dict(env), "cwd": os.fsdecode(cwd or ".")}
         try:
-            return _ask(before, arguments, env, cwd, streams)
+            return _ask(before, request, [*streams, folder])
         except NotToBeHadError:
             close()  # it died, or was killed, since
             os.environ.pop(ADDRESS, None)
-            return _ask(_current(env), arguments, env, cwd, streams)
+            return _ask(_current(env), request, [*streams, folder])
+        finally:
+            os.close(folder)
 
 
 def keep_warm(env: Mapping[str, str], edition: str = "") -> dict[str, str]:
@@ -152,7 +165,7 @@ def keep_warm(env: Mapping[str, str], edition: str = "") -> dict[str, str]:
     """
     with _lock:
         try:
-            warm = _current({**env, EDITION: edition})
+            warm = _current({**env, server.EDITION: edition})
         except NotToBeHadError as reason:
             say_once(reason)
             return {SAID: "1"}
@@ -240,15 +253,13 @@ def _listening(address: str) -> socket.socket:
     return found
 
 
-def _ask(
-    warm: WarmProcess, arguments: list[str], env: Mapping[str, str], cwd: str, streams: Sequence[int]
-) -> ForkedKernel:
-    body = json.dumps({"argv": arguments, "env": dict(env), "cwd": cwd}).encode()
+def _ask(warm: WarmProcess, request: Mapping[str, object], descriptors: Sequence[int]) -> ForkedKernel:
+    body = json.dumps(request).encode()
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         connection.settimeout(SECONDS_TO_START)
         connection.connect(warm.address)
-        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", streams))]
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))]
         connection.sendmsg([len(body).to_bytes(server.LENGTH, "big")], rights)
         connection.sendall(body)
         said = b""
@@ -282,3 +293,51 @@ def _short_folder() -> str | None:
     """Where a socket's path is short enough: None for the usual folder for temporary files."""
     longest = len(os.fsencode(tempfile.gettempdir())) + len("/cbs-warm-12345678/warm")
     return None if longest <= LONGEST_ADDRESS else "/tmp"
+
+
+class WarmProvisioner(LocalProvisioner):
+    """Kernels by fork. Signals, polling and exit status are those of a child"""
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
+        try:
+            kernel = await self._forked(cmd, kwargs)
+        except NotToBeHadError as reason:
+            say_once(reason)
+            return await super().launch_kernel(cmd, **kwargs)
+        self.process = kernel  # type: ignore[assignment]  # it has what the base class uses of a Popen
+        self.pid = self.pgid = kernel.pid
+        self.cwd = kwargs.get("cwd") or Path.cwd()
+        return self.connection_info
+
+    async def wait(self) -> int | None:
+        while await self.poll() is None:
+            await asyncio.sleep(SECONDS_A_POLL)
+        return await super().wait()
+
+    async def kill(self, restart: bool = False) -> None:
+        """Also waits for the end, which is near: Jupyter itself looks for it every tenth of a second only."""
+        await super().kill(restart)
+        for _ in range(POLLS_AFTER_A_KILL):
+            if await self.poll() is not None:
+                return
+            await asyncio.sleep(SECONDS_A_POLL)
+
+    async def _forked(self, cmd: list[str], kwargs: dict[str, Any]) -> ForkedKernel:
+        given = [kwargs.get(name) for name in ("stdin", "stdout", "stderr")]
+        env = kwargs.get("env") or dict(os.environ)
+        null = os.open(os.devnull, os.O_RDWR)
+        try:
+            streams = [_descriptor(stream, default, null) for stream, default in zip(given, (null, 1, 2), strict=True)]
+            return await asyncio.to_thread(launch, cmd, env, kwargs.get("cwd"), streams)
+        finally:
+            os.close(null)
+
+
+def _descriptor(stream: Any, default: int, null: int) -> int:
+    if stream is None:
+        return default
+    if stream == subprocess.DEVNULL:
+        return null
+    if stream in (subprocess.PIPE, subprocess.STDOUT):
+        raise NotToBeHadError("the client wants a pipe to the kernel")
+    return stream if isinstance(stream, int) else stream.fileno()

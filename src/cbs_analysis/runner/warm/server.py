@@ -4,13 +4,15 @@ It has one thread, no event loop and no connection but to its clients, so that a
 owner is gone and the last of its kernels has ended. A kernel whose client is gone is killed. Beside it is a process
 that draws charts for all of them, which ends with it.
 
-A request comes over a Unix socket: four bytes of length, a JSON object (`argv`, `env`, `cwd`), and three file
-descriptors that become the kernel's standard streams. Lines of JSON come back: `{"pid": 1}` from the kernel once it has
-a session of its own, `{"status": 0}` when it has ended; or `{"error": 2, "at": "..."}` where its folder is not there.
+A request comes over a Unix socket: four bytes of length, a JSON object (`argv`, `env`, `cwd`), and four file
+descriptors: the kernel's standard streams, and its folder, whose path may mean another one here. Lines of JSON come
+back: `{"pid": 1}` from the kernel once it has a session of its own, `{"status": 0}` when it has ended; or
+`{"error": 13, "at": "..."}` where it may not enter its folder.
 """
 
 import array
 import gc
+import importlib
 import json
 import os
 import random
@@ -19,19 +21,73 @@ import signal
 import socket
 import sys
 import time
+import warnings
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from jupyter_client import localinterfaces
+
+import cbs_analysis
 from cbs_analysis.evidence import drawing
-from cbs_analysis.runner.warm import ready
+from cbs_analysis.home import NOTEBOOKS, data_dir, home, params_dir
+from cbs_analysis.runner.cache_keys import declared_sources
 
 LENGTH = 4
 LONGEST = 16 * 1024**2
 SECONDS_TO_ASK = 5
-STREAMS = 3
+DESCRIPTORS = 4
+EDITION = "CBS_WARM_EDITION"
+# What a kernel imports on its way to its first cell.
+KERNEL = ("IPython.core.completer", "IPython.core.completerlib", "IPython.core.debugger", "IPython.core.logger",
+          "IPython.core.oinspect", "IPython.core.pylabtools", "IPython.utils.wildcard", "ipykernel.debugger",
+          "ipykernel.ipkernel", "ipykernel.kernelapp", "ipykernel.pylab.backend_inline", "ipykernel.zmqshell", "psutil",
+          "sqlite3", "tornado.platform.asyncio", "zmq.utils.garbage")  # fmt: skip
 PARENT = "JPY_PARENT_PID"  # by which Jupyter tells a kernel whose end is its own
+
+
+def import_everything() -> None:
+    for name in KERNEL:
+        with suppress(ImportError):
+            importlib.import_module(name)
+    localinterfaces.local_ips()  # found out once, and kept by the module
+    # A chapter that an analyst is in the middle of changing may not import; its cell will say so.
+    with suppress(Exception):
+        importlib.import_module("cbs_analysis.chapters")
+
+
+def prepare(edition: str | None) -> None:
+    """Make the findings of the geography's whole, for what they leave in `Pack.common`. What fails here fails again,
+    and is said, in the notebook that needs it.
+    """
+    if not edition:
+        return
+    with suppress(Exception), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from cbs_analysis.edition import load_edition
+        from cbs_analysis.geography import load_geography
+
+        chosen = load_edition(edition, params_dir())
+        geography = load_geography(chosen.geography, data_dir())
+        whole = geography.whole.code
+        for chapter in chosen.chapters:
+            with suppress(Exception):
+                _prepare_chapter(edition, chapter, whole, geography.leaves(whole)[0])
+
+
+def _prepare_chapter(edition: str, chapter: str, whole: str, leaf: str) -> None:
+    from cbs_analysis.chapters import open_pack
+
+    if not Path(cbs_analysis.__file__).with_name("chapters").joinpath(f"{chapter}.py").exists():
+        return  # a home's own: what is imported here would stay as it is now in every kernel
+    module = importlib.import_module(f"cbs_analysis.chapters.{chapter}")
+    sources = declared_sources(home() / NOTEBOOKS / f"{chapter}.ipynb")
+    open_pack(leaf, edition, sources)  # finds for every leaf those most like it
+    pack = open_pack(whole, edition, sources).common
+    for name in module.__all__:
+        with suppress(Exception):
+            getattr(module, name)(pack)
 
 
 @dataclass(frozen=True)
@@ -42,6 +98,11 @@ class Request:
     env: dict[str, str]
     cwd: str
     streams: list[int]
+    folder: int
+
+    def close(self) -> None:
+        for descriptor in (*self.streams, self.folder):
+            os.close(descriptor)
 
 
 class Server:
@@ -89,8 +150,7 @@ class Server:
             client.close()
         finally:
             if os.getpid() == self._pid:
-                for stream in request.streams:
-                    os.close(stream)
+                request.close()
         return None
 
     def _watch(self, pid: int, client: socket.socket) -> None:
@@ -146,19 +206,21 @@ class Server:
 
 def receive(client: socket.socket) -> Request:
     """Read one request. Raises ValueError where it is none, or is cut short."""
-    streams = array.array("i")
-    head, control, _, _ = client.recvmsg(LENGTH, socket.CMSG_SPACE(STREAMS * streams.itemsize), socket.MSG_WAITALL)
+    descriptors = array.array("i")
+    head, control, _, _ = client.recvmsg(
+        LENGTH, socket.CMSG_SPACE(DESCRIPTORS * descriptors.itemsize), socket.MSG_WAITALL
+    )
     for level, kind, content in control:
         if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
-            streams.frombytes(content[: len(content) - len(content) % streams.itemsize])
+            descriptors.frombytes(content[: len(content) - len(content) % descriptors.itemsize])
     try:
         length = int.from_bytes(head, "big")
         asked = json.loads(_all_of(client, length if length <= LONGEST else 0))
-        first, second, third = streams
-        return Request(**asked, streams=[first, second, third])
+        first, second, third, folder = descriptors
+        return Request(**asked, streams=[first, second, third], folder=folder)
     except BaseException:
-        for stream in streams:
-            os.close(stream)
+        for descriptor in descriptors:
+            os.close(descriptor)
         raise
 
 
@@ -186,11 +248,13 @@ def _become_kernel(request: Request, client: socket.socket, environment: dict[st
     os.environ.update(environment | request.env | {PARENT: environment[PARENT]})
     drawing.draw_at(drawing_at)
     try:
-        os.chdir(request.cwd)
+        os.fchdir(request.folder)
+        os.close(request.folder)
     except OSError as error:
         client.sendall(json.dumps({"error": error.errno, "at": request.cwd}).encode() + b"\n")
         os._exit(1)
     time.tzset()
+    importlib.invalidate_caches()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     random.seed()
     if "numpy" in sys.modules:
@@ -223,8 +287,8 @@ def main(listening: int, drawn: int, lifeline: int) -> Any:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     before, at = dict(os.environ), socket.socket(fileno=os.dup(drawn)).getsockname()
     drawers = _fork_drawer(drawn, (listening, lifeline))
-    ready.import_everything()
-    ready.prepare(os.environ.get(ready.EDITION))
+    import_everything()
+    prepare(os.environ.get(EDITION))
     # Libraries leave words to themselves in the environment.
     environment = {key: value for key, value in os.environ.items() if key not in before}
     environment[PARENT] = str(os.getpid())
