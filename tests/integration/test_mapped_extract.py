@@ -10,7 +10,7 @@ import pytest
 import yaml
 from homes import CHAPTERS, CHECKOUT, cbs, findings, linked_home, world
 
-from cbs_analysis.runner.cache_keys import declared_sources
+from cbs_analysis.runner.cache_keys import declared_tables
 
 FEEDS = {"apc": "discharge_date", "op": "appointment_date", "ae": "arrival_date"}
 PCTS = ("5LE", "5LD", "5LF", "5A7", "5A8", "TAK", "5LG", "5K7")
@@ -62,7 +62,7 @@ def test_every_table_that_the_chapters_read_is_there_and_not_labelled_synthetic(
     described = json.loads((home / "data" / "prepared" / "datapackage.json").read_text(encoding="utf-8"))
     tables = {entry["name"]: entry for entry in described["resources"]}
     for chapter in CHAPTERS:
-        read = set(declared_sources(CHECKOUT / "notebooks" / f"{chapter}.ipynb"))
+        read = set(declared_tables(CHECKOUT / "notebooks" / f"{chapter}.ipynb"))
         assert {table for table in read if table.startswith(("records_", "quality_", "benchmark_"))} <= set(tables)
     assert not any(entry["synthetic"] for entry in tables.values())
 

@@ -14,7 +14,7 @@ from cbs_analysis.files import digest
 from cbs_analysis.runner.cache_keys import (
     CacheKeys,
     are_unchanged,
-    declared_sources,
+    declared_tables,
     digest_of_home,
     files_of_home,
     why,
@@ -270,7 +270,7 @@ def test_a_digest_tells_apart_what_differs_and_not_what_is_the_same():
     ],
 )
 def test_the_list_that_a_notebook_sets_is_what_it_declares(tmp_path, write_template, cells, tables):
-    assert declared_sources(write_template(tmp_path / "care.ipynb", *cells, "sources_of = 1")) == tables
+    assert declared_tables(write_template(tmp_path / "care.ipynb", *cells, "sources_of = 1")) == tables
 
 
 @pytest.mark.parametrize(
@@ -294,7 +294,7 @@ def test_the_list_that_a_notebook_sets_is_what_it_declares(tmp_path, write_templ
 def test_a_notebook_that_does_not_declare_plainly_is_named(tmp_path, write_template, cells, said):
     path = write_template(tmp_path / "care.ipynb", *cells)
     with pytest.raises(UserError, match=re.escape(said)) as caught:
-        declared_sources(path)
+        declared_tables(path)
     assert str(caught.value).startswith("notebooks/care.ipynb: ")
     assert caught.value.exit_status == 2
 

@@ -131,7 +131,8 @@ def open_pack(area_code: str, edition: str, tables: Sequence[str] | None = None)
     """The pack of this area in this edition, which reads these tables and no other; None for any.
 
     In a notebook the whole kernel is held to them. Raises UserError naming the nearest valid value where the area, the
-    edition or a table is not known or not text, UndeclaredSourceError where a notebook of the batch names others than its `tables`.
+    edition or a table is not known or not text, UndeclaredSourceError where a notebook of the batch names others than
+    its `tables`.
     """
     check_are_text(area_code=area_code, edition=edition)
     params, data = params_dir(), data_dir()

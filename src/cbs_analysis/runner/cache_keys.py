@@ -1,8 +1,8 @@
 """What a notebook is made from, part by part, as digests: the key that says whether it has to be made again.
 
-The parts are the template, the edition, the definitions of indicators and series, every table that the notebook declares with its
-description, the reference tables, the modules that its cells can reach, what runs it, the lock file and the libraries.
-Nothing else may reach an executed notebook, so the same key means the same bytes.
+The parts are the template, the edition, the definitions of indicators and series, every table that the notebook
+declares with its description, the reference tables, the modules that its cells can reach, what runs it, the lock file
+and the libraries. Nothing else may reach an executed notebook, so the same key means the same bytes.
 """
 
 import ast
@@ -59,7 +59,7 @@ class CacheKeys:
             template = self._template(chapter)
             self._notebooks[chapter] = {
                 "notebook": _digest_of(template),
-                **{f"figures: {table}": self._table(table, template) for table in declared_sources(template)},
+                **{f"figures: {table}": self._table(table, template) for table in declared_tables(template)},
                 **{f"module {name}": self._digest(path) for name, path in self._reached(chapter).items()},
                 **self._shared,
             }
@@ -68,7 +68,7 @@ class CacheKeys:
     def stamps(self, chapter: str) -> Stamps:
         """Each file that a chapter of the edition is made from, with its stamp from before it was read."""
         template = self._template(chapter)
-        tables = {self._data / self._described[table]["path"] for table in declared_sources(template)}
+        tables = {self._data / self._described[table]["path"] for table in declared_tables(template)}
         reference = {self._data / REFERENCE, *files_under(self._data / REFERENCE)}
         described = {self._data / DESCRIPTION, self._data / prepared.DESCRIPTION}
         code = {*self._reached(chapter).values(), *_runner_files()}
@@ -141,8 +141,8 @@ def digest_of_home(home: Path) -> str:
     return digest({path.relative_to(home).as_posix(): _digest_of(path) for path in files_of_home(home)}, made_with())
 
 
-def declared_sources(template: Path) -> tuple[str, ...]:
-    """The tables that a notebook declares: the list that one of its code cells calls `sources`.
+def declared_tables(template: Path) -> tuple[str, ...]:
+    """The tables that a notebook declares: the list that one of its code cells calls `tables`.
 
     Raises UserError where there is none, or it is not a plain list of names.
     """

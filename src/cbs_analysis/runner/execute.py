@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from cbs_analysis.home import SOURCES, build_dir
 from cbs_analysis.run_record import NotebookRecord
-from cbs_analysis.runner.cache_keys import declared_sources
+from cbs_analysis.runner.cache_keys import declared_tables
 from cbs_analysis.runner.plan import Job, Limits
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def _papermill(job: Job, scratch: Path, log: Path, watch: "Watch") -> Failure | 
                 start_timeout=min(watch.limits.seconds, KERNEL_START_SECONDS),
                 watch=watch,
                 scratch=scratch,
-                env=kernel_environment(job.home, scratch) | {SOURCES: json.dumps(declared_sources(job.template))},
+                env=kernel_environment(job.home, scratch) | {SOURCES: json.dumps(declared_tables(job.template))},
                 folder=job.template.parent,
                 log=said,
             )

@@ -16,7 +16,7 @@ from cbs_analysis import prepared
 from cbs_analysis.errors import DataError, UserError, nearest
 from cbs_analysis.files import digest, write_atomically
 from cbs_analysis.home import NOTEBOOKS, build_dir, data_dir, home, params_dir
-from cbs_analysis.runner.cache_keys import CacheKeys, Parts, Stamps, declared_sources, digest_of_home
+from cbs_analysis.runner.cache_keys import CacheKeys, Parts, Stamps, declared_tables, digest_of_home
 from cbs_analysis.runner.imported_modules import check_own_modules
 
 if TYPE_CHECKING:
@@ -74,8 +74,8 @@ class Plan:
 
 @dataclass(frozen=True)
 class _Offer:
-    """What an edition offers, once all of it was checked: area codes with their number of leaves, the chapters that each
-    area has, and a digest of its groups of similar areas, empty where it has none.
+    """What an edition offers, once all of it was checked: area codes with their number of leaves, the chapters that
+    each area has, and a digest of its groups of similar areas, empty where it has none.
     """
 
     areas: Mapping[str, int]
@@ -164,7 +164,7 @@ def _area_code(code: str, trees: "Sequence[Geography]") -> str:
 
 def _tables_of(edition: "Edition", chapters: Iterable[str]) -> list[str]:
     """The tables that the chapters' notebooks declare, and those that similar areas are chosen by."""
-    tables = [table for chapter in chapters for table in declared_sources(_template(chapter))]
+    tables = [table for chapter in chapters for table in declared_tables(_template(chapter))]
     if edition.similar_areas:
         from cbs_analysis.pack.similar_areas import feature
 

@@ -11,6 +11,7 @@ back: `{"pid": 1}` from the kernel once it has a session of its own, `{"status":
 """
 
 import array
+import ast
 import gc
 import importlib
 import json
@@ -32,7 +33,7 @@ from jupyter_client import localinterfaces
 import cbs_analysis
 from cbs_analysis.evidence import drawing
 from cbs_analysis.home import NOTEBOOKS, data_dir, home, params_dir
-from cbs_analysis.runner.cache_keys import declared_sources
+from cbs_analysis.runner.cache_keys import code_cells, declared_tables
 
 LENGTH = 4
 LONGEST = 16 * 1024**2
@@ -66,28 +67,44 @@ def prepare(edition: str | None) -> None:
     with suppress(Exception), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from cbs_analysis.edition import load_edition
-        from cbs_analysis.geography import load_geography
+        from cbs_analysis.pack import geographies
 
         chosen = load_edition(edition, params_dir())
-        geography = load_geography(chosen.geography, data_dir())
-        whole = geography.whole.code
-        for chapter in chosen.chapters:
-            with suppress(Exception):
-                _prepare_chapter(edition, chapter, whole, geography.leaves(whole)[0])
+        for tree in geographies(chosen, data_dir()):
+            for chapter in chosen.chapters_at(tree.name, tree.whole.level):
+                with suppress(Exception):
+                    _prepare_chapter(edition, chapter, tree.whole.code)
 
 
-def _prepare_chapter(edition: str, chapter: str, whole: str, leaf: str) -> None:
+def _prepare_chapter(edition: str, chapter: str, whole: str) -> None:
+    """Make the findings of a notebook's cells that call a chapter of this package. A home's own modules are left alone:
+    what is imported here would stay as it is now in every kernel.
+    """
     from cbs_analysis.chapters import open_pack
 
-    if not Path(cbs_analysis.__file__).with_name("chapters").joinpath(f"{chapter}.py").exists():
-        return  # a home's own: what is imported here would stay as it is now in every kernel
-    module = importlib.import_module(f"cbs_analysis.chapters.{chapter}")
-    sources = declared_sources(home() / NOTEBOOKS / f"{chapter}.ipynb")
-    open_pack(leaf, edition, sources)  # finds for every leaf those most like it
-    pack = open_pack(whole, edition, sources).common
-    for name in module.__all__:
+    template = home() / NOTEBOOKS / f"{chapter}.ipynb"
+    names = {"pack": open_pack(whole, edition, declared_tables(template)).common}
+    package = Path(cbs_analysis.__file__).with_name("chapters")
+    for call in (found for cell in code_cells(template) for found in _calls(cell)):
+        module = call.func.value.id  # type: ignore[attr-defined]
+        if module not in names and package.joinpath(f"{module}.py").exists():
+            names[module] = importlib.import_module(f"cbs_analysis.chapters.{module}")
         with suppress(Exception):
-            getattr(module, name)(pack)
+            eval(compile(ast.Expression(call), str(template), "eval"), names)
+
+
+def _calls(cell: str) -> list[ast.Call]:
+    """The calls of a module's functions that stand alone on a line of a cell, such as `outlook.backtest(pack)`."""
+    try:
+        body = ast.parse(cell).body
+    except SyntaxError:
+        return []
+    values = [statement.value for statement in body if isinstance(statement, ast.Expr)]
+    return [
+        value for value in values
+        if isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute)
+        and isinstance(value.func.value, ast.Name)
+    ]  # fmt: skip
 
 
 @dataclass(frozen=True)
