@@ -43,7 +43,7 @@ def make(
 ) -> None:
     """Make a synthetic London: hospital records of nobody, whose totals are the published ones.
 
-    Its truths are in params/synthetic/world.yml; what was planted is in the folder truth beside the records. The same
+    Its truths are in params/simulation/world.yml; what was planted is in the folder truth beside the records. The same
     world gives the same bytes.
 
     \b
@@ -51,9 +51,9 @@ def make(
       cbs records make
       cbs records make --area 5LE --from 2010-04 --to 2010-06 --out small
     """
-    from cbs_analysis.cli import synthetic_london
+    from cbs_analysis.cli import simulated_records
 
-    typer.echo(synthetic_london.make(folder or synthetic_london.extracts(), area, (first, last), share))
+    typer.echo(simulated_records.make(folder or simulated_records.extracts(), area, (first, last), share))
 
 
 @app.command("import")
@@ -136,7 +136,7 @@ def ready(
       cbs records ready
       cbs records ready --share 0.05       a small world, for trying things
     """
-    from cbs_analysis.cli import synthetic_london
+    from cbs_analysis.cli import simulated_records
 
     own = _store()
     if own.submissions:
@@ -149,8 +149,8 @@ def ready(
             typer.echo(f"{own.folder} holds synthetic records; remove it to have a synthetic London made anew")
         _prepare(own)
         return
-    with synthetic_london.one_at_a_time():
-        _prepare(synthetic_london.store(area, (first, last), share))
+    with simulated_records.one_at_a_time():
+        _prepare(simulated_records.store(area, (first, last), share))
 
 
 @app.command()

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from cbs_analysis.simulation.draws import Array, Ints
+from cbs_analysis.simulation.random_draws import Array, Ints
 from cbs_analysis.simulation.world import AGE_BANDS, FIFTHS, Outcome
 
 CLASS_STARTS = (0, 1, 2, 4, 5, 6, 10, 15, 19, 45, 65, 75, 85)

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbs_analysis.simulation.ages import age_on, cell_of
-from cbs_analysis.simulation.care import EMERGENCY
-from cbs_analysis.simulation.draws import Flags
-from cbs_analysis.simulation.people import too_small
+from cbs_analysis.simulation.clinical_codes import EMERGENCY
+from cbs_analysis.simulation.population import too_small
+from cbs_analysis.simulation.random_draws import Flags
 from cbs_analysis.simulation.stays import Models, Stays
 from cbs_analysis.simulation.world import Use
 

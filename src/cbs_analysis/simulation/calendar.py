@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cbs_analysis.simulation.draws import Choices, Flags, Ints
+from cbs_analysis.simulation.random_draws import Choices, Flags, Ints
 
 SUNDAY = 6
 MONTHS_OF_QUARTER = 3

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from cbs_analysis.simulation.draws import Array, stream
-from cbs_analysis.simulation.trusts import check_provider
+from cbs_analysis.simulation.providers import check_provider
+from cbs_analysis.simulation.random_draws import Array, stream
 from cbs_analysis.simulation.world import MEASURES, Measure, World
 
 WITHIN = 2.0  # ordinary providers lie within so many standard deviations

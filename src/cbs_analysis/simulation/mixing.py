@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cbs_analysis.simulation.draws import Array
+from cbs_analysis.simulation.random_draws import Array
 
 ROUNDS = 60
 

@@ -9,7 +9,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from cbs_analysis.simulation.ages import age_on
-from cbs_analysis.simulation.draws import (
+from cbs_analysis.simulation.population import People, Place
+from cbs_analysis.simulation.random_draws import (
     Choices,
     Flags,
     Ints,
@@ -19,9 +20,8 @@ from cbs_analysis.simulation.draws import (
     shuffled_numbers,
     stream,
 )
-from cbs_analysis.simulation.people import People, Place
-from cbs_analysis.simulation.records import Records, Text, strings
-from cbs_analysis.simulation.setting import Setting
+from cbs_analysis.simulation.record_fields import Records, Text, strings
+from cbs_analysis.simulation.scenario import Setting
 
 PERSON_BITS = 24  # so many people of one PCT can be told apart
 LATEST = (61, 150)  # days after the end of the month, of records that are late

@@ -13,11 +13,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from cbs_analysis.errors import UserError, nearest
+from cbs_analysis.simulation.editable_records import Sheet
 from cbs_analysis.simulation.place import Living
-from cbs_analysis.simulation.records import MARK, Fixed, Records, Text, strings, take
-from cbs_analysis.simulation.setting import Setting
-from cbs_analysis.simulation.sheet import Sheet
-from cbs_analysis.simulation.spoiling import BY_FEED
+from cbs_analysis.simulation.planted_errors import BY_FEED
+from cbs_analysis.simulation.record_fields import MARK, Fixed, Records, Text, strings, take
+from cbs_analysis.simulation.scenario import Setting
 from cbs_analysis.simulation.world import World
 
 LETTERS = {"apc": "A", "op": "O", "ae": "E"}
@@ -42,7 +42,7 @@ def check_rules(world: World) -> None:
         for rule in getattr(world.errors, feed):
             if rule not in names:
                 raise UserError(
-                    f"params/synthetic/world.yml: errors.{feed}: {rule!r} is no error that can be planted; "
+                    f"params/simulation/world.yml: errors.{feed}: {rule!r} is no error that can be planted; "
                     f"{nearest(rule, names)}"
                 )
 

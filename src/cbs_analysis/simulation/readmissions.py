@@ -9,11 +9,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cbs_analysis.simulation.care import DAY_CASE, EMERGENCY, ORDINARY
-from cbs_analysis.simulation.draws import Array, Flags, Ints, logistic
-from cbs_analysis.simulation.setting import EMERGENCY_COUNT
+from cbs_analysis.simulation.clinical_codes import DAY_CASE, EMERGENCY, ORDINARY
+from cbs_analysis.simulation.providers import EMERGENCY_USE
+from cbs_analysis.simulation.random_draws import Array, Flags, Ints, logistic
+from cbs_analysis.simulation.scenario import EMERGENCY_COUNT
 from cbs_analysis.simulation.stays import Models, Stays, followed_mix
-from cbs_analysis.simulation.trusts import EMERGENCY_USE
 
 LONGEST_CHAIN = 40
 

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from cbs_analysis.simulation.ages import age_on, cell_of
 from cbs_analysis.simulation.alone import kept_apart
-from cbs_analysis.simulation.care import EMERGENCY
-from cbs_analysis.simulation.draws import Choices, Flags, Ints, between, weighted
+from cbs_analysis.simulation.clinical_codes import EMERGENCY
 from cbs_analysis.simulation.place import Living, about_people, sent
+from cbs_analysis.simulation.random_draws import Choices, Flags, Ints, between, weighted
 from cbs_analysis.simulation.readmissions import as_published, with_readmissions
-from cbs_analysis.simulation.records import MISSING, Records, Text, keys
+from cbs_analysis.simulation.record_fields import MISSING, Records, Text, keys
 from cbs_analysis.simulation.stays import Models, Stays, elective_stays, emergency_stays, followed_mix
 
 LETTER = "A"

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbs_analysis.simulation.ages import CELLS, CLASS_STARTS, age_on, cell_of, effects_by_type, type_of
-from cbs_analysis.simulation.care import DAY_CASE, EMERGENCY, ORDINARY
-from cbs_analysis.simulation.draws import Choices, Flags, Ints, logistic
+from cbs_analysis.simulation.clinical_codes import DAY_CASE, EMERGENCY, ORDINARY
 from cbs_analysis.simulation.effects import TrueEffects
-from cbs_analysis.simulation.people import Crowd, People
-from cbs_analysis.simulation.setting import DAY_CASE_COUNT, EMERGENCY_COUNT, ORDINARY_COUNT, Setting
-from cbs_analysis.simulation.trusts import ELECTIVE_USE, EMERGENCY_USE
+from cbs_analysis.simulation.population import Crowd, People
+from cbs_analysis.simulation.providers import ELECTIVE_USE, EMERGENCY_USE
+from cbs_analysis.simulation.random_draws import Choices, Flags, Ints, logistic
+from cbs_analysis.simulation.scenario import DAY_CASE_COUNT, EMERGENCY_COUNT, ORDINARY_COUNT, Setting
 from cbs_analysis.simulation.world import Use
 
 NEVER = -99.0

@@ -1,4 +1,4 @@
-"""The truths of a synthetic London, as `params/synthetic/world.yml` states them, and the codes beside them.
+"""The truths of a synthetic London, as `params/simulation/world.yml` states them, and the codes beside them.
 
 Read and checked before anything is made: an unknown key, a value out of range or a code that nothing knows is one
 line that names the file and the key.
@@ -188,7 +188,7 @@ class Break(Params):
 
 
 class Subchapter(Params):
-    """What the HRGs of one subchapter are like; see `params/synthetic/codes.yml`."""
+    """What the HRGs of one subchapter are like; see `params/simulation/codes.yml`."""
 
     treats: dict[Treatment, Positive]
     ages: str
@@ -216,7 +216,7 @@ class Codes(Params):
 
 
 class World(Params):
-    """All that is true of a synthetic London but what is published; see `params/synthetic/world.yml`."""
+    """All that is true of a synthetic London but what is published; see `params/simulation/world.yml`."""
 
     seed: int = Field(ge=0)
     people: People
@@ -240,15 +240,15 @@ class World(Params):
 
 
 def load_world(params: Path) -> World:
-    """The world of `params/synthetic`: world.yml, with codes.yml as its `codes`.
+    """The world of `params/simulation`: world.yml, with codes.yml as its `codes`.
 
     Raises UserError, in one line, where a file cannot be read or a key or value of it is not right.
     """
-    codes = validated(Codes, read_keys(params, "synthetic/codes.yml"), "params/synthetic/codes.yml")
-    file = "params/synthetic/world.yml"
-    values = read_keys(params, "synthetic/world.yml")
+    codes = validated(Codes, read_keys(params, "simulation/codes.yml"), "params/simulation/codes.yml")
+    file = "params/simulation/world.yml"
+    values = read_keys(params, "simulation/world.yml")
     if "codes" in values:
-        raise UserError(f"{file}: unknown key 'codes'; they stand in params/synthetic/codes.yml")
+        raise UserError(f"{file}: unknown key 'codes'; they stand in params/simulation/codes.yml")
     world = validated(World, {**values, "codes": codes.model_dump(by_alias=True)}, file)
     _check_profiles(world)
     return world
@@ -261,6 +261,6 @@ def _check_profiles(world: World) -> None:
     for where, profile in named:
         if profile not in world.profiles:
             raise UserError(
-                f"params/synthetic/{where}.ages: {profile!r} is no profile of world.yml; "
+                f"params/simulation/{where}.ages: {profile!r} is no profile of world.yml; "
                 f"{nearest(profile, world.profiles)}"
             )

@@ -86,7 +86,7 @@ def _empty(folder: Path, noted: Path) -> None:
 
 def _key(areas: list[str] | None, months: tuple[str, str], share: float) -> str:
     """What a world is made from: what was asked for, parameters, figures, and the code that makes it."""
-    folders = (params_dir() / "synthetic", params_dir() / "feeds", data_dir() / "published", data_dir() / "reference")
+    folders = (params_dir() / "simulation", params_dir() / "feeds", data_dir() / "published", data_dir() / "reference")
     files = [path for folder in folders for path in files_under(folder)]
     code = sorted((Path(cbs_analysis.__file__).parent / "simulation").rglob("*.py"))
     return digest_of_files([*files, *code], areas, months, share)

@@ -24,7 +24,7 @@ from cbs_analysis.simulation.ages import (
     on_lines,
     within,
 )
-from cbs_analysis.simulation.draws import Array, Flags, Ints, scaled
+from cbs_analysis.simulation.random_draws import Array, Flags, Ints, scaled
 from cbs_analysis.simulation.world import FIFTHS, Use
 from cbs_analysis.simulation.world import People as Described
 
@@ -214,6 +214,6 @@ def _runs(values: NDArray) -> list[tuple[int, slice]]:
 
 def too_small() -> UserError:
     return UserError(
-        "params/synthetic/world.yml: people: too few are at risk to have all the care published; "
+        "params/simulation/world.yml: people: too few are at risk to have all the care published; "
         "let risks by age lie closer together"
     )

@@ -81,13 +81,13 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A world in which nothing is planted."""
     folder = tmp_path_factory.mktemp("clean")
     params = folder / "params"
-    for name in ("synthetic", "feeds"):
+    for name in ("simulation", "feeds"):
         (params / name).mkdir(parents=True)
         for path in (PARAMS / name).iterdir():
             (params / name / path.name).write_bytes(path.read_bytes())
-    world = yaml.safe_load((PARAMS / "synthetic" / "world.yml").read_text(encoding="utf-8"))
+    world = yaml.safe_load((PARAMS / "simulation" / "world.yml").read_text(encoding="utf-8"))
     world["errors"] |= {"apc": {}, "op": {}, "ae": {}}
-    (params / "synthetic" / "world.yml").write_text(yaml.safe_dump(world), encoding="utf-8")
+    (params / "simulation" / "world.yml").write_text(yaml.safe_dump(world), encoding="utf-8")
     make(folder / "made", data=DATA, params=params, areas=["5LE"], months=MONTHS, share=0.5, workers=1)
     return folder / "made"
 
@@ -254,7 +254,7 @@ def test_a_provider_whose_patients_truly_stay_longer_shows_it() -> None:
 
 def test_effects_used_are_written_and_may_be_drawn_from_the_seed(small: Path, tmp_path: Path) -> None:
     stated = pq.read_table(small / "truth" / "effects.parquet").to_pandas()
-    world = yaml.safe_load((PARAMS / "synthetic" / "world.yml").read_text(encoding="utf-8"))
+    world = yaml.safe_load((PARAMS / "simulation" / "world.yml").read_text(encoding="utf-8"))
     for row in stated.itertuples():
         assert row.effect == world["effects"]["values"][row.measure][row.provider_code]
     make(
@@ -293,7 +293,7 @@ def test_making_that_fails_leaves_what_was_there(small: Path, tmp_path: Path, mo
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("cbs_analysis.simulation.making.write", full)
+    monkeypatch.setattr("cbs_analysis.simulation.extracts.write", full)
     with pytest.raises(UserError, match="No space left on device"):
         make(out, **asked)  # type: ignore[arg-type]
     assert digests(out) == before

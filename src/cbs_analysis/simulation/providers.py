@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cbs_analysis.errors import UserError, nearest
-from cbs_analysis.simulation.draws import Array, Choices, Flags, stream
+from cbs_analysis.simulation.random_draws import Array, Choices, Flags, stream
 from cbs_analysis.simulation.world import Planned, World
 
 USES: tuple[Planned, ...] = ("elective", "emergency", "outpatient")
@@ -112,14 +112,14 @@ def _leaving(world: World, tiles: Tiles, pcts: tuple[str, ...]) -> Array:
 
 def check_provider(code: str, known: tuple[str, ...], where: str) -> None:
     if code not in known:
-        raise UserError(f"params/synthetic/world.yml: {where}: {code!r} is no provider's code; {nearest(code, known)}")
+        raise UserError(f"params/simulation/world.yml: {where}: {code!r} is no provider's code; {nearest(code, known)}")
 
 
 def _place(world: World, code: str, leads: pd.DataFrame, tiles: Tiles) -> tuple[float, float]:
     leading = leads.loc[leads["provider_code"] == code, "lead_pct_code"].tolist()
     found = [tiles[pct] for pct in ([world.providers.places[code]] if code in world.providers.places else leading)]
     if not found:
-        raise UserError(f"params/synthetic/world.yml: providers.places: {code} led by nobody in 2006 needs a place")
+        raise UserError(f"params/simulation/world.yml: providers.places: {code} led by nobody in 2006 needs a place")
     return float(np.mean([x for x, _ in found])), float(np.mean([y for _, y in found]))
 
 
@@ -143,7 +143,7 @@ def _offered(world: World, codes: tuple[str, ...], functions: tuple[str, ...]) -
         row = functions.index(str(function)) if str(function) in functions else None
         if row is None:
             raise UserError(
-                f"params/synthetic/world.yml: providers.only_at: {function} is not known; "
+                f"params/simulation/world.yml: providers.only_at: {function} is not known; "
                 f"{nearest(str(function), functions)}"
             )
         specialists = [code for code, each in stated.specialists.items() if function in each.treats]

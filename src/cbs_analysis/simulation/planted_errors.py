@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cbs_analysis.simulation.draws import Flags, between
-from cbs_analysis.simulation.records import MISSING
-from cbs_analysis.simulation.sheet import Sheet
+from cbs_analysis.simulation.editable_records import Sheet
+from cbs_analysis.simulation.random_draws import Flags, between
+from cbs_analysis.simulation.record_fields import MISSING
 
 Fits = Callable[[Sheet, NDArray], Flags]
 Spoil = Callable[[Sheet, NDArray], None]

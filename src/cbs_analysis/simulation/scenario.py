@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from cbs_analysis.errors import DataError, UserError, nearest
 from cbs_analysis.simulation.ages import CELLS, by_class
 from cbs_analysis.simulation.calendar import Months, months_between
-from cbs_analysis.simulation.care import EMERGENCY, ORDINARY, Care, read_care
-from cbs_analysis.simulation.draws import Array, Choices
+from cbs_analysis.simulation.clinical_codes import EMERGENCY, ORDINARY, Care, read_care
 from cbs_analysis.simulation.mixing import fitted
-from cbs_analysis.simulation.people import Place, need_by_cell
-from cbs_analysis.simulation.trusts import Trusts, check_provider, read_trusts
+from cbs_analysis.simulation.population import Place, need_by_cell
+from cbs_analysis.simulation.providers import Trusts, check_provider, read_trusts
+from cbs_analysis.simulation.random_draws import Array, Choices
 from cbs_analysis.simulation.world import Use, World
 from cbs_analysis.tables.checking import read_table
 
@@ -185,7 +185,7 @@ def _clinic_mix(world: World, care: Care, place: Place, span: Months) -> Choices
     for code, clinic in clinics.items():
         if str(code) not in care.treatment_functions:
             near = nearest(str(code), care.treatment_functions)
-            raise UserError(f"params/synthetic/world.yml: outpatients.specialties: {code} is not known; {near}")
+            raise UserError(f"params/simulation/world.yml: outpatients.specialties: {code} is not known; {near}")
         column = care.treatment_functions.index(str(code))
         share[column] = clinic.share
         start[:, column] = np.repeat(by_class(world.profiles[clinic.ages]), 2)

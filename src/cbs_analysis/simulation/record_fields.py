@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from cbs_analysis.errors import UserError
 from cbs_analysis.parameters import read_keys
-from cbs_analysis.simulation.draws import Ints
+from cbs_analysis.simulation.random_draws import Ints
 
 MISSING = -(1 << 31)
 MARK = {b"cbs:synthetic": b"true"}

@@ -9,10 +9,10 @@ import pytest
 
 from cbs_analysis.errors import UserError
 from cbs_analysis.simulation import load_world, make, read_setting
-from cbs_analysis.simulation.care import EMERGENCY
-from cbs_analysis.simulation.draws import Choices, hexadecimal, scaled, shuffled_numbers, stream
+from cbs_analysis.simulation.clinical_codes import EMERGENCY
 from cbs_analysis.simulation.mixing import fitted
-from cbs_analysis.simulation.people import people_of
+from cbs_analysis.simulation.population import people_of
+from cbs_analysis.simulation.random_draws import Choices, hexadecimal, scaled, shuffled_numbers, stream
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 DATA, PARAMS = CHECKOUT / "data", CHECKOUT / "params"
@@ -21,13 +21,13 @@ DATA, PARAMS = CHECKOUT / "data", CHECKOUT / "params"
 @pytest.fixture
 def params(tmp_path: Path) -> Path:
     """The project's own parameters, to be changed."""
-    for folder in ("synthetic", "feeds"):
+    for folder in ("simulation", "feeds"):
         shutil.copytree(PARAMS / folder, tmp_path / "params" / folder)
     return tmp_path / "params"
 
 
 def _change(params: Path, old: str, new: str) -> None:
-    path = params / "synthetic" / "world.yml"
+    path = params / "simulation" / "world.yml"
     text = path.read_text(encoding="utf-8")
     assert old in text
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
@@ -36,7 +36,7 @@ def _change(params: Path, old: str, new: str) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("seed: 20", "sed: 20", "params/synthetic/world.yml: unknown key 'sed'; nearest: seed"),
+        ("seed: 20", "sed: 20", "params/simulation/world.yml: unknown key 'sed'; nearest: seed"),
         ("frailty_shape", "frailty_shap", "unknown key 'people.frailty_shap'; nearest: frailty_shape"),
         ("85+: 0.45}", "86+: 0.45}", "length_of_stay.age"),
         ("history_share: 0.2", "history_share: 2", "people.history_share: input should be less than or equal to 1"),

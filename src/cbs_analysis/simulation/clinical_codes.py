@@ -1,7 +1,7 @@
 """What a spell can be: subchapters, HRGs, specialties and codes, as tables to draw from.
 
 The HRGs and how often each is done come from the national cost collection; what goes with them from
-`params/synthetic/codes.yml`. An HRG stands only at the ages and the sex that its name or its codes allow.
+`params/simulation/codes.yml`. An HRG stands only at the ages and the sex that its name or its codes allow.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from cbs_analysis.errors import DataError, UserError, nearest
 from cbs_analysis.simulation.ages import CELLS, CLASS_STARTS, FEMALE, MALE, OLDEST, by_class
-from cbs_analysis.simulation.draws import Array, Choices, Flags, Ints
+from cbs_analysis.simulation.random_draws import Array, Choices, Flags, Ints
 from cbs_analysis.simulation.world import Codes, Group, World
 
 ORDINARY, DAY_CASE, EMERGENCY = 0, 1, 2
@@ -74,7 +74,7 @@ def read_care(world: World, costs: pd.DataFrame, treatment_functions: pd.DataFra
     for name in names:
         if name not in world.codes.subchapters:
             raise UserError(
-                f"params/synthetic/codes.yml: subchapters: {name!r} of the cost collection is not described"
+                f"params/simulation/codes.yml: subchapters: {name!r} of the cost collection is not described"
             )
     subchapter = np.array([names.index(code[:2]) for code in groups.index])
     hrgs_of, allowed = _hrg_choices(groups, subchapter, len(names))
@@ -115,7 +115,7 @@ def read_care(world: World, costs: pd.DataFrame, treatment_functions: pd.DataFra
 
 def _place(code: str, known: tuple[str, ...], where: str) -> int:
     if code not in known:
-        raise UserError(f"params/synthetic/{where}: {code!r} is not known; {nearest(code, known)}")
+        raise UserError(f"params/simulation/{where}: {code!r} is not known; {nearest(code, known)}")
     return known.index(code)
 
 
