@@ -10,7 +10,7 @@ import pytest
 from cbs_analysis.errors import UserError
 from cbs_analysis.simulation import load_world, make, read_setting
 from cbs_analysis.simulation.clinical_codes import EMERGENCY
-from cbs_analysis.simulation.mixing import fitted
+from cbs_analysis.simulation.scenario import fitted
 from cbs_analysis.simulation.population import people_of
 from cbs_analysis.simulation.random_draws import Choices, hexadecimal, scaled, shuffled_numbers, stream
 

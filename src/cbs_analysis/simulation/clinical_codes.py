@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cbs_analysis.errors import DataError, UserError, nearest
-from cbs_analysis.simulation.ages import CELLS, CLASS_STARTS, FEMALE, MALE, OLDEST, by_class
+from cbs_analysis.simulation.population import CELLS, CLASS_STARTS, FEMALE, MALE, OLDEST, by_class
 from cbs_analysis.simulation.random_draws import Array, Choices, Flags, Ints
 from cbs_analysis.simulation.world import Codes, Group, World
 

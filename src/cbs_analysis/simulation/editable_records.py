@@ -11,9 +11,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from cbs_analysis.simulation.place import Living
 from cbs_analysis.simulation.random_draws import Flags, Ints
-from cbs_analysis.simulation.record_fields import Fixed, Records, Text, keys, stacked, take
+from cbs_analysis.simulation.record_fields import Fixed, Living, Records, Text, keys, stacked, take
 
 BATCHES = 4
 NOBODY = -1

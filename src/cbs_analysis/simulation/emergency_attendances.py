@@ -12,11 +12,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cbs_analysis.simulation.place import Living, about_people, sent
 from cbs_analysis.simulation.population import Crowd
 from cbs_analysis.simulation.providers import ATTENDED, EMERGENCY_USE
 from cbs_analysis.simulation.random_draws import Flags, Ints, weighted
-from cbs_analysis.simulation.record_fields import Records, Text, keys, take
+from cbs_analysis.simulation.record_fields import Living, Records, Text, about_people, keys, sent, take
 from cbs_analysis.simulation.spells import SpellsMade
 
 LETTER = "E"

@@ -23,14 +23,20 @@ import pyarrow as pa
 
 from cbs_analysis.errors import UserError
 from cbs_analysis.files import keep_name, make_folder, write_atomically
-from cbs_analysis.simulation.effects import TrueEffects, drawn_effects, stated_effects
 from cbs_analysis.simulation.emergency_attendances import attendances_of_pct
 from cbs_analysis.simulation.outpatients import appointments_of_pct
-from cbs_analysis.simulation.place import living
-from cbs_analysis.simulation.planting import Planted, breaks_table, check_rules, errors_table, planted, without_withheld
+from cbs_analysis.simulation.planted_errors import (
+    Planted,
+    breaks_table,
+    check_rules,
+    errors_table,
+    planted,
+    without_withheld,
+)
 from cbs_analysis.simulation.population import Crowd, People, people_of
+from cbs_analysis.simulation.providers import TrueEffects, drawn_effects, stated_effects
 from cbs_analysis.simulation.random_draws import stream
-from cbs_analysis.simulation.record_fields import MARK, Records, as_table, fields_of, write
+from cbs_analysis.simulation.record_fields import MARK, Records, as_table, fields_of, living, write
 from cbs_analysis.simulation.scenario import Setting, read_setting
 from cbs_analysis.simulation.spells import SpellsMade, spells_of_pct
 from cbs_analysis.simulation.stays import Models

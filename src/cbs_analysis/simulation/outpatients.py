@@ -13,13 +13,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cbs_analysis.simulation.ages import CELLS, age_on, cell_of
-from cbs_analysis.simulation.effects import TrueEffects
-from cbs_analysis.simulation.place import Living, about_people, sent
-from cbs_analysis.simulation.population import Crowd, too_small
-from cbs_analysis.simulation.providers import OUTPATIENT_USE
+from cbs_analysis.simulation.population import CELLS, Crowd, age_on, cell_of, too_small
+from cbs_analysis.simulation.providers import OUTPATIENT_USE, TrueEffects
 from cbs_analysis.simulation.random_draws import Choices, Flags, Ints, between, weighted
-from cbs_analysis.simulation.record_fields import Fixed, Records, Text, keys, take
+from cbs_analysis.simulation.record_fields import Fixed, Living, Records, Text, about_people, keys, sent, take
 from cbs_analysis.simulation.scenario import FIRST_COUNT
 
 LETTER = "O"

@@ -14,11 +14,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cbs_analysis.errors import DataError, UserError, nearest
-from cbs_analysis.simulation.ages import CELLS, by_class
 from cbs_analysis.simulation.calendar import Months, months_between
 from cbs_analysis.simulation.clinical_codes import EMERGENCY, ORDINARY, Care, read_care
-from cbs_analysis.simulation.mixing import fitted
-from cbs_analysis.simulation.population import Place, need_by_cell
+from cbs_analysis.simulation.population import CELLS, Place, by_class, need_by_cell
 from cbs_analysis.simulation.providers import Trusts, check_provider, read_trusts
 from cbs_analysis.simulation.random_draws import Array, Choices
 from cbs_analysis.simulation.world import Use, World
@@ -207,3 +205,24 @@ def _growth(world: World, care: Care) -> Array:
 def _years_from_middle(span: Months) -> list[float]:
     years = int(span.year[-1]) + 1
     return [year - (years - 1) / 2 for year in range(years)]
+
+
+ROUNDS = 60
+
+
+def fitted(start: Array, rows: Array, columns: Array) -> Array:
+    """`start` scaled until its rows and columns add up to the shares given, the rows exactly.
+
+    Where both cannot hold, because too little of a column may stand in any row, rows win. Returns each row as shares
+    of 1; a row of which nothing may stand is 0.
+    """
+    table = start.astype(np.float64)
+    wanted_rows, wanted = rows / rows.sum(), columns / columns.sum()
+    for _ in range(ROUNDS):
+        found = table.sum(axis=0)
+        table = table * np.divide(wanted, found, out=np.zeros_like(found), where=found > 0)
+        found = table.sum(axis=1)
+        scale = np.divide(wanted_rows, found, out=np.zeros_like(found), where=found > 0)
+        table = table * scale[:, None]
+    found = table.sum(axis=1, keepdims=True)
+    return np.divide(table, found, out=np.zeros_like(table), where=found > 0)

@@ -8,14 +8,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from cbs_analysis.simulation.ages import age_on, cell_of
-from cbs_analysis.simulation.alone import kept_apart
 from cbs_analysis.simulation.clinical_codes import EMERGENCY
-from cbs_analysis.simulation.place import Living, about_people, sent
+from cbs_analysis.simulation.population import age_on, cell_of
 from cbs_analysis.simulation.random_draws import Choices, Flags, Ints, between, weighted
-from cbs_analysis.simulation.readmissions import as_published, with_readmissions
-from cbs_analysis.simulation.record_fields import MISSING, Records, Text, keys
-from cbs_analysis.simulation.stays import Models, Stays, elective_stays, emergency_stays, followed_mix
+from cbs_analysis.simulation.record_fields import MISSING, Living, Records, Text, about_people, keys, sent
+from cbs_analysis.simulation.stays import (
+    Models,
+    Stays,
+    as_published,
+    elective_stays,
+    emergency_stays,
+    followed_mix,
+    kept_apart,
+    with_readmissions,
+)
 
 LETTER = "A"
 SOURCES = {"19": 0.95, "51": 0.02, "54": 0.02, "65": 0.01}

@@ -12,12 +12,20 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from cbs_analysis.simulation.ages import CELLS, CLASS_STARTS, age_on, cell_of, effects_by_type, type_of
 from cbs_analysis.simulation.clinical_codes import DAY_CASE, EMERGENCY, ORDINARY
-from cbs_analysis.simulation.effects import TrueEffects
-from cbs_analysis.simulation.population import Crowd, People
-from cbs_analysis.simulation.providers import ELECTIVE_USE, EMERGENCY_USE
-from cbs_analysis.simulation.random_draws import Choices, Flags, Ints, logistic
+from cbs_analysis.simulation.population import (
+    CELLS,
+    CLASS_STARTS,
+    Crowd,
+    People,
+    age_on,
+    cell_of,
+    effects_by_type,
+    too_small,
+    type_of,
+)
+from cbs_analysis.simulation.providers import ELECTIVE_USE, EMERGENCY_USE, TrueEffects
+from cbs_analysis.simulation.random_draws import Array, Choices, Flags, Ints, logistic
 from cbs_analysis.simulation.scenario import DAY_CASE_COUNT, EMERGENCY_COUNT, ORDINARY_COUNT, Setting
 from cbs_analysis.simulation.world import Use
 
@@ -160,4 +168,193 @@ def followed_mix(setting: Setting, mix: Choices, year: NDArray, cell: Ints, rng:
     while len(todo):
         found[todo] = mix.draw(rng, year[todo] * CELLS + cell[todo])
         todo = todo[found[todo] == setting.care.maternity]
+    return found
+
+
+LONGEST_CHAIN = 40
+
+
+def with_readmissions(models: Models, first: Stays, rng: np.random.Generator) -> Stays:
+    """First stays, then the readmissions that follow them, and those that follow these, to the end of the records."""
+    everything, last, offset = first, first, 0
+    for _ in range(LONGEST_CHAIN):
+        again = _readmitted(models, last, offset, rng)
+        if not len(again):
+            break
+        offset = len(everything)
+        everything, last = everything.followed_by(again), again
+    return everything
+
+
+def probability(models: Models, stays: Stays) -> Array:
+    """The chance that a stay is followed by an emergency readmission; 0 after death."""
+    world, care = models.setting.world.readmission, models.setting.care
+    intercept = np.empty(3)
+    intercept[[ORDINARY, DAY_CASE, EMERGENCY]] = (
+        world.intercept["elective"], world.intercept["day_case"], world.intercept["emergency"],
+    )  # fmt: skip
+    logit = intercept[stays.kind] + care.readmitted[stays.subchapter] + models.readmission_by_type[stays.type]
+    logit += world.history * models.people.history[stays.person]
+    logit += models.effects["readmission"][stays.provider]
+    return np.where(stays.died, 0.0, logistic(logit))
+
+
+def _readmitted(models: Models, stays: Stays, offset: int, rng: np.random.Generator) -> Stays:
+    """The readmissions that follow directly on stays, the first of which is at `offset` of all, and end in time."""
+    setting, care = models.setting, models.setting.care
+    rows = np.flatnonzero(rng.random(len(stays)) < probability(models, stays))
+    before = stays.take(rows)
+    admitted = before.discharged + _gap(models, len(rows), before.discharged == before.admitted, rng)
+    type_, cell = models.person_at(before.person, admitted)
+    month = np.minimum(setting.months.of(admitted), len(setting.months.names) - 1)
+    subchapter = followed_mix(setting, models.mixes[1], setting.months.year[np.maximum(month, 0)], cell, rng)
+    again = rng.random(len(rows)) < setting.world.readmission.same_subchapter
+    again &= care.allowed[EMERGENCY, before.subchapter, cell] & (before.subchapter != care.maternity)
+    subchapter = np.where(again, before.subchapter, subchapter)
+    function = models.function_of(subchapter, cell, rng)
+    provider = models.provider_of(EMERGENCY_USE, function, rng)
+    same = rng.random(len(rows)) < setting.world.providers.emergency_readmitted_to_same
+    same &= setting.trusts.offers_emergency[before.provider, function]
+    provider = np.where(same, before.provider, provider)
+    kind = np.full(len(rows), EMERGENCY, dtype=np.int8)
+    nights = models.nights(kind, subchapter, type_, provider, rng)
+    made = Stays(
+        before.person, admitted, admitted + nights, subchapter, function, provider, kind,
+        models.deaths(kind, type_, rng), type_, cell, before.root, rows + offset,
+    )  # fmt: skip
+    return made.take(np.flatnonzero(made.discharged <= setting.months.last_day))
+
+
+def _gap(models: Models, size: int, no_night: Flags, rng: np.random.Generator) -> Ints:
+    """Days from discharge to readmission: exponential, cut off; at least one after a stay without a night, so that
+    which came first can be told.
+    """
+    world = models.setting.world.readmission
+    reach = 1.0 - np.exp(-(world.within_days + 1) / world.mean_days)
+    days = np.floor(-world.mean_days * np.log1p(-rng.random(size) * reach))
+    return np.clip(days, no_night, world.within_days).astype(np.int32)
+
+
+def as_published(models: Models, stays: Stays, electives: int) -> Stays:
+    """The stays less those first ones that are too many, so that each month has the published number of other stays.
+
+    `stays`: `electives` first stays that are elective, other first stays by month, then readmissions. Roots and
+    parents point into the result.
+    """
+    firsts = int((stays.parent < 0).sum())
+    wanted = models.counts[:, EMERGENCY_COUNT]
+    month = models.setting.months.of(stays.discharged)
+    kept = np.ones(len(stays), dtype=bool)
+    kept[electives:firsts] = False
+    chain = _Chain(stays, month, firsts, kept)
+    starts = electives + np.concatenate([[0], np.cumsum(wanted)])
+    for each in range(len(wanted)):
+        roots = np.arange(starts[each], starts[each + 1])
+        need = int(wanted[each]) - len(chain.of_others(each, roots))
+        if need < 0:
+            chain.cut(chain.of_others(each, roots)[need:])
+            need = 0
+        _take(chain, roots, chain.size_in(each, roots), need, each)
+    return _kept(stays, kept)
+
+
+class _Chain:
+    """Which stays are kept: `kept` is changed in place, of first stays when they are taken, of others when cut."""
+
+    def __init__(self, stays: Stays, month: NDArray, firsts: int, kept: Flags) -> None:
+        self.kept, self.firsts = kept, firsts
+        self.root, self.parent, self.month = stays.root[firsts:], stays.parent[firsts:], month[firsts:]
+
+    def of_others(self, month: int, roots: NDArray) -> NDArray:
+        """Readmissions that end in a month and follow first stays taken already, those of the month not among them."""
+        here = np.flatnonzero(self.month == month)
+        inside = (self.root[here] >= roots[0]) & (self.root[here] <= roots[-1]) if len(roots) else False
+        return here[self.kept[self.root[here]] & self.kept[here + self.firsts] & ~np.asarray(inside)] + self.firsts
+
+    def size_in(self, month: int, roots: NDArray) -> NDArray:
+        """How many stays each first stay of a month brings it: itself, and readmissions that end in it."""
+        if not len(roots):
+            return np.zeros(0, dtype=np.int64)
+        here = np.flatnonzero((self.month == month) & (self.root >= roots[0]) & (self.root <= roots[-1]))
+        here = here[self.kept[here + self.firsts]]
+        return 1 + np.bincount(self.root[here] - roots[0], minlength=len(roots))
+
+    def cut(self, rows: NDArray) -> None:
+        """Do without these readmissions, and without those that follow them."""
+        while len(rows):
+            self.kept[rows] = False
+            rows = np.flatnonzero(np.isin(self.parent, rows)) + self.firsts
+
+
+def _take(chain: _Chain, roots: NDArray, size: NDArray, need: int, month: int) -> None:
+    """Take first stays in their order until a month has what it needs; the last of them one that fits."""
+    upto = int(np.searchsorted(np.cumsum(size), need, side="right"))
+    chain.kept[roots[:upto]] = True
+    left = need - int(size[:upto].sum())
+    single = upto + np.flatnonzero(size[upto:] == 1)[:left]
+    chain.kept[roots[single]] = True
+    left -= len(single)
+    for root in roots[upto + np.flatnonzero(size[upto:] > 1)[:left]]:
+        chain.cut(np.flatnonzero((chain.root == root) & (chain.month == month)) + chain.firsts)
+        chain.kept[root] = True
+
+
+def _kept(stays: Stays, kept: Flags) -> Stays:
+    rows = np.flatnonzero(kept & kept[stays.root])
+    place = np.full(len(stays) + 1, -1)
+    place[rows] = np.arange(len(rows))
+    found = stays.take(rows)
+    root, parent = place[found.root], place[found.parent]
+    return Stays(**{**found.__dict__, "root": root, "parent": parent})
+
+
+NARROW_ROUNDS, ROUNDS = 25, 120
+FOREVER = 1 << 20
+
+
+def kept_apart(models: Models, stays: Stays, rng: np.random.Generator) -> Stays:
+    """The stays with people exchanged until no two stays of one meet.
+
+    Raises UserError where too few people are at risk for that.
+    """
+    firsts = int((stays.parent < 0).sum())
+    ends = np.full(firsts, -1, dtype=np.int64)
+    np.maximum.at(ends, stays.root, stays.discharged)
+    died = np.zeros(firsts, dtype=bool)
+    died[stays.root[stays.died]] = True
+    person = stays.person[:firsts].copy()
+    starts, day = stays.admitted[:firsts].astype(np.int64), stays.discharged[:firsts]
+    emergency = stays.kind[:firsts] == EMERGENCY
+    wait = np.where(emergency, models.setting.world.readmission.within_days, 0)
+    ends[died] += FOREVER
+    quarter = models.setting.months.quarter[models.setting.months.of(day)]
+    age, cell = age_on(day, models.people.born[person]), stays.cell[:firsts]
+    wrong = _meeting(person, starts, ends, wait)
+    for turn in range(ROUNDS):
+        rows = np.flatnonzero(wrong)
+        if not len(rows):
+            return replace(stays, person=person[stays.root])
+        wider = turn >= NARROW_ROUNDS
+        by_use: tuple[tuple[Use, NDArray], ...] = (
+            ("elective", rows[~emergency[rows]]),
+            ("emergency", rows[emergency[rows]]),
+        )
+        for use, those in by_use:
+            first = stays.person[those]
+            person[those] = models.crowd.alike(use, quarter[those], age[those], first, rng, wider)
+        born = models.people.born[person[rows]]
+        unlike = cell_of(age_on(day[rows], born), models.people.sex[person[rows]]) != cell[rows]
+        unlike |= (born > starts[rows]) | (age_on(day[rows], born) < 0)
+        wrong = _meeting(person, starts, ends, wait)
+        wrong[rows[unlike]] = True
+    raise too_small()
+
+
+def _meeting(person: NDArray, starts: NDArray, ends: NDArray, wait: NDArray) -> Flags:
+    """Blocks that begin before the person's block before them has ended and, of emergencies, for the wait after it."""
+    order = np.argsort((person.astype(np.int64) << 20) + starts, kind="stable")
+    same = person[order[1:]] == person[order[:-1]]
+    meet = same & (starts[order[1:]] <= ends[order[:-1]] + wait[order[1:]])
+    found = np.zeros(len(person), dtype=bool)
+    found[order[1:][meet]] = True
     return found
