@@ -11,21 +11,21 @@ PCTS = ("5LE", "5LD", "5A7")
 TRUST, NAMED = "RJZ", "King's"
 
 
-def test_a_synthetic_london_is_made_once_and_anew_where_another_is_asked_for(tmp_path: Path) -> None:
+def test_a_set_of_simulated_records_is_made_once_and_anew_where_another_is_asked_for(tmp_path: Path) -> None:
     home = linked_home(tmp_path / "home")
     asked = ("records", "ready", *YEAR, "--area", "5A4", "--area", "5A5")
     first = cbs(home, *asked, "--share", "0.02")
-    assert "Synthetic records of nobody" in first
+    assert "Simulated records" in first
     assert "made:" in first
     again = cbs(home, *asked, "--share", "0.02")
-    assert "Synthetic records" not in again
+    assert "Simulated records" not in again
     assert "as before" in again
     before = cbs(home, "records", "status")
     assert "synthetic" in before
     (home / "build" / "synthetic-records" / ".made_from").unlink()
-    assert "Synthetic records of nobody" in cbs(home, *asked, "--share", "0.02"), "what was cut off is made anew"
+    assert "Simulated records" in cbs(home, *asked, "--share", "0.02"), "what was cut off is made anew"
     assert cbs(home, "records", "status") == before, "and is the same"
-    assert "Synthetic records of nobody" in cbs(home, *asked, "--share", "0.03")
+    assert "Simulated records" in cbs(home, *asked, "--share", "0.03")
     assert cbs(home, "records", "status") != before
 
 
@@ -46,14 +46,14 @@ def one_trust(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-def test_records_that_were_imported_take_the_place_of_a_synthetic_london_and_are_never_made_anew(
+def test_records_that_were_imported_take_the_place_of_a_set_of_simulated_records_and_are_never_made_anew(
     one_trust: Path,
 ) -> None:
     synthetic = one_trust / "build" / "synthetic-records"
     synthetic.mkdir(parents=True)
     (synthetic / ".made_from").write_text("another world", encoding="utf-8")
     before = cbs(one_trust, "records", "status")
-    assert "Synthetic" not in cbs(one_trust, "records", "ready")
+    assert "Simulated" not in cbs(one_trust, "records", "ready")
     assert cbs(one_trust, "records", "status") == before
     assert [path.name for path in synthetic.iterdir()] == [".made_from"]
     said = cbs(one_trust, "records", "ready", "--share", "0.05", status=2)

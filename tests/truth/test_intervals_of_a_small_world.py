@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from cbs_analysis.records import benchmarks, cells, features
-from cbs_analysis.simulation import load_world, read_setting, spells_of
+from cbs_analysis.simulation import load_world, read_scenario, simulated_records
 from cbs_analysis.stats import casemix, potential
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -47,13 +47,13 @@ class Drawn:
 
 @cache
 def _drawn() -> Drawn:
-    setting = read_setting(load_world(PARAMS), DATA, months=MONTHS, share=SHARE)
+    scenario = read_scenario(load_world(PARAMS), DATA, months=MONTHS, share=SHARE)
     lsoas = features.deprivation(DATA)
     held: dict[str, list[bool]] = {measure.name: [] for measure in benchmarks.SPELL_MEASURES}
     won: list[bool] = []
     all_won: list[bool] = []
     for seed in range(1, WORLDS + 1):
-        world = spells_of(setting, seed, draw_effects=True, fields=FIELDS)
+        world = simulated_records(scenario, seed, draw_effects=True, fields=FIELDS)
         true = world.effects.table().to_pandas().pivot(index="provider_code", columns="measure", values="effect")
         found = _cells(world.table, lsoas)
         for measure in benchmarks.SPELL_MEASURES:

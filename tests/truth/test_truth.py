@@ -1,4 +1,4 @@
-"""What the analyses find in a synthetic sector, held against what is true of it: errors, breaks, trusts' effects.
+"""What the analyses find in a sector's simulated records, compared with the truth: errors, breaks, trusts' effects.
 
     make truth                      one sector, as in CI
     CBS_TRUTH=london make truth     all of London
@@ -23,7 +23,7 @@ from cbs_analysis.records.checking_records import Checked
 from cbs_analysis.records.importing import import_files
 from cbs_analysis.records.preparing import Held, checked_store, prepare
 from cbs_analysis.records.store import Store
-from cbs_analysis.simulation import load_world, make
+from cbs_analysis.simulation import load_world, write_extracts
 from cbs_analysis.stats import shrinkage
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -67,7 +67,7 @@ def trusts(tmp_path_factory: pytest.TempPathFactory) -> Marked:
 
 def _marked(folder: Path, **world: Any) -> Marked:
     """A world made, imported, checked and prepared."""
-    make(folder / "world", data=DATA, params=PARAMS, **world)
+    write_extracts(folder / "world", data=DATA, params=PARAMS, **world)
     store = Store(folder / "records")
     import_files(store, "practices", [folder / "world" / "practices.parquet"], protocol="bulk", params=PARAMS)
     for feed in ("apc", "op", "ae"):

@@ -1,4 +1,4 @@
-"""Errors planted in the synthetic London are exactly those recorded, and what is withheld is missing."""
+"""Errors planted in simulated records are exactly those recorded, and what is withheld is missing."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from cbs_analysis.simulation import load_world, make
+from cbs_analysis.simulation import load_world, write_extracts
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 DATA, PARAMS = CHECKOUT / "data", CHECKOUT / "params"
@@ -25,8 +25,10 @@ def read(out: Path, feed: str) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("synthetic") / "made"
-    make(out, data=DATA, params=PARAMS, areas=["5A4", "5LD"], months=("2010-03", "2010-08"), share=0.6, workers=2)
+    out = tmp_path_factory.mktemp("simulated") / "made"
+    write_extracts(
+        out, data=DATA, params=PARAMS, areas=["5A4", "5LD"], months=("2010-03", "2010-08"), share=0.6, workers=2
+    )
     return out
 
 

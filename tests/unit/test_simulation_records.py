@@ -1,4 +1,4 @@
-"""The synthetic London's records: totals as published, the same bytes every time, and none of the planted errors'
+"""Simulated records: totals as published, the same bytes every time, and none of the planted errors'
 rules broken where none is planted.
 """
 
@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from cbs_analysis.errors import UserError
-from cbs_analysis.simulation import load_world, make, read_setting, spells_of
+from cbs_analysis.simulation import load_world, read_scenario, simulated_records, write_extracts
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 DATA, PARAMS = CHECKOUT / "data", CHECKOUT / "params"
@@ -69,8 +69,8 @@ def digests(out: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("synthetic") / "made"
-    made = make(out, data=DATA, params=PARAMS, areas=AREAS, months=MONTHS, share=SHARE, workers=1)
+    out = tmp_path_factory.mktemp("simulated") / "made"
+    made = write_extracts(out, data=DATA, params=PARAMS, areas=AREAS, months=MONTHS, share=SHARE, workers=1)
     assert made.folder == out
     assert made.rows == {feed: sum(len(read(out, feed, area)) for area in AREAS) for feed in ("apc", "op", "ae")}
     return out
@@ -88,13 +88,13 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
     world = yaml.safe_load((PARAMS / "simulation" / "world.yml").read_text(encoding="utf-8"))
     world["errors"] |= {"apc": {}, "op": {}, "ae": {}}
     (params / "simulation" / "world.yml").write_text(yaml.safe_dump(world), encoding="utf-8")
-    make(folder / "made", data=DATA, params=params, areas=["5LE"], months=MONTHS, share=0.5, workers=1)
+    write_extracts(folder / "made", data=DATA, params=params, areas=["5LE"], months=MONTHS, share=0.5, workers=1)
     return folder / "made"
 
 
 def test_a_whole_pct_has_the_published_counts_of_every_month(tmp_path: Path) -> None:
     months = ("2010-01", "2010-03")
-    make(tmp_path / "out", data=DATA, params=PARAMS, areas=["5A5"], months=months, workers=1)
+    write_extracts(tmp_path / "out", data=DATA, params=PARAMS, areas=["5A5"], months=months, workers=1)
     assert counted(tmp_path / "out", "5A5") == published(["5A5"], months)
 
 
@@ -106,7 +106,7 @@ def test_a_small_world_has_its_share_of_each_count(small: Path) -> None:
 
 def test_the_same_world_is_the_same_bytes_by_one_process_or_two(small: Path, tmp_path: Path) -> None:
     told = []
-    make(
+    write_extracts(
         tmp_path / "again", data=DATA, params=PARAMS, areas=AREAS, months=MONTHS, share=SHARE, workers=2,
         on_progress=lambda done, of: told.append((done, of)),
     )  # fmt: skip
@@ -115,18 +115,20 @@ def test_the_same_world_is_the_same_bytes_by_one_process_or_two(small: Path, tmp
 
 
 def test_a_pct_s_records_do_not_depend_on_which_others_are_made(small: Path, tmp_path: Path) -> None:
-    make(tmp_path / "one", data=DATA, params=PARAMS, areas=["5A4"], months=MONTHS, share=SHARE, workers=1)
+    write_extracts(tmp_path / "one", data=DATA, params=PARAMS, areas=["5A4"], months=MONTHS, share=SHARE, workers=1)
     one, two = digests(tmp_path / "one"), digests(small)
     assert all(one[f"{feed}/5A4.parquet"] == two[f"{feed}/5A4.parquet"] for feed in ("apc", "op", "ae"))
 
 
 def test_another_seed_is_another_world(small: Path, tmp_path: Path) -> None:
-    make(tmp_path / "other", data=DATA, params=PARAMS, areas=["5A4"], months=MONTHS, share=SHARE, seed=7, workers=1)
+    write_extracts(
+        tmp_path / "other", data=DATA, params=PARAMS, areas=["5A4"], months=MONTHS, share=SHARE, seed=7, workers=1
+    )
     assert digests(tmp_path / "other")["apc/5A4.parquet"] != digests(small)["apc/5A4.parquet"]
     assert json.loads((tmp_path / "other" / "made.json").read_text(encoding="utf-8"))["seed"] == 7
 
 
-def test_files_have_the_feed_s_fields_in_order_and_say_that_they_are_synthetic(small: Path) -> None:
+def test_files_have_the_feed_s_fields_in_order_and_say_that_they_are_simulated(small: Path) -> None:
     types = {"text": ("string", "dictionary"), "integer": ("int32",), "date": ("date32",)}
     for feed in ("apc", "op", "ae", "practices"):
         described = yaml.safe_load((PARAMS / "feeds" / f"{feed}.yml").read_text(encoding="utf-8"))["fields"]
@@ -243,8 +245,10 @@ def test_ages_and_readmissions_are_plausible(clean: Path) -> None:
 
 def test_a_provider_whose_patients_truly_stay_longer_shows_it() -> None:
     world = load_world(PARAMS)
-    setting = read_setting(world, DATA, ["5A4", "5C2", "5A8", "5A7"], ("2009-04", "2009-09"), 0.25)
-    spells = spells_of(setting, 5).table.select(["provider_code", "admission_method_code", "length_of_stay_days"])
+    scenario = read_scenario(world, DATA, ["5A4", "5C2", "5A8", "5A7"], ("2009-04", "2009-09"), 0.25)
+    spells = simulated_records(scenario, 5).table.select(
+        ["provider_code", "admission_method_code", "length_of_stay_days"]
+    )
     frame = spells.to_pandas()
     emergency = frame[frame["admission_method_code"].isin(["21", "22", "23", "24", "28"])]
     mean = emergency.groupby("provider_code", observed=True)["length_of_stay_days"].mean()
@@ -257,7 +261,7 @@ def test_effects_used_are_written_and_may_be_drawn_from_the_seed(small: Path, tm
     world = yaml.safe_load((PARAMS / "simulation" / "world.yml").read_text(encoding="utf-8"))
     for row in stated.itertuples():
         assert row.effect == world["effects"]["values"][row.measure][row.provider_code]
-    make(
+    write_extracts(
         tmp_path / "drawn", data=DATA, params=PARAMS, areas=["5A5"], months=("2010-01", "2010-01"), share=0.01, seed=3,
         draw_effects=True, workers=1,
     )  # fmt: skip
@@ -269,11 +273,13 @@ def test_effects_used_are_written_and_may_be_drawn_from_the_seed(small: Path, tm
     assert ((size <= 2) | (size >= 4)).all()
 
 
-def test_what_is_not_a_synthetic_london_is_left_alone(tmp_path: Path) -> None:
+def test_what_is_not_simulated_records_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("kept", encoding="utf-8")
     with pytest.raises(UserError, match="holds something else"):
-        make(tmp_path / "mine", data=DATA, params=PARAMS, areas=["5A5"], months=("2010-01", "2010-01"), share=0.01)
+        write_extracts(
+            tmp_path / "mine", data=DATA, params=PARAMS, areas=["5A5"], months=("2010-01", "2010-01"), share=0.01
+        )
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
@@ -287,7 +293,7 @@ def test_making_that_fails_leaves_what_was_there(small: Path, tmp_path: Path, mo
         "share": 0.01,
         "workers": 1,
     }
-    make(out, **asked)  # type: ignore[arg-type]
+    write_extracts(out, **asked)  # type: ignore[arg-type]
     before = digests(out)
 
     def full(*_: object) -> None:
@@ -295,6 +301,6 @@ def test_making_that_fails_leaves_what_was_there(small: Path, tmp_path: Path, mo
 
     monkeypatch.setattr("cbs_analysis.simulation.extracts.write", full)
     with pytest.raises(UserError, match="No space left on device"):
-        make(out, **asked)  # type: ignore[arg-type]
+        write_extracts(out, **asked)  # type: ignore[arg-type]
     assert digests(out) == before
     assert [path.name for path in tmp_path.iterdir()] == ["out"]

@@ -1,4 +1,4 @@
-"""The truths of the synthetic London are read whole, and what is wrong with them is said in one line."""
+"""The parameters of the simulated records are read whole, and what is wrong with them is one line."""
 
 import shutil
 from pathlib import Path
@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 
 from cbs_analysis.errors import UserError
-from cbs_analysis.simulation import load_world, make, read_setting
+from cbs_analysis.simulation import load_world, read_scenario, write_extracts
 from cbs_analysis.simulation.clinical_codes import EMERGENCY
-from cbs_analysis.simulation.scenario import fitted
 from cbs_analysis.simulation.population import people_of
 from cbs_analysis.simulation.random_draws import Choices, hexadecimal, scaled, shuffled_numbers, stream
+from cbs_analysis.simulation.scenario import iterative_proportional_fit
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 DATA, PARAMS = CHECKOUT / "data", CHECKOUT / "params"
@@ -60,7 +60,7 @@ def test_a_mistake_in_the_world_is_one_line_that_names_the_key(params: Path, old
             "apc_sex_pregnacy: 0",
             "'apc_sex_pregnacy' is no error that can be planted; nearest: apc_",
         ),
-        ("provider: RGC", "provider: RGD", "breaks: 'RGD' is no provider's code; nearest:"),
+        ("provider: RGC", "provider: RGD", "breaks: 'RGD' is not a provider code; nearest:"),
         ("170: [RJ1,", "171: [RJ1,", "providers.only_at: 171 is not known"),
     ],
 )
@@ -69,7 +69,9 @@ def test_a_code_that_nothing_knows_stops_before_anything_is_written(
 ) -> None:
     _change(params, old, new)
     with pytest.raises(UserError) as raised:
-        make(tmp_path / "out", data=DATA, params=params, areas=["5LE"], months=("2010-01", "2010-01"), share=0.01)
+        write_extracts(
+            tmp_path / "out", data=DATA, params=params, areas=["5LE"], months=("2010-01", "2010-01"), share=0.01
+        )
     assert said in str(raised.value)
     assert "\n" not in str(raised.value)
     assert not (tmp_path / "out").exists()
@@ -78,8 +80,8 @@ def test_a_code_that_nothing_knows_stops_before_anything_is_written(
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        ({"areas": ["5LF", "5XX"]}, "area: '5XX' is no PCT of London; nearest:"),
-        ({"months": ("2008-04", "2011-04")}, "months: '2011-04' is not in the activity return"),
+        ({"areas": ["5LF", "5XX"]}, "area: '5XX' is not an area that can be simulated; nearest:"),
+        ({"months": ("2008-04", "2011-04")}, "months: '2011-04' is not in monthly_activity_return"),
         ({"months": ("2010-04", "2010-03")}, "comes after the last"),
         ({"share": 0}, "share: must be above 0 and at most 10, not 0"),
         ({"share": 10.5}, "share: must be above 0 and at most 10, not 10.5"),
@@ -87,7 +89,7 @@ def test_a_code_that_nothing_knows_stops_before_anything_is_written(
 )
 def test_what_cannot_be_made_is_refused_in_one_line(asked: dict[str, object], said: str) -> None:
     with pytest.raises(UserError) as raised:
-        read_setting(load_world(PARAMS), DATA, **asked)  # type: ignore[arg-type]
+        read_scenario(load_world(PARAMS), DATA, **asked)  # type: ignore[arg-type]
     assert said in str(raised.value)
     assert "\n" not in str(raised.value)
 
@@ -112,9 +114,14 @@ def test_six_to_ten_provider_months_of_each_feed_are_withheld_in_part() -> None:
 
 
 def test_people_are_as_many_of_each_age_as_live_there() -> None:
-    setting = read_setting(load_world(PARAMS), DATA, ["5M7"], ("2010-01", "2010-03"))
+    scenario = read_scenario(load_world(PARAMS), DATA, ["5M7"], ("2010-01", "2010-03"))
     people = people_of(
-        setting.places["5M7"], setting.world.people, 1.0, setting.census_day, setting.months.last_day, stream(1, "test")
+        scenario.residents["5M7"],
+        scenario.world.people,
+        1.0,
+        scenario.census_day,
+        scenario.months.last_day,
+        stream(1, "test"),
     )
     population = pd.read_csv(DATA / "published" / "population_by_age.csv")
     two = population[population["area_code"].isin(["E09000024", "E09000029"]) & (population["mid_year"] == 2010)]
@@ -128,23 +135,23 @@ def test_people_are_as_many_of_each_age_as_live_there() -> None:
     # A year is 365.25 days here, so somebody born on the edge of two ages may be counted in the other.
     assert counted.sum() == expected.sum()
     assert (counted - expected).abs().max() <= 0.005 * expected.max()
-    assert (setting.places["5M7"].fifths >= 1).all() and (setting.places["5M7"].fifths <= 5).all()
+    assert (scenario.residents["5M7"].fifths >= 1).all() and (scenario.residents["5M7"].fifths <= 5).all()
 
 
 def test_an_hrg_is_drawn_only_at_the_ages_and_the_sex_that_it_is_for() -> None:
-    care = read_setting(load_world(PARAMS), DATA, ["5LE"], ("2010-01", "2010-01")).care
-    maternity, newborn = care.maternity, care.subchapters.index("PB")
+    clinical = read_scenario(load_world(PARAMS), DATA, ["5LE"], ("2010-01", "2010-01")).clinical
+    maternity, newborn = clinical.maternity, clinical.subchapters.index("PB")
     women = np.array([age_class in (7, 8) and sex == 1 for age_class in range(13) for sex in (0, 1)])
-    assert (care.allowed[EMERGENCY, maternity] == women).all()
-    assert care.allowed[EMERGENCY, newborn].tolist() == [True, True] + [False] * 24
+    assert (clinical.allowed[EMERGENCY, maternity] == women).all()
+    assert clinical.allowed[EMERGENCY, newborn].tolist() == [True, True] + [False] * 24
     names = pd.read_csv(DATA / "published" / "hrg_reference_costs.csv").set_index("hrg_code")["hrg_name"]
-    adult = [code for code, only in zip(care.hrgs, care.adult_only, strict=True) if only]
+    adult = [code for code, only in zip(clinical.hrgs, clinical.adult_only, strict=True) if only]
     assert adult and all("19 years and over" in str(np.atleast_1d(names[code])[0]) for code in adult)
-    assert not any(code.startswith(("EpGro", "IVF", "DX")) for code in care.hrgs)
+    assert not any(code.startswith(("EpGro", "IVF", "DX")) for code in clinical.hrgs)
 
 
 def test_a_mix_fits_both_its_margins_where_it_can() -> None:
-    table = fitted(np.array([[1.0, 1.0], [1.0, 3.0]]), np.array([2.0, 1.0]), np.array([1.0, 1.0]))
+    table = iterative_proportional_fit(np.array([[1.0, 1.0], [1.0, 3.0]]), np.array([2.0, 1.0]), np.array([1.0, 1.0]))
     assert table.sum(axis=1) == pytest.approx([1, 1])
     assert np.array([2, 1]) / 3 @ table == pytest.approx([0.5, 0.5])
     odds = table[0, 0] * table[1, 1] / (table[0, 1] * table[1, 0])

@@ -16,16 +16,15 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Hospital activity records: make synthetic ones, import, check, and prepare what chapters read.",
+    help="Hospital activity records: simulate them, import, check, and prepare what chapters read.",
 )
 
 AreaOption = Annotated[
-    list[str] | None, typer.Option("--area", metavar="CODE", help="Only people of this PCT; may be repeated.")
+    list[str] | None, typer.Option("--area", metavar="CODE", help="Only people of this area; may be repeated.")
 ]
-WHOLE_WORLD = ("2008-04", "2011-03", 1.0)
-FIRST, LAST, SHARE = WHOLE_WORLD
-FirstOption = Annotated[str, typer.Option("--from", metavar="MONTH", help="The first month.")]
-LastOption = Annotated[str, typer.Option("--to", metavar="MONTH", help="The last month.")]
+USUAL = "[default: as in params/simulation]"
+FirstOption = Annotated[str | None, typer.Option("--from", metavar="MONTH", help=f"The first month. {USUAL}")]
+LastOption = Annotated[str | None, typer.Option("--to", metavar="MONTH", help=f"The last month. {USUAL}")]
 ShareOption = Annotated[
     float, typer.Option("--share", min=0.001, max=10, help="Of the published counts: less than 1 is a small world.")
 ]
@@ -37,23 +36,23 @@ def make(
         Path | None, typer.Option("--out", metavar="FOLDER", help="Where to put the files. [default: build/synthetic]")
     ] = None,
     area: AreaOption = None,
-    first: FirstOption = FIRST,
-    last: LastOption = LAST,
-    share: ShareOption = SHARE,
+    first: FirstOption = None,
+    last: LastOption = None,
+    share: ShareOption = 1.0,
 ) -> None:
-    """Make a synthetic London: hospital records of nobody, whose totals are the published ones.
+    """Make simulated hospital records: of no real patients, with totals as published.
 
-    Its truths are in params/simulation/world.yml; what was planted is in the folder truth beside the records. The same
-    world gives the same bytes.
+    What is true of them is in params/simulation/world.yml; the errors planted are in the folder truth beside the
+    records. The same world gives the same bytes.
 
     \b
     Examples:
       cbs records make
-      cbs records make --area 5LE --from 2010-04 --to 2010-06 --out small
+      cbs records make --share 0.05 --out small
     """
     from cbs_analysis.cli import simulated_records
 
-    typer.echo(simulated_records.make(folder or simulated_records.extracts(), area, (first, last), share))
+    typer.echo(simulated_records.make(folder or simulated_records.extracts(), area, first, last, share))
 
 
 @app.command("import")
@@ -125,10 +124,10 @@ def prepare() -> None:
 
 @app.command()
 def ready(
-    area: AreaOption = None, first: FirstOption = FIRST, last: LastOption = LAST, share: ShareOption = SHARE
+    area: AreaOption = None, first: FirstOption = None, last: LastOption = None, share: ShareOption = 1.0
 ) -> None:
-    """Have the tables that chapters read: from the records in the store or, where it is empty, from a synthetic London,
-    which is made first, in a store of its own, and made anew where what it is made from has changed. What is up to date
+    """Make the tables that chapters read: from imported records or, where there are none, from simulated records, which
+    are made first, in a store of their own, and again where anything they are made from has changed. What is up to date
     is not made again.
 
     \b
@@ -140,17 +139,20 @@ def ready(
 
     own = _store()
     if own.submissions:
-        if (area, first, last, share) != (None, *WHOLE_WORLD):
+        if (area, first, last, share) != (None, None, None, 1.0):
             raise UserError(
-                f"record store {own.folder}: holds imported records, and --area, --from, --to and --share are of a "
-                "synthetic London; leave them out, or name a new folder in CBS_RECORDS"
+                f"record store {own.folder}: holds imported records, and --area, --from, --to and --share are for "
+                "simulated records; leave them out, or name a new folder in CBS_RECORDS"
             )
         if own.is_synthetic:
-            typer.echo(f"{own.folder} holds synthetic records; remove it to have a synthetic London made anew")
+            typer.echo(f"{own.folder} holds simulated records; remove it to have them made again")
         _prepare(own)
         return
+    if not simulated_records.described():
+        typer.echo("No hospital records: none are imported, and there is no params/simulation to simulate any from")
+        return
     with simulated_records.one_at_a_time():
-        _prepare(simulated_records.store(area, (first, last), share))
+        _prepare(simulated_records.store(area, first, last, share))
 
 
 @app.command()
@@ -181,7 +183,7 @@ def _store() -> "Store":
 
 
 def _store_in_use() -> "Store":
-    """The store of imported records or, where nothing was imported, that of a synthetic London."""
+    """The store of imported records or, where nothing was imported, that of simulated records."""
     from cbs_analysis.home import synthetic_records_dir
     from cbs_analysis.records.store import Store
 

@@ -1,6 +1,6 @@
-"""Days of the synthetic London: its months, quarters and financial years, and which days are busy.
+"""Days of the simulated records: their months, quarters and financial years, and which days are busy.
 
-Days are whole numbers counted from 1970, as in a date32 column.
+Days are integers counted from 1970, as in a date32 column.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cbs_analysis.simulation.random_draws import Choices, Flags, Ints
+from cbs_analysis.simulation.random_draws import Booleans, Choices, Integers
+from cbs_analysis.simulation.world import CalendarParameters
 
 SUNDAY = 6
 MONTHS_OF_QUARTER = 3
@@ -22,8 +23,11 @@ MONTHS_OF_QUARTER = 3
 
 @dataclass(frozen=True)
 class Months:
-    """The months of the records, in order. `starts` has one more: the first day after them. By month: its quarter of
-    the records and its financial year, both from 0.
+    """The months of the records, in order.
+
+    `starts`: the first day of each month, and the first day after the last. `quarter`, `year`: of each month, its
+    quarter of the records and its financial year, both from 0. `weekday`: of each day, from Monday 0; bank holidays
+    are Sundays. `working_days`: the days from Monday to Friday.
     """
 
     names: tuple[str, ...]
@@ -47,11 +51,11 @@ class Months:
         return [int(self.starts[month + 1]) - 1 for month in last_months]
 
     def of(self, day: NDArray) -> NDArray[np.int64]:
-        """The place of the month of each day: -1 before the first, as many as there are months after the last."""
+        """The number of each day's month from 0: -1 before the first, the number of months after the last."""
         return np.searchsorted(self.starts, day, side="right") - 1
 
     def days(self, week: Sequence[float]) -> Choices:
-        """Days of each month to choose from, by how busy the days of the week are."""
+        """The days of each month to choose from, weighted by how busy each day of the week is."""
         weight = np.asarray(week)[self.weekday]
         edges = self.starts - self.first_day
         return Choices.of(
@@ -61,27 +65,29 @@ class Months:
             ]
         )
 
-    def working(self, day: NDArray) -> Ints:
-        """Each day, or the last working day before it; the first working day of all where there is none before."""
+    def working(self, day: NDArray) -> Integers:
+        """Each day, or the last working day before it; the first working day of all where there is none."""
         place = np.searchsorted(self.working_days, day, side="right") - 1
         return self.working_days[np.maximum(place, 0)].astype(np.int32)
 
-    def working_days_after(self, day: NDArray, number: NDArray) -> Ints:
-        """The working day so many working days after each day; from the first one on again after the last."""
+    def working_days_after(self, day: NDArray, number: NDArray) -> Integers:
+        """The working day this many working days after each day; counting goes on from the first after the last."""
         place = np.searchsorted(self.working_days, day) + number
         return self.working_days[place % len(self.working_days)].astype(np.int32)
 
 
-def months_between(first: str, last: str) -> Months:
-    """The months from one to another, as text such as 2008-04."""
+def months_between(first: str, last: str, parameters: CalendarParameters) -> Months:
+    """The months from one to another, as text such as 2024-04, with the bank holidays of the world's country."""
     periods = pd.period_range(first, last, freq="M")
     after = (periods[-1] + 1).to_timestamp()
     starts = np.array([*periods.to_timestamp(), after], dtype="datetime64[D]").astype(np.int64)
     days = np.arange(starts[0], starts[-1])
-    financial = np.array([period.year - (period.month < 4) for period in periods])
+    financial = np.array([period.year - (period.month < parameters.year_starts_in) for period in periods])
     weekday = (days + 3) % 7
-    bank = holidays.country_holidays("GB", subdiv="ENG", years=range(periods[0].year, periods[-1].year + 1))
-    is_bank: Flags = np.isin(days, np.array(sorted(bank), dtype="datetime64[D]").astype(np.int64))
+    bank = holidays.country_holidays(
+        parameters.country, subdiv=parameters.subdivision, years=range(periods[0].year, periods[-1].year + 1)
+    )
+    is_bank: Booleans = np.isin(days, np.array(sorted(bank), dtype="datetime64[D]").astype(np.int64))
     weekday[is_bank] = SUNDAY
     return Months(
         names=tuple(str(period) for period in periods),

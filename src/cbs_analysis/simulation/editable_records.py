@@ -1,4 +1,4 @@
-"""A feed's clean records laid out to plant errors in: who may be a victim, what stands in a field, what is put there.
+"""A feed's records laid out to plant errors in: who may have an error, what a field holds, and what is put there.
 
 A record gets one error at most, so that what is recorded as planted is all that is wrong with it.
 """
@@ -11,129 +11,132 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from cbs_analysis.simulation.random_draws import Flags, Ints
-from cbs_analysis.simulation.record_fields import Fixed, Living, Records, Text, keys, stacked, take
+from cbs_analysis.simulation.random_draws import Booleans, Integers
+from cbs_analysis.simulation.record_fields import (
+    KEY_DIGITS,
+    CodedText,
+    FieldValues,
+    Patients,
+    Records,
+    coded,
+    key_characters,
+    numbers,
+    record_keys,
+    stacked,
+    take,
+)
 
 BATCHES = 4
-NOBODY = -1
+NONE = -1
 
 
-class Sheet:
-    """Records that are changed in copies of the columns concerned; `used` marks those that have their error, or that
-    another's error rests on.
+class EditableRecords:
+    """Records that are edited in copies of the columns concerned: `records` holds them with, `before` without errors.
+
+    `used` marks the records that have their error, or that the error of another depends on.
     """
 
-    def __init__(self, living: Living, letter: str, records: Records, rng: np.random.Generator) -> None:
-        self.living, self.letter, self.rng = living, letter, rng
+    def __init__(self, patients: Patients, letter: str, records: Records, rng: np.random.Generator) -> None:
+        self.patients, self.letter, self.rng = patients, letter, rng
         self.records = dict(records)
         self.before = records
-        self.size = len(self.places("person_pseudonym"))
+        self.size = len(self.indexes("person_pseudonym"))
         self.used = np.zeros(self.size, dtype=bool)
-        self._own: set[str] = set()
-        more = living.setting.world.errors.more_at
-        weight = np.array([more.get(code, 1.0) for code in living.setting.trusts.codes])
+        self._copied: set[str] = set()
+        more = patients.scenario.world.errors.more_at
+        weight = np.array([more.get(code, 1.0) for code in patients.scenario.providers.codes])
         self._weight = weight / weight.max()
-        self._weighed = float(weight[self.places("provider_code")].sum())
+        self._weighted_size = float(weight[self.indexes("provider_code")].sum())
 
-    def places(self, field: str, rows: NDArray | slice = slice(None)) -> Ints:
-        """Places of the words in a text field as it was before any error."""
-        column = self.before[field]
-        assert isinstance(column, Text)
-        return column.places[rows]
+    def indexes(self, field: str, rows: NDArray | slice = slice(None)) -> Integers:
+        """Indexes of the words in a text field, before any error."""
+        return coded(self.before, field).indexes[rows]
 
     def words(self, field: str) -> tuple[str, ...]:
-        column = self.before[field]
-        assert isinstance(column, Text)
-        assert isinstance(column.words, tuple)
-        return column.words
+        words = coded(self.before, field).words
+        assert isinstance(words, tuple)
+        return words
 
-    def numbers(self, field: str, rows: NDArray | slice = slice(None)) -> Ints:
-        """A field of numbers or days as it was before any error."""
-        column = self.before[field]
-        assert isinstance(column, np.ndarray)
-        return column[rows]
+    def numbers(self, field: str, rows: NDArray | slice = slice(None)) -> Integers:
+        """A field of numbers or days, before any error."""
+        return numbers(self.before, field)[rows]
 
-    def says(self, field: str, rows: NDArray, true_of: Callable[[str], bool]) -> Flags:
-        """Whether something is true of the word in a text field; false where there is none."""
-        words = np.array([*(true_of(word) for word in self.words(field)), False])
-        return words[self.places(field, rows)]
+    def matches(self, field: str, rows: NDArray, condition: Callable[[str], bool]) -> Booleans:
+        """Whether the word in a text field meets a condition; false where there is none."""
+        words = np.array([*(condition(word) for word in self.words(field)), False])
+        return words[self.indexes(field, rows)]
 
     def put(self, field: str, rows: NDArray, words: Sequence[str | None]) -> None:
-        """One of these words, or nothing, at random into a text field."""
-        column = self._owned(field)
-        assert isinstance(column, Text)
+        """Put one of these words, or nothing, at random into a text field."""
+        text = coded({field: self._copy(field)}, field)
         known = [word for word in words if word is not None]
-        column, places = column.with_words(known) if known else (column, np.zeros(0, dtype=np.int32))
-        choice = np.concatenate([places, np.full(len(words) - len(known), NOBODY, dtype=np.int32)])
-        column.places[rows] = choice[self.rng.integers(0, len(choice), len(rows))]
-        self.records[field] = column
+        text, indexes = text.with_words(known) if known else (text, np.zeros(0, dtype=np.int32))
+        choice = np.concatenate([indexes, np.full(len(words) - len(known), NONE, dtype=np.int32)])
+        text.indexes[rows] = choice[self.rng.integers(0, len(choice), len(rows))]
+        self.records[field] = text
 
-    def put_places(self, field: str, rows: NDArray, places: NDArray) -> None:
-        column = self._owned(field)
-        assert isinstance(column, Text)
-        column.places[rows] = places
+    def put_indexes(self, field: str, rows: NDArray, indexes: NDArray) -> None:
+        coded({field: self._copy(field)}, field).indexes[rows] = indexes
 
-    def put_numbers(self, field: str, rows: NDArray, numbers: NDArray | int) -> None:
-        column = self._owned(field)
-        assert isinstance(column, np.ndarray)
-        column[rows] = numbers
+    def put_numbers(self, field: str, rows: NDArray, values: NDArray | int) -> None:
+        numbers({field: self._copy(field)}, field)[rows] = values
 
-    def _owned(self, field: str) -> Text | Fixed | Ints:
-        column = self.records[field]
-        if field in self._own:
-            return column
-        self._own.add(field)
-        if isinstance(column, Text):
-            column = Text(column.places.copy(), column.words)
-        elif isinstance(column, np.ndarray):
-            column = column.copy()
-        self.records[field] = column
-        return column
+    def _copy(self, field: str) -> FieldValues:
+        """The column of a field, which is copied before it is edited for the first time."""
+        values = self.records[field]
+        if field not in self._copied:
+            self._copied.add(field)
+            if isinstance(values, CodedText):
+                values = CodedText(values.indexes.copy(), values.words)
+            elif isinstance(values, np.ndarray):
+                values = values.copy()
+            self.records[field] = values
+        return values
 
-    def victims(self, share: float, fits: Callable[[Sheet, NDArray], Flags]) -> NDArray:
-        """Records to spoil: a share of each provider's, at some times that, among those that are unused and fit."""
-        wanted = int(share * self._weighed + self.rng.random())
-        found = np.zeros(0, dtype=np.int64)
+    def choose(self, share: float, fits: Callable[[EditableRecords, NDArray], Booleans]) -> NDArray:
+        """Choose records for an error among those that fit and are not used: a share of each provider's, weighted by
+        how many more errors it makes.
+        """
+        wanted = int(share * self._weighted_size + self.rng.random())
+        chosen = np.zeros(0, dtype=np.int64)
         for _ in range(BATCHES):
-            if len(found) >= wanted or not self.size:
+            if len(chosen) >= wanted or not self.size:
                 break
             tried = self.rng.integers(0, self.size, 6 * wanted + 50)
-            found = _first_of_each(np.concatenate([found, self._willing(tried, fits)]))
-        if len(found) < wanted and self.size:
-            rest = self._willing(self.rng.permutation(self.size), fits)
-            found = _first_of_each(np.concatenate([found, rest]))
-        found = found[:wanted]
-        self.used[found] = True
-        return found
+            chosen = _unique_in_order(np.concatenate([chosen, self._fitting(tried, fits)]))
+        if len(chosen) < wanted and self.size:
+            rest = self._fitting(self.rng.permutation(self.size), fits)
+            chosen = _unique_in_order(np.concatenate([chosen, rest]))
+        chosen = chosen[:wanted]
+        self.used[chosen] = True
+        return chosen
 
-    def _willing(self, rows: NDArray, fits: Callable[[Sheet, NDArray], Flags]) -> NDArray:
+    def _fitting(self, rows: NDArray, fits: Callable[[EditableRecords, NDArray], Booleans]) -> NDArray:
         rows = rows[~self.used[rows]]
-        rows = rows[self.rng.random(len(rows)) < self._weight[self.places("provider_code", rows)]]
+        rows = rows[self.rng.random(len(rows)) < self._weight[self.indexes("provider_code", rows)]]
         return rows[fits(self, rows)]
 
-    def twins(self, share: float) -> NDArray[np.uint8]:
-        """Add records that are others again under keys of their own; returns those keys."""
-        originals = self.victims(share, lambda _, rows: np.ones(len(rows), dtype=bool))
+    def add_duplicates(self, share: float) -> NDArray[np.uint8]:
+        """Add copies of records under keys of their own; returns those keys, as a table of bytes."""
+        originals = self.choose(share, lambda _, rows: np.ones(len(rows), dtype=bool))
         copies = take(self.records, originals)
-        provider = Text(self.places("provider_code", originals), self.words("provider_code"))
-        made = keys(provider, self.letter, self.living.place.code, first=self._numbers_from)
-        copies["cds_unique_identifier"] = made
-        self.records = stacked([self.records, copies])
-        return made.characters
+        provider = CodedText(self.indexes("provider_code", originals), self.words("provider_code"))
+        keys = record_keys(provider, self.letter, self.patients.residents.code, first=self._next_number)
+        copies["cds_unique_identifier"] = keys
+        self.records = stacked(self.records, copies)
+        return keys.characters
 
     @property
-    def _numbers_from(self) -> int:
-        """A number that no key has yet: records withheld had theirs."""
-        column = self.before["cds_unique_identifier"]
-        assert isinstance(column, Fixed)
-        digits = column.characters[:, 7:] - ord("0")
-        numbers = digits.astype(np.int64) @ 10 ** np.arange(digits.shape[1] - 1, -1, -1)
-        return int(numbers.max(initial=0)) + 1
+    def _next_number(self) -> int:
+        """A number above that of every key, of which records withheld had some too."""
+        digits = key_characters(self.before)[:, -KEY_DIGITS:] - ord("0")
+        highest = digits.astype(np.int64) @ 10 ** np.arange(KEY_DIGITS - 1, -1, -1)
+        return int(highest.max(initial=0)) + 1
 
     @cached_property
     def stay_before(self) -> NDArray[np.int64]:
-        """The record of the same person's stay before each, -1 where there is none."""
-        person = self.places("person_pseudonym")
+        """The row of the same person's stay before each, -1 where there is none."""
+        person = self.indexes("person_pseudonym")
         order = np.lexsort((self.numbers("discharge_date"), self.numbers("admission_date"), person))
         before = np.full(self.size, -1, dtype=np.int64)
         same = person[order[1:]] == person[order[:-1]]
@@ -143,11 +146,11 @@ class Sheet:
     @cached_property
     def stays_of_person(self) -> NDArray[np.int64]:
         """How many records each record's person has."""
-        person = self.places("person_pseudonym")
+        person = self.indexes("person_pseudonym")
         return np.bincount(person)[person]
 
 
-def _first_of_each(rows: NDArray) -> NDArray:
-    """Rows in the order in which they first stand, each once."""
+def _unique_in_order(rows: NDArray) -> NDArray:
+    """Rows in the order of their first appearance, each once."""
     _, first = np.unique(rows, return_index=True)
     return rows[np.sort(first)]

@@ -1,8 +1,8 @@
-"""Outpatient appointments of one PCT: first attendances as many as published, the follow-ups that come of them by
+"""Outpatient appointments of one area: first attendances as many as published, the follow-ups that come of them by
 specialty and provider, and appointments at which nobody was seen.
 
-A follow-up that would come after the last month stands as many working days after the first day instead, as if it came
-of a first attendance before the records: so a provider's follow-ups for each first attendance are its true ones.
+A follow-up that would come after the last month is put the same number of working days after the first day instead, as
+if it came of a first attendance before the records: so a provider's follow-ups per first attendance are its true ones.
 """
 
 from __future__ import annotations
@@ -13,10 +13,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cbs_analysis.simulation.population import CELLS, Crowd, age_on, cell_of, too_small
+from cbs_analysis.simulation.population import CELLS, PatientPool, age_on, cell_of, too_small
 from cbs_analysis.simulation.providers import OUTPATIENT_USE, TrueEffects
-from cbs_analysis.simulation.random_draws import Choices, Flags, Ints, between, weighted
-from cbs_analysis.simulation.record_fields import Fixed, Living, Records, Text, about_people, keys, sent, take
+from cbs_analysis.simulation.random_draws import Booleans, Choices, Integers, between, weighted
+from cbs_analysis.simulation.record_fields import (
+    CodedText,
+    Patients,
+    Records,
+    coded,
+    record_keys,
+    shared_fields,
+    submission_days,
+    take,
+)
 from cbs_analysis.simulation.scenario import FIRST_COUNT
 
 LETTER = "O"
@@ -28,93 +37,90 @@ ROUNDS = 60
 
 @dataclass
 class _Appointments:
-    """One place in each array an appointment; `code` is FIRST or FOLLOW_UP, `more` whether another comes after it."""
+    """Arrays of one length, an element an appointment; `code` is FIRST or FOLLOW_UP, `more` whether one follows it."""
 
-    person: Ints
-    day: Ints
-    function: Ints
-    provider: Ints
+    person: Integers
+    day: Integers
+    specialty: Integers
+    provider: Integers
     code: NDArray[np.int8]
-    seen: Flags
-    more: Flags
+    seen: Booleans
+    more: Booleans
 
 
-def appointments_of_pct(
-    living: Living, effects: TrueEffects, crowd: Crowd, died_on: NDArray, rng: np.random.Generator
+def appointments_of_area(
+    patients: Patients, effects: TrueEffects, pool: PatientPool, died_on: NDArray, rng: np.random.Generator
 ) -> Records:
-    """The appointments of one PCT, in the order of their days, without any error."""
-    world = living.setting.world.outpatients
-    firsts = living.setting.counts[living.place.code][:, FIRST_COUNT]
-    seen = _first(living, crowd, firsts, died_on, True, rng)
-    missed = _first(living, crowd, np.rint(firsts * world.not_seen["first"]).astype(np.int64), died_on, False, rng)
-    after = _follow_ups(living, effects, seen, died_on, rng)
-    unseen = _not_followed_up(living, after, rng)
-    every = _joined([seen, missed, after, unseen])
-    kept = np.flatnonzero(_parted(living, every, died_on, rng))
+    """The appointments of one area, in the order of their days, without any error."""
+    not_seen = patients.scenario.world.outpatients.not_seen
+    firsts = patients.scenario.counts[patients.residents.code][:, FIRST_COUNT]
+    seen = _first(patients, pool, firsts, died_on, True, rng)
+    missed = _first(patients, pool, np.rint(firsts * not_seen["first"]).astype(np.int64), died_on, False, rng)
+    follow_ups = _follow_ups(patients, effects, seen, died_on, rng)
+    unseen = _unseen_follow_ups(patients, follow_ups, rng)
+    every = _joined([seen, missed, follow_ups, unseen])
+    kept = np.flatnonzero(_without_duplicates(patients, every, died_on, rng))
     order = kept[np.argsort(every.day[kept], kind="stable")]
-    return take(_fields(living, every, rng), order) | {"cds_unique_identifier": _keys(living, every, order)}
+    records = take(_fields(patients, every, rng), order)
+    return records | {
+        "cds_unique_identifier": record_keys(coded(records, "provider_code"), LETTER, patients.residents.code)
+    }
 
 
 def _first(
-    living: Living, crowd: Crowd, counts: NDArray, died_on: NDArray, seen: bool, rng: np.random.Generator
+    patients: Patients, pool: PatientPool, counts: NDArray, died_on: NDArray, seen: bool, rng: np.random.Generator
 ) -> _Appointments:
-    """First appointments, so many in each month, of people alive at their risk."""
-    setting, months = living.setting, living.setting.months
+    """First appointments, as many in each month as `counts` says, of living people drawn by their risk."""
+    scenario, months, code = patients.scenario, patients.scenario.months, patients.residents.code
     month = np.repeat(np.arange(len(counts)), counts)
-    day = setting.days["outpatient"].draw(rng, month)
-    person = crowd.draw("outpatient", months.quarter[month], day, rng)
-    todo = np.flatnonzero(died_on[person] < day)
-    while len(todo):
-        person[todo] = crowd.draw("outpatient", months.quarter[month[todo]], day[todo], rng)
-        todo = todo[died_on[person[todo]] < day[todo]]
-    cell = cell_of(age_on(day, living.people.born[person]), living.people.sex[person])
-    function = setting.clinic_mixes[living.place.code].draw(rng, months.year[month] * CELLS + cell)
-    provider = setting.pulls[living.place.code].draw(
-        rng, OUTPATIENT_USE * len(setting.care.treatment_functions) + function
-    )
+    day = scenario.days["outpatient"].draw(rng, month)
+    person = pool.draw_living("outpatient", months.quarter[month], day, died_on, rng)
+    cell = cell_of(age_on(day, patients.people.born[person]), patients.people.sex[person])
+    specialty = scenario.clinic_mixes[code].draw(rng, months.year[month] * CELLS + cell)
+    provider = scenario.pulls[code].draw(rng, OUTPATIENT_USE * len(scenario.clinical.specialties) + specialty)
     size = len(month)
     return _Appointments(
-        person, day, function, provider, np.full(size, FIRST, np.int8), np.full(size, seen), np.full(size, not seen)
+        person, day, specialty, provider, np.full(size, FIRST, np.int8), np.full(size, seen), np.full(size, not seen)
     )
 
 
 def _follow_ups(
-    living: Living, effects: TrueEffects, seen: _Appointments, died_on: NDArray, rng: np.random.Generator
+    patients: Patients, effects: TrueEffects, seen: _Appointments, died_on: NDArray, rng: np.random.Generator
 ) -> _Appointments:
     """Follow-ups of each first attendance, as many as its specialty and provider truly give."""
-    setting, months = living.setting, living.setting.months
-    clinics = setting.world.outpatients.specialties
+    scenario, months = patients.scenario, patients.scenario.months
+    clinics = scenario.world.outpatients.specialties
     mean = np.array([clinics[int(code)].follow_ups if int(code) in clinics else 0.0
-                     for code in setting.care.treatment_functions])  # fmt: skip
-    number = rng.poisson(mean[seen.function] * np.exp(effects.values["follow_up"][seen.provider]))
+                     for code in scenario.clinical.specialties])  # fmt: skip
+    number = rng.poisson(mean[seen.specialty] * np.exp(effects.values["follow_up"][seen.provider]))
     seen.more = number > 0
     of = np.repeat(np.arange(len(number)), number)
     person, first_day = seen.person[of], seen.day[of]
-    low, high = setting.world.outpatients.follow_up_working_days
+    low, high = scenario.world.outpatients.follow_up_working_days
     day = months.working_days_after(first_day, between(rng, low, high, len(of)))
-    born, death = living.people.born[person], died_on[person]
-    unlikely = np.flatnonzero((day < born) | (day > death))
-    last = np.minimum(death[unlikely], months.last_day)
-    room = rng.random(len(unlikely)) * (last - first_day[unlikely])
-    day[unlikely] = first_day[unlikely] + room.astype(np.int64)
-    day[unlikely] = np.maximum(months.working(day[unlikely]), np.maximum(born[unlikely], months.first_day))
+    born, death = patients.people.born[person], died_on[person]
+    impossible = np.flatnonzero((day < born) | (day > death))
+    last = np.minimum(death[impossible], months.last_day)
+    room = rng.random(len(impossible)) * (last - first_day[impossible])
+    day[impossible] = first_day[impossible] + room.astype(np.int64)
+    day[impossible] = np.maximum(months.working(day[impossible]), np.maximum(born[impossible], months.first_day))
     size = len(of)
     return _Appointments(
-        person, day.astype(np.int32), seen.function[of], seen.provider[of], np.full(size, FOLLOW_UP, np.int8),
+        person, day.astype(np.int32), seen.specialty[of], seen.provider[of], np.full(size, FOLLOW_UP, np.int8),
         np.ones(size, dtype=bool), rng.random(size) < 1 - 1 / np.maximum(number[of], 1),
     )  # fmt: skip
 
 
-def _not_followed_up(living: Living, after: _Appointments, rng: np.random.Generator) -> _Appointments:
-    """Follow-ups at which nobody was seen, a week to three before some of those at which somebody was."""
-    months = living.setting.months
-    rows = np.flatnonzero(rng.random(len(after.day)) < living.setting.world.outpatients.not_seen["follow_up"])
-    earliest = np.maximum(living.people.born[after.person[rows]], months.first_day)
-    day = np.maximum(after.day[rows] - between(rng, 7, 21, len(rows)), earliest)
+def _unseen_follow_ups(patients: Patients, follow_ups: _Appointments, rng: np.random.Generator) -> _Appointments:
+    """Follow-ups at which nobody was seen, one to three weeks before some of those at which somebody was."""
+    months, share = patients.scenario.months, patients.scenario.world.outpatients.not_seen["follow_up"]
+    rows = np.flatnonzero(rng.random(len(follow_ups.day)) < share)
+    earliest = np.maximum(patients.people.born[follow_ups.person[rows]], months.first_day)
+    day = np.maximum(follow_ups.day[rows] - between(rng, 7, 21, len(rows)), earliest)
     day = np.maximum(months.working(day), earliest)
     size = len(rows)
     return _Appointments(
-        after.person[rows], day.astype(np.int32), after.function[rows], after.provider[rows],
+        follow_ups.person[rows], day.astype(np.int32), follow_ups.specialty[rows], follow_ups.provider[rows],
         np.full(size, FOLLOW_UP, np.int8), np.zeros(size, dtype=bool), np.ones(size, dtype=bool),
     )  # fmt: skip
 
@@ -124,71 +130,70 @@ def _joined(parts: list[_Appointments]) -> _Appointments:
     return _Appointments(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
-def _parted(living: Living, every: _Appointments, died_on: NDArray, rng: np.random.Generator) -> Flags:
+def _without_duplicates(
+    patients: Patients, every: _Appointments, died_on: NDArray, rng: np.random.Generator
+) -> Booleans:
     """Move appointments to other days of their months until no two are the same person's at one clinic on one day.
 
-    Which appointments are kept: all but follow-ups that had no other day, such as those of the newborn at the end.
+    Returns which appointments are kept: all but follow-ups that had no other day, such as those of newborn children at
+    the end of the records.
     """
-    setting, months = living.setting, living.setting.months
-    born, death = living.people.born[every.person], died_on[every.person]
-    where = (every.provider.astype(np.int64) * len(setting.care.treatment_functions) + every.function) * 2 + every.code
-    place = np.int64(len(setting.trusts.codes) * len(setting.care.treatment_functions) * 2)
+    scenario, months = patients.scenario, patients.scenario.months
+    born, death = patients.people.born[every.person], died_on[every.person]
+    specialties = len(scenario.clinical.specialties)
+    clinic = (every.provider.astype(np.int64) * specialties + every.specialty) * 2 + every.code
+    key = every.person * np.int64(len(scenario.providers.codes) * specialties * 2) + clinic
     days = np.int64(months.last_day - months.first_day + 1)
-    key = every.person * place + where
     for _ in range(ROUNDS):
-        is_twin = pd.Series(key * days + (every.day - months.first_day)).duplicated().to_numpy()
-        twins = np.flatnonzero(is_twin)
-        if not len(twins):
-            return ~is_twin
-        month = months.of(every.day[twins])
-        moved = setting.days["outpatient"].draw(rng, month)
-        fits = (moved >= born[twins]) & (moved <= death[twins])
-        every.day[twins[fits]] = moved[fits]
-        stuck = twins[~fits & (every.code[twins] == FOLLOW_UP)]
-        span = np.minimum(death[stuck], months.last_day) - np.maximum(born[stuck], months.first_day) + 1
-        every.day[stuck] = np.maximum(born[stuck], months.first_day) + (rng.random(len(stuck)) * span).astype(np.int64)
-    is_twin = pd.Series(key * days + (every.day - months.first_day)).duplicated().to_numpy()
-    if (is_twin & (every.code == FIRST) & every.seen).any():
+        is_duplicate = pd.Series(key * days + (every.day - months.first_day)).duplicated().to_numpy()
+        rows = np.flatnonzero(is_duplicate)
+        if not len(rows):
+            return ~is_duplicate
+        moved = scenario.days["outpatient"].draw(rng, months.of(every.day[rows]))
+        fits = (moved >= born[rows]) & (moved <= death[rows])
+        every.day[rows[fits]] = moved[fits]
+        stuck = rows[~fits & (every.code[rows] == FOLLOW_UP)]
+        first = np.maximum(born[stuck], months.first_day)
+        span = np.minimum(death[stuck], months.last_day) - first + 1
+        every.day[stuck] = first + (rng.random(len(stuck)) * span).astype(np.int64)
+    is_duplicate = pd.Series(key * days + (every.day - months.first_day)).duplicated().to_numpy()
+    if (is_duplicate & (every.code == FIRST) & every.seen).any():
         raise too_small()
-    return ~is_twin
+    return ~is_duplicate
 
 
-def _fields(living: Living, every: _Appointments, rng: np.random.Generator) -> Records:
-    """What is recorded of each appointment, but for its key."""
-    setting, world, size = living.setting, living.setting.world.outpatients, len(every.day)
-    records = about_people(living, every.person, every.provider, every.day, rng, "age_at_attendance")
+def _fields(patients: Patients, every: _Appointments, rng: np.random.Generator) -> Records:
+    """What is recorded of each appointment, without its key."""
+    scenario, world, size = patients.scenario, patients.scenario.world.outpatients, len(every.day)
+    records = shared_fields(patients, every.person, every.provider, every.day, rng, "age_at_attendance")
     status, statuses = weighted(rng, world.not_seen_status, size)
     late = rng.random(size) < world.late_but_seen
     status = np.where(every.seen, len(statuses) + late, status)
     source, sources = weighted(rng, FIRST_SOURCES, size)
     wait = between(rng, *world.referral_days, size) + np.where(every.code == FOLLOW_UP, 60, 0)
     later = rng.random(size) < 0.2
-    procedures, words = _procedures(living)
+    procedures, words = _procedures(patients)
     done = every.seen & (rng.random(size) < world.procedure_share)
     procedure = np.full(size, -1, dtype=np.int32)
     if done.any():
-        procedure[done] = procedures.draw(rng, every.function[done])
+        procedure[done] = procedures.draw(rng, every.specialty[done])
     return records | {
         "appointment_date": every.day.astype(np.int32),
-        "referral_source_code": Text(source, tuple(sources)),
+        "referral_source_code": CodedText(source, tuple(sources)),
         "referral_received_date": (every.day - wait).astype(np.int32),
-        "first_attendance_code": Text(every.code.astype(np.int32), ("1", "2")),
-        "attendance_status_code": Text(status.astype(np.int32), (*statuses, SEEN, SEEN_LATE)),
-        "outcome_code": Text(np.where(every.more, np.where(later, 2, 1), 0).astype(np.int32), ("1", "2", "3")),
-        "treatment_function_code": Text(every.function, setting.care.treatment_functions),
-        "primary_procedure_opcs4": Text(procedure, words),
-        "submission_date": sent(living, every.provider, every.day, rng),
+        "first_attendance_code": CodedText(every.code.astype(np.int32), ("1", "2")),
+        "attendance_status_code": CodedText(status.astype(np.int32), (*statuses, SEEN, SEEN_LATE)),
+        "outcome_code": CodedText(np.where(every.more, np.where(later, 2, 1), 0).astype(np.int32), ("1", "2", "3")),
+        "treatment_function_code": CodedText(every.specialty, scenario.clinical.specialties),
+        "primary_procedure_opcs4": CodedText(procedure, words),
+        "submission_date": submission_days(patients, every.provider, every.day, rng),
     }
 
 
-def _procedures(living: Living) -> tuple[Choices, tuple[str, ...]]:
+def _procedures(patients: Patients) -> tuple[Choices, tuple[str, ...]]:
     """Procedures to choose from by specialty, and their codes."""
-    stated = living.setting.world.outpatients.procedures
+    stated = patients.scenario.world.outpatients.procedures
     words = tuple(sorted({code for codes in stated.values() for code in codes}))
     usual = words[:1]
-    lists = [stated.get(int(code), usual) or usual for code in living.setting.care.treatment_functions]
+    lists = [stated.get(int(code), usual) or usual for code in patients.scenario.clinical.specialties]
     return Choices.of([([words.index(code) for code in codes], np.ones(len(codes))) for codes in lists]), words
-
-
-def _keys(living: Living, every: _Appointments, order: NDArray) -> Fixed:
-    return keys(Text(every.provider[order], living.setting.trusts.codes), LETTER, living.place.code)
