@@ -7,11 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cbs_analysis.cli.records import make, ready
 from cbs_analysis.errors import UserError
 from cbs_analysis.simulation import load_world, read_scenario, write_extracts
 from cbs_analysis.simulation.clinical_codes import EMERGENCY
 from cbs_analysis.simulation.population import people_of
 from cbs_analysis.simulation.random_draws import Choices, hexadecimal, scaled, shuffled_numbers, stream
+from cbs_analysis.simulation.record_fields import CodedText, record_keys
 from cbs_analysis.simulation.scenario import iterative_proportional_fit
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -92,6 +94,54 @@ def test_what_cannot_be_made_is_refused_in_one_line(asked: dict[str, object], sa
         read_scenario(load_world(PARAMS), DATA, **asked)  # type: ignore[arg-type]
     assert said in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("level: pct", "level: borough", "figures: no area of level 'borough' in geography 'sector_2009'"),
+        (
+            "rank: imd_2010_rank",
+            "rank: imd_2010_rnk",
+            "deprivation_lsoa has no column 'imd_2010_rnk'; nearest: imd",
+        ),
+        ("months: [2008-04,", "months: [2007-04,", "months: '2007-04' is not in monthly_activity_return"),
+    ],
+)
+def test_figures_that_are_not_there_are_named_in_one_line(params: Path, old: str, new: str, message: str) -> None:
+    _change(params, old, new)
+    with pytest.raises(UserError) as raised:
+        read_scenario(load_world(params), DATA)
+    assert message in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_table_of_the_figures_has_the_keys_of_its_uses_and_no_others(params: Path) -> None:
+    _change(params, "beds: {table: beds, provider:", "beds: {table: beds, trust:")
+    with pytest.raises(UserError, match=r"figures\.beds: .*has no value for 'provider'"):
+        load_world(params)
+
+
+def test_a_home_without_simulation_parameters_has_no_simulated_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "params" / "editions").mkdir(parents=True)
+    monkeypatch.setenv("CBS_HOME", str(tmp_path))
+    for name in ("CBS_BUILD", "CBS_RECORDS"):
+        monkeypatch.delenv(name, raising=False)
+    ready()
+    assert capsys.readouterr().out.splitlines() == [
+        "No hospital records: none are imported, and there is no params/simulation to simulate any from"
+    ]
+    assert not (tmp_path / "build").exists()
+    with pytest.raises(UserError, match="this home has no simulated records"):
+        make()
+
+
+def test_keys_of_records_hold_codes_of_any_length() -> None:
+    provider = CodedText(np.array([1, 0], dtype=np.int32), ("AB1", "TRUST9"))
+    keys = ["".join(map(chr, row)) for row in record_keys(provider, "A", "E09000001", first=9).characters]
+    assert keys == ["TRUST9AE09000001000000009", "AB1___AE09000001000000010"]
 
 
 def test_ordinary_providers_lie_within_two_standard_deviations_and_outliers_at_four_or_more() -> None:

@@ -160,7 +160,7 @@ def strings(characters: NDArray[np.uint8]) -> pa.Array:
 def record_keys(provider: CodedText, letter: str, area: str, first: int = 1) -> FixedText:
     """The providers' own keys of records: provider, letter of the feed, area and a number that rises with the rows."""
     width = max(map(len, provider.words))
-    start = np.frombuffer("".join(f"{word:{width}}" for word in provider.words).encode(), dtype=np.uint8)
+    start = np.frombuffer("".join(f"{word:_<{width}}" for word in provider.words).encode(), dtype=np.uint8)
     middle = np.frombuffer(f"{letter}{area}".encode(), dtype=np.uint8)
     size = len(provider.indexes)
     table = np.empty((size, width + len(middle) + KEY_DIGITS), dtype=np.uint8)
