@@ -1,6 +1,6 @@
 # The handbook's everyday commands. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help packs records site publish test truth lint lab clean setup spark reference-packs bench bench-england bench-site bench-stats
+.PHONY: help packs records site publish test fuzz truth lint lab clean setup spark reference-packs bench bench-england bench-site bench-stats
 .PHONY: bench-records
 
 VENV  := .venv
@@ -20,6 +20,7 @@ help: ## list these commands
 	@echo "make site     build the site again from the packs that are there"
 	@echo "make publish  the site, workbooks, PDFs, tables and archives from the packs that are there"
 	@echo "make test     every check and test: lint, unit, integration, statistics, notebooks, browser"
+	@echo "make fuzz     search for inputs that fail, other ones every time: make fuzz SECONDS=600"
 	@echo "make truth    hold what the analyses of a synthetic sector find against what is true of it"
 	@echo "make lint     style, types and the directions of imports"
 	@echo "make reference-packs    execute again the packs that make test compares, after a change that is meant"
@@ -59,6 +60,12 @@ test: lint
 	$(BIN)/pytest -q -n $(CORES) --dist loadscope --nbval --nbval-current-env tests/notebooks
 	$(BIN)/pytest -q -n $(CORES) --dist loadfile tests/browser
 	$(BIN)/pytest -q -n $(CORES) --dist loadscope --nbval-lax --nbval-current-env notebooks book/methods
+
+# What fails is printed: keep it as an @example of the test that found it.
+SECONDS ?= 600
+fuzz: $(READY)
+	@end=$$(( $$(date +%s) + $(SECONDS) )); while [ $$(date +%s) -lt $$end ]; do \
+		$(BIN)/pytest -q -x -n $(CORES) -m hypothesis --hypothesis-profile fuzz tests/unit || exit 1; done
 
 # Executed packs of one PCT, one sector and London, which `make test` runs again and compares with what they hold.
 REFERENCE := 5LE SEL LON

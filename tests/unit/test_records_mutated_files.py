@@ -35,6 +35,9 @@ PIECES = [
     b"01/04/2010",
     b"-1",
     b"9" * 40,
+    b"\xef\xbb\xbf",
+    b"\x1a",
+    b"\r\n",
 ]
 
 places = st.floats(0, 1, exclude_max=True)
@@ -106,6 +109,9 @@ def world():
 @settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(change, min_size=1, max_size=4))
 @example([("cut", 0.0, None)])
+@example([("replace", 0.99, b"\r")])
+@example([("insert", 0.999, b"\r")])
+@example([("cut", 0.3, None), ("insert", 0.999, b"\n"), ("insert", 0.999, b"\n")])
 @example([("insert", 0.5, b'"')])
 def test_every_line_of_a_mutated_file_is_accounted_for_or_the_store_is_unchanged(world, changes):
     content = WHOLE

@@ -30,7 +30,8 @@ ROWS_A_LOT = 1 << 19
 LONGEST_CODE = 9
 """Characters of a text whose values come again and again, and are held as a list of words."""
 SYNTHETIC = b"cbs:synthetic"
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ufeff]")
+"""What belongs in no value: a byte order mark within a file is left where two files were put together."""
 
 
 @dataclass(frozen=True)
@@ -168,13 +169,7 @@ class _Lines:
 
     def _at_once(self, text: str) -> list[pa.Array] | None:
         """The columns, where no line has a quotation mark or anything out of place: much faster than line by line."""
-        if (
-            len(self.header) == 1
-            or '"' in text
-            or self.header[0] in text
-            or text[0] == "\ufeff"
-            or _CONTROL.search(text)
-        ):
+        if not text or len(self.header) == 1 or '"' in text or self.header[0] in text or _CONTROL.search(text):
             return None
         content = f"{text}\n".encode()
         characters = np.frombuffer(content, dtype=np.uint8)
@@ -269,10 +264,18 @@ def _parquet_lots(path: Path, feed: Feed, net: bool) -> Iterator[Lot]:
 
 def _raw_of(batch: pa.RecordBatch, delimiter: str) -> Callable[[int], str]:
     def raw(at: int) -> str:
-        values = (column[at].as_py() for column in batch.columns)
-        return delimiter.join("" if value is None else str(value) for value in values)[:LONGEST_RAW]
+        return delimiter.join(as_text(column[at]) for column in batch.columns)[:LONGEST_RAW]
 
     return raw
+
+
+def as_text(scalar: pa.Scalar) -> str:
+    """An Arrow value as it is shown; a day beyond Python's calendar as its number, as it is stored."""
+    try:
+        value = scalar.as_py()
+    except (OverflowError, ValueError):
+        value = scalar.value
+    return "" if value is None else str(value)
 
 
 def _opened(path: Path, codes: Sequence[str] = ()) -> pq.ParquetFile:

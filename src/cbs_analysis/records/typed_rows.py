@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from cbs_analysis.errors import UserError
 from cbs_analysis.records.feeds import ACTION, ACTIONS, Feed, Field, day, like, whole_number
 from cbs_analysis.records.quarantine import Refused
-from cbs_analysis.records.reading import LONGEST_CODE, Lot
+from cbs_analysis.records.reading import LONGEST_CODE, Lot, as_text
 
 MONTH, FILE_ID, ROW_NUMBER, IS_DELETE = "month", "file_id", "row_number", "is_delete"
 CODE = pa.dictionary(pa.int32(), pa.string())
@@ -173,15 +173,12 @@ class _Reader:
         return found
 
     def _days(self, field: Field, given: pa.Array) -> pa.Array:
-        if pa.types.is_date32(given.type):
-            self._fault(
-                _beyond_calendar(given), f"{field.name}: not a day", field.name, None, "is a day of no year 1 to 9999"
-            )
-            return given
-        if pa.types.is_date64(given.type) or pa.types.is_timestamp(given.type):
+        if pa.types.is_date(given.type) or pa.types.is_timestamp(given.type):
             found = given.cast(pa.date32(), safe=False)
-            bad = _flags(pc.not_equal(found.cast(given.type), given))
-            self._fault(bad, f"{field.name}: not a day", field.name, given, "a day without a time is wanted")
+            has_time = _flags(pc.not_equal(found.cast(given.type, safe=False), given))
+            reason = f"{field.name}: not a day"
+            self._fault(has_time, reason, field.name, given, "expected a day without a time")
+            self._fault(_beyond_calendar(found), reason, field.name, given, "expected a day of a year from 1 to 9999")
             return found
         self._check_type(given, field.name, "date", _is_text(given))
         formats = self.feed.dates
@@ -201,7 +198,7 @@ class _Reader:
         if given is None:
             self._add(rows, reason, lambda at: f"{shown} {wanted}")
         else:
-            self._add(rows, reason, lambda at: f"{shown} is {_shown(given[at].as_py())}; {wanted}")
+            self._add(rows, reason, lambda at: f"{shown} is {_shown(given[at])}; {wanted}")
 
     def _add(self, rows: Flags, reason: str, detail: Callable[[int], str]) -> None:
         if rows.any():
@@ -259,6 +256,6 @@ def _is_text(array: pa.Array) -> bool:
     return kind in (pa.string(), pa.large_string(), pa.string_view(), pa.null())
 
 
-def _shown(value: Any) -> str:
-    said = repr(value if isinstance(value, str) else str(value))
-    return said if len(said) <= LONGEST_SHOWN else f"{said[:LONGEST_SHOWN]}..."
+def _shown(scalar: pa.Scalar) -> str:
+    text = repr(as_text(scalar))
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
