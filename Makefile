@@ -110,7 +110,7 @@ lab: $(READY)
 
 clean:
 	if [ -d build ]; then find build -mindepth 1 -maxdepth 1 ! -name records -exec rm -rf {} +; fi
-	rm -rf data/prepared .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache
+	rm -rf build/records/derived .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 setup: $(READY)

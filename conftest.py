@@ -32,7 +32,7 @@ def make_small_world() -> None:
     linked += [f"data/{path.name}" for path in (CHECKOUT / "data").iterdir()]
     for name in linked:
         link = SMALL / name
-        if name != "data/prepared" and not link.is_symlink():
+        if not link.is_symlink():
             link.symlink_to(CHECKOUT / name)
     environment = {key: value for key, value in os.environ.items() if key not in ("CBS_BUILD", "CBS_RECORDS")}
     command = [Path(sys.executable).with_name("cbs"), "records", "ready", "--share", SHARE]

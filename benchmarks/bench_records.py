@@ -138,7 +138,7 @@ def _home_in(work: Path) -> Path:
     folder = work / "home"
     (folder / "data").mkdir(parents=True, exist_ok=True)
     for name in ["params", "notebooks", *(f"data/{path.name}" for path in data_dir().iterdir())]:
-        if name != "data/prepared" and not (folder / name).exists():
+        if not (folder / name).exists():
             (folder / name).symlink_to(home() / name)
     return folder
 

@@ -44,7 +44,7 @@ def write_template() -> Callable[..., Path]:
 
 
 def _make_home(home: Path, chapters: dict[str, list[str]]) -> Path:
-    shutil.copytree(CHECKOUT / "data", home / "data", ignore=shutil.ignore_patterns("prepared"))
+    shutil.copytree(CHECKOUT / "data", home / "data")
     (home / "params" / "editions").mkdir(parents=True)
     shutil.copy(CHECKOUT / "params" / "indicators.yml", home / "params")
     edition = yaml.safe_load((CHECKOUT / "params" / "editions" / "2011-12.yml").read_text(encoding="utf-8"))

@@ -79,12 +79,12 @@ def build_dir(of: Path | None = None) -> Path:
     return Path(named).expanduser().resolve() if named else (of or home()) / "build"
 
 
-def records_dir() -> Path:
+def records_dir(of: Path | None = None) -> Path:
     """Where hospital records are stored: `CBS_RECORDS`, else `records` in the build folder."""
     named = os.environ.get("CBS_RECORDS")
-    return Path(named).expanduser().resolve() if named else build_dir() / "records"
+    return Path(named).expanduser().resolve() if named else build_dir(of) / "records"
 
 
-def synthetic_records_dir() -> Path:
+def synthetic_records_dir(of: Path | None = None) -> Path:
     """Where the records of a synthetic London are stored: apart from those that anybody imported, to be made anew."""
-    return build_dir() / "synthetic-records"
+    return build_dir(of) / "synthetic-records"

@@ -19,11 +19,11 @@ def world() -> Path:
 
 
 def linked_home(folder: Path) -> Path:
-    """The checkout's figures, parameters and notebooks, without prepared tables; feeds may be added."""
+    """The checkout's figures, parameters and notebooks; feeds may be added."""
     (folder / "data").mkdir(parents=True)
     (folder / "params" / "feeds").mkdir(parents=True)
     (folder / "notebooks").symlink_to(CHECKOUT / "notebooks")
-    for name in [*(f"data/{path.name}" for path in (CHECKOUT / "data").iterdir() if path.name != "prepared"),
+    for name in [*(f"data/{path.name}" for path in (CHECKOUT / "data").iterdir()),
                  *(f"params/{path.name}" for path in (CHECKOUT / "params").iterdir() if path.name != "feeds"),
                  *(f"params/feeds/{path.name}" for path in (CHECKOUT / "params" / "feeds").iterdir())]:  # fmt: skip
         (folder / name).symlink_to(CHECKOUT / name)

@@ -59,7 +59,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_table_that_the_chapters_read_is_there_and_not_labelled_synthetic(home: Path) -> None:
-    described = json.loads((home / "data" / "prepared" / "datapackage.json").read_text(encoding="utf-8"))
+    described = json.loads((home / "build" / "records" / "derived" / "datapackage.json").read_text(encoding="utf-8"))
     tables = {entry["name"]: entry for entry in described["resources"]}
     for chapter in CHAPTERS:
         read = set(declared_tables(CHECKOUT / "notebooks" / f"{chapter}.ipynb"))

@@ -20,11 +20,12 @@ import pytest
 from cbs_analysis.geography import load_geography
 from cbs_analysis.records.breaks_in_feeds import breaks
 from cbs_analysis.records.checking_records import Checked
+from cbs_analysis.records.derived_tables import Held, checked_store, prepare
 from cbs_analysis.records.importing import import_files
-from cbs_analysis.records.preparing import Held, checked_store, prepare
 from cbs_analysis.records.store import Store
 from cbs_analysis.simulation import load_world, write_extracts
 from cbs_analysis.stats import shrinkage
+from cbs_analysis.tables.derived import path_of
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 DATA, PARAMS = CHECKOUT / "data", CHECKOUT / "params"
@@ -75,12 +76,11 @@ def _marked(folder: Path, **world: Any) -> Marked:
     home = folder / "data"
     home.mkdir()
     for path in DATA.iterdir():
-        if path.name != "prepared":
-            (home / path.name).symlink_to(path)
+        (home / path.name).symlink_to(path)
     held, checked = checked_store(store, DATA, PARAMS)
     prepare(store, home, PARAMS)
     return Marked(
-        folder / "world" / "truth", held, checked, pd.read_parquet(home / "prepared" / "benchmark_providers.parquet")
+        folder / "world" / "truth", held, checked, pd.read_parquet(path_of("benchmark_providers", store.folder))
     )
 
 

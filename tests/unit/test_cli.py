@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from cbs_analysis import cli
 from cbs_analysis.cli import show
 from cbs_analysis.runner import NotebookRecord
-from cbs_analysis.tables import CheckResult
+from cbs_analysis.tables.checking import CheckResult
 
 COMMANDS = ["packs", "verify", "publish", "findings", "areas", "check"]
 HOSTILE = "[red]St Mary's[/] [/] {x} <b>| Ynys Môn"

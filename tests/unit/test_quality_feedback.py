@@ -14,11 +14,11 @@ from cbs_analysis.errors import UserError
 from cbs_analysis.home import data_dir, params_dir
 from cbs_analysis.records.checking_records import COUNT_COLUMNS, Checked, _no_failures, check_records
 from cbs_analysis.records.completeness import financial_years
+from cbs_analysis.records.derived_tables import Held
 from cbs_analysis.records.feedback import feedback, trend, worst_examples
 from cbs_analysis.records.letter_sheet import LABEL
 from cbs_analysis.records.letter_tables import find
 from cbs_analysis.records.letters import write_letters
-from cbs_analysis.records.preparing import Held
 from cbs_analysis.records.query_letter import write_query_letter
 from cbs_analysis.records.references import load_references
 from cbs_analysis.records.rules import KEY, load_rules

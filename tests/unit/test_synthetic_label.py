@@ -258,17 +258,16 @@ def test_search_results_say_it(known, packs):
 
 
 def test_the_catalogue_says_it_of_a_table():
-    entry = {"name": "t", "title": "T", "path": "prepared/t.parquet", "schema": {"fields": []}, "synthetic": True}
+    entry = {"name": "t", "title": "T", "path": "derived/t.parquet", "schema": {"fields": []}, "synthetic": True}
     assert SENTENCE in words(pages.catalogue_page({"resources": [entry]}))
     assert not ANY.search(pages.catalogue_page({"resources": [{**entry, "synthetic": False}]}))
 
 
-def test_the_catalogue_has_the_tables_made_from_records(tmp_path):
-    (tmp_path / "prepared").mkdir()
-    (tmp_path / "datapackage.json").write_text((data_dir() / "datapackage.json").read_text(encoding="utf-8"))
-    described = {"resources": [{"name": "spell_flows", "title": "Flows"}]}
-    (tmp_path / "prepared" / "datapackage.json").write_text(json.dumps(described), encoding="utf-8")
-    assert [item["name"] for item in pages.read_package(tmp_path)["resources"]][-1] == "spell_flows"
+def test_the_catalogue_has_the_tables_derived_from_records():
+    derived = [item for item in pages.read_package(data_dir())["resources"] if item["path"].startswith("derived/")]
+    assert "spell_flows" in {item["name"] for item in derived}
+    assert all(item["synthetic"] for item in derived)
+    assert "<code>derived/spell_flows.parquet</code>" in pages.catalogue_page({"resources": derived})
 
 
 # ---- Notebooks executed before findings said what they rest on

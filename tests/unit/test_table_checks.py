@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cbs_analysis import sources
+from cbs_analysis import tables as sources
 from cbs_analysis.errors import DataError
 from cbs_analysis.tables import activity, life_expectancy, population, reference
+from cbs_analysis.tables.checking import CheckResult
 
 PUBLISHED = Path(__file__).resolve().parents[2] / "data"
 ACTIVITY = "published/monthly_activity_return.csv"
@@ -22,7 +23,7 @@ def shipped() -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def results() -> list[sources.CheckResult]:
+def results() -> list[CheckResult]:
     return sources.check_all(PUBLISHED)
 
 
@@ -37,24 +38,24 @@ def without(data: Path, start: str) -> None:
     path.write_text("".join(kept))
 
 
-def result_for(frame: pd.DataFrame, data: Path, rule: str) -> sources.CheckResult:
+def result_for(frame: pd.DataFrame, data: Path, rule: str) -> CheckResult:
     [found] = [result for result in activity.checks(frame, data) if rule in result.rule]
     return found
 
 
-def test_the_shipped_figures_fail_no_check(results: list[sources.CheckResult]) -> None:
+def test_the_shipped_figures_fail_no_check(results: list[CheckResult]) -> None:
     assert [result for result in results if result.status == "failed"] == []
     assert {result.table for result in results} == {described.table for described in sources.sources(PUBLISHED)}
 
 
-def test_thirty_two_elective_totals_are_reported_and_kept(results: list[sources.CheckResult]) -> None:
+def test_thirty_two_elective_totals_are_reported_and_kept(results: list[CheckResult]) -> None:
     [elective] = [result for result in results if result.rule.startswith("elective_total_admissions is")]
     assert elective.status == "known difference"
     assert len(elective.rows) == 32
     assert "2010-04 ENG: elective_total_admissions is 557,340, its parts 557,431" in elective.rows
 
 
-def test_every_authority_is_checked_against_its_pcts(results: list[sources.CheckResult]) -> None:
+def test_every_authority_is_checked_against_its_pcts(results: list[CheckResult]) -> None:
     authorities = [result for result in results if activity.SUM_OF_PCTS in result.rule]
     assert len(authorities) == 10
     [london] = [result for result in authorities if "(Q36)" in result.rule]

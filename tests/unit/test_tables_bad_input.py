@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cbs_analysis import sources
+from cbs_analysis import tables as sources
 from cbs_analysis.errors import DataError, UserError
 from cbs_analysis.tables import activity, deprivation, emergency_admissions, population, reference
 

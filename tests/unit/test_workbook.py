@@ -8,7 +8,7 @@ from packs_made_up import FAILED, HOSTILE, LOCAL, edited, finding, pack
 
 from cbs_analysis.edition import LocalCommentary
 from cbs_analysis.publishing.workbook import write_workbook
-from cbs_analysis.sheets import Book, sheet_name
+from cbs_analysis.workbooks import Book, sheet_name
 
 
 @pytest.fixture(scope="module")

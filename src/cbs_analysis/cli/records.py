@@ -102,9 +102,9 @@ def check(
     """
     from cbs_analysis.cli import records_shown
     from cbs_analysis.home import build_dir, data_dir, params_dir
+    from cbs_analysis.records.derived_tables import checked_store
     from cbs_analysis.records.describing import named
     from cbs_analysis.records.letters import write_letters
-    from cbs_analysis.records.preparing import checked_store
 
     store = _store_in_use()
     held, checked = checked_store(store, data_dir(), params_dir())
@@ -184,18 +184,18 @@ def _store() -> "Store":
 
 def _store_in_use() -> "Store":
     """The store of imported records or, where nothing was imported, that of simulated records."""
-    from cbs_analysis.home import synthetic_records_dir
     from cbs_analysis.records.store import Store
+    from cbs_analysis.tables.derived import store_in_use
 
     own = _store()
-    return own if own.submissions or not synthetic_records_dir().exists() else Store(synthetic_records_dir())
+    return own if own.submissions or not store_in_use().exists() else Store(store_in_use())
 
 
 def _prepare(store: "Store") -> None:
     from cbs_analysis.cli.show import progress_bar
     from cbs_analysis.home import data_dir, params_dir
-    from cbs_analysis.prepared import FOLDER
-    from cbs_analysis.records.preparing import STEPS, prepare
+    from cbs_analysis.records.derived_tables import STEPS, prepare
+    from cbs_analysis.tables.derived import FOLDER
 
     done = 0
     with progress_bar("of the tables that chapters read") as tell:
@@ -206,4 +206,4 @@ def _prepare(store: "Store") -> None:
             done += 1
 
         made = prepare(store, data_dir(), params_dir(), step)
-    typer.echo(f"Tables for chapters {'made' if made else 'as before'}: {data_dir() / FOLDER}")
+    typer.echo(f"Tables for chapters {'made' if made else 'as before'}: {store.folder / FOLDER}")

@@ -6,7 +6,7 @@ from cbs_analysis.cli.show import console
 
 if TYPE_CHECKING:
     from cbs_analysis.records.checking_records import Checked
-    from cbs_analysis.records.preparing import Held
+    from cbs_analysis.records.derived_tables import Held
 
 
 def rules(checked: "Checked", held: "Held") -> None:

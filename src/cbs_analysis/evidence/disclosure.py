@@ -25,8 +25,8 @@ import pandas as pd
 
 from cbs_analysis.evidence.tables import WITHHELD, Column, Table, plain
 from cbs_analysis.evidence.wording import MISSING, number
-from cbs_analysis.prepared import FEWEST_EVENTS as FEWEST_EVENTS
-from cbs_analysis.prepared import TABLES as MADE_FROM_RECORDS
+from cbs_analysis.tables.derived import FEWEST_EVENTS as FEWEST_EVENTS
+from cbs_analysis.tables.derived import TABLES as MADE_FROM_RECORDS
 
 if TYPE_CHECKING:
     from cbs_analysis.evidence.finding import Finding

@@ -7,11 +7,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from cbs_analysis import prepared
 from cbs_analysis.errors import DataError
 from cbs_analysis.evidence.finding import SYNTHETIC
 from cbs_analysis.publishing.packs import source_text
 from cbs_analysis.publishing.templating import render
+from cbs_analysis.tables import derived
 
 # ---- The data catalogue
 
@@ -26,7 +26,8 @@ def read_package(data: Path) -> dict[str, Any]:
         raise DataError("data/datapackage.json is missing") from None
     except ValueError:
         raise DataError("data/datapackage.json: not readable as JSON") from None
-    return {**package, "resources": [*package["resources"], *prepared.descriptions(data).values()]}
+    own = [{**table, "file": f"data/{table['path']}"} for table in package["resources"]]
+    return {**package, "resources": [*own, *({**table, "file": table["path"]} for table in derived.descriptions().values())]}
 
 
 def catalogue_page(package: Mapping[str, Any]) -> str:

@@ -23,7 +23,7 @@ from cbs_analysis.publishing.packs import (
     licence_line,
 )
 from cbs_analysis.publishing.templating import first_letter_lower
-from cbs_analysis.sheets import Book, Sheet, read
+from cbs_analysis.workbooks import Book, Sheet, read
 
 TABLES = ("key_figures", "table", "members")
 NOTES = (

@@ -1,9 +1,11 @@
-"""From the record store to the tables that chapters read: rules, cleansing, counts by PCT and trust, models.
+"""From a record store to the tables derived from it: rules, cleansing, counts by PCT and trust, models.
 
-Made once for all areas, so that a chapter only reads. What has not changed is not made again.
+Made once for all areas, so that a chapter only reads, and kept in the store (`tables.derived` describes and reads
+them). What has not changed is not made again.
 """
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +16,9 @@ import pandas as pd
 
 import cbs_analysis
 from cbs_analysis.errors import UserError
-from cbs_analysis.files import digest_of_files
+from cbs_analysis.files import digest_of_files, write_atomically
 from cbs_analysis.home import files_under
-from cbs_analysis.records import benchmarks, cells, features, flows, quality, writing
+from cbs_analysis.records import benchmarks, cells, features, flows, quality
 from cbs_analysis.records.breaks_in_feeds import breaks
 from cbs_analysis.records.checking_records import Checked, check_records
 from cbs_analysis.records.completeness import completeness, financial_years
@@ -24,10 +26,13 @@ from cbs_analysis.records.reconciling import totals
 from cbs_analysis.records.references import References, load_references, referenced
 from cbs_analysis.records.rules import KEY, Rule, load_rules
 from cbs_analysis.records.store import Store
+from cbs_analysis.tables import derived
 
 FEEDS = ("apc", "op", "ae")
 MEMORY = "1500MB"
+SYNTHETIC = "Synthetic records: made by this project, of no real person, so that their totals are the published ones."
 STEPS = ("rules", "completeness", "flows", "models", "tables")
+_TYPES = {"string": "object", "integer": "int64", "number": "float64"}
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,7 @@ def hold(store: Store, connection: Any, data: Path, params: Path) -> Held:
 
 
 def key_of(store: Store, data: Path, params: Path) -> str:
-    """What prepared tables are made from: the store's content, rules, figures that records are held against, code."""
+    """What derived tables are made from: the store's content, rules, figures that records are held against, code."""
     root = Path(cbs_analysis.__file__).parent
     files = [
         params / "quality_rules.yml",
@@ -79,12 +84,13 @@ def key_of(store: Store, data: Path, params: Path) -> str:
 
 
 def prepare(store: Store, data: Path, params: Path, on_step: Callable[[str], object] = lambda step: None) -> bool:
-    """Make the tables that chapters read; False where those that are there are of the same records, rules and code.
+    """Make the tables that chapters read; False where those in the store are of the same records, rules and code.
 
-    `on_step` is called with each of `STEPS` as it begins. Raises UserError and DataError as `hold`.
+    `on_step` is called with each of `STEPS` as it begins. Raises UserError where they cannot be written, and
+    UserError and DataError as `hold`.
     """
     key = key_of(store, data, params)
-    if writing.made_from(data) == key:
+    if _made_from(store.folder) == key:
         return False
     with closing(connect().con) as raw:
         connection = ibis.duckdb.from_connection(raw)
@@ -93,12 +99,17 @@ def prepare(store: Store, data: Path, params: Path, on_step: Callable[[str], obj
     months = frames["records_months"]["month"].astype(str)
     period = f"{months.min()} to {months.max()}"
     on_step("tables")
-    writing.write(frames, data, key, store.is_synthetic, period)
+    try:
+        _write(frames, store, key, period)
+    except OSError as error:
+        raise UserError(
+            f"record store {store.folder}: derived tables cannot be written: {error.strerror or error}"
+        ) from None
     return True
 
 
 def tables_of(held: Held, store: Store, data: Path, on_step: Callable[[str], object]) -> dict[str, pd.DataFrame]:
-    """Every prepared table by name; see `warehouse.tables`."""
+    """Every derived table by name; see `tables.derived`."""
     on_step("rules")
     found, again = _of_rules(held)
     found |= {"records_received": store.received(), "records_refused": store.refused()}
@@ -156,3 +167,67 @@ def cleansed(held: Held, again: dict[str, pd.DataFrame], feed: str) -> Any:
         return table
     lookup = ibis.memtable(again[feed])
     return table.anti_join(lookup, ["provider_code", KEY]).view()
+
+
+def _write(frames: Mapping[str, pd.DataFrame], store: Store, key: str, period: str) -> None:
+    """Write every derived table, then the description, which is what makes them count.
+
+    `key` says what they were made from. Raises KeyError where a table is missing, OSError where nothing can be written.
+    """
+    # What no description names is no figure: a stop halfway leaves none, never half of the old and half of the new.
+    (store.folder / derived.DESCRIPTION).unlink(missing_ok=True)
+    for table, about in derived.TABLES.items():
+        write_atomically(derived.path_of(table, store.folder), _parquet(frames[table], about))
+    resources = [_described(table, about, store.is_synthetic, period) for table, about in derived.TABLES.items()]
+    description = {
+        "profile": "data-package", "name": "derived-from-records", "store": store.state, "made_from": key,
+        "resources": resources,
+    }  # fmt: skip
+    write_atomically(store.folder / derived.DESCRIPTION, json.dumps(description, indent=1, sort_keys=True) + "\n")
+
+
+def _made_from(store: Path) -> str:
+    """What the tables that are there were made from; empty where there are none, or not all of them."""
+    try:
+        package = json.loads((store / derived.DESCRIPTION).read_text(encoding="utf-8"))
+        key = str(package["made_from"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+    return key if all(derived.path_of(table, store).exists() for table in derived.TABLES) else ""
+
+
+def _parquet(frame: pd.DataFrame, about: derived.DerivedTable) -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = list(about.columns)
+    # Categories are of one making of a table; what is written is text.
+    typed = frame[columns].astype({name: _TYPES[kind] for name, (kind, _, _) in about.columns.items()})
+    ordered = typed.sort_values(list(about.key), ignore_index=True)
+    table = pa.Table.from_pandas(ordered, preserve_index=False).replace_schema_metadata(None)
+    out = pa.BufferOutputStream()
+    pq.write_table(table, out, compression="zstd")
+    return out.getvalue().to_pybytes()
+
+
+def _described(table: str, about: derived.DerivedTable, is_synthetic: bool, period: str) -> dict[str, Any]:
+    fields = [
+        {"name": name, "type": kind, "description": means, **({"unit": unit} if unit else {})}
+        for name, (kind, means, unit) in about.columns.items()
+    ]
+    return {
+        "name": table,
+        "path": f"{derived.FOLDER}/{table}.parquet",
+        "format": "parquet",
+        "title": about.title + (" (synthetic)" if is_synthetic else ""),
+        "description": about.description,
+        "publisher": "this handbook, from synthetic records"
+        if is_synthetic
+        else "this handbook, from hospital records",
+        "period": period,
+        "geography": "the trusts and PCTs in the records",
+        "attribution": "MIT, as the code." if is_synthetic else "As agreed with those who sent the records.",
+        "caveats": [*([SYNTHETIC] if is_synthetic else []), *about.caveats],
+        "synthetic": is_synthetic,
+        "schema": {"fields": fields, "primaryKey": list(about.key)},
+    }

@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 import pyarrow.compute as pc
 
-from cbs_analysis.prepared import FEWEST_EVENTS
 from cbs_analysis.records.checking_records import Checked
 from cbs_analysis.records.completeness import financial_years
 from cbs_analysis.records.rules import KEY, Rule
 from cbs_analysis.stats import funnel
 from cbs_analysis.stats.intervals import proportion_interval
+from cbs_analysis.tables.derived import FEWEST_EVENTS
 
 PER = 1000
 METHOD: funnel.OverdispersionMethod = "winsorised"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from cbs_analysis.files import write_atomically
-from cbs_analysis.sheets import Book, Sheet
+from cbs_analysis.workbooks import Book, Sheet
 
 LABEL = "SYNTHETIC: made by this project for trying it out. No record here is of a real person, and no trust sent any."
 

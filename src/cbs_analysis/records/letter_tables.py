@@ -12,7 +12,7 @@ from cbs_analysis.records.checking_records import PERSON, Checked
 from cbs_analysis.records.feedback import HIGHER, LOWER, By, feedback, trend, worst_examples
 from cbs_analysis.records.quality import described
 from cbs_analysis.records.rules import KEY, Rule
-from cbs_analysis.sheets import Sheet, read
+from cbs_analysis.workbooks import Sheet, read
 
 FEED_NAMES = {"apc": "Admitted patient care", "op": "Outpatients", "ae": "A&E"}
 MOST_VALUE = 5

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from cbs_analysis.records.breaks_in_feeds import breaks
 from cbs_analysis.records.checking_records import Checked
+from cbs_analysis.records.derived_tables import Held
 from cbs_analysis.records.letter_tables import find
 from cbs_analysis.records.pct_feedback import errors_by_trust, write_pct_feedback
-from cbs_analysis.records.preparing import Held
 from cbs_analysis.records.query_letter import write_query_letter
 from cbs_analysis.records.references import OUTSIDE
 

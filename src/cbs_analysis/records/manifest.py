@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cbs_analysis.errors import DataError, UserError
+from cbs_analysis.tables.derived import FOLDER, MANIFEST
 
-MANIFEST = "manifest.json"
 VERSION = 1
-OURS = ("feed=", "quarantine", ".lock", ".staging", f".{MANIFEST}.")
+OURS = ("feed=", "quarantine", FOLDER, ".lock", ".staging", f".{MANIFEST}.")
 
 
 class Part(NamedTuple):

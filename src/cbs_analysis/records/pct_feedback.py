@@ -27,7 +27,7 @@ from cbs_analysis.records.letter_tables import (
 )
 from cbs_analysis.records.quality import with_errors
 from cbs_analysis.records.rules import Rule
-from cbs_analysis.sheets import Sheet, read
+from cbs_analysis.workbooks import Sheet, read
 
 EXAMPLES = 10
 """Of each rule, the dearest first: enough to talk over with a trust, which has all of its own in its letter."""

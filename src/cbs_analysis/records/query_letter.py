@@ -22,7 +22,7 @@ from cbs_analysis.records.letter_tables import (
     tell_value,
     years_table,
 )
-from cbs_analysis.sheets import Sheet, read
+from cbs_analysis.workbooks import Sheet, read
 
 MOST_RECORDS = 250_000
 """Records in one letter, the dearest of each rule first: more than a trust corrects by hand."""

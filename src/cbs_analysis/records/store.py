@@ -23,8 +23,9 @@ from cbs_analysis.errors import DataError, UserError
 from cbs_analysis.files import keep_name, make_folder, write_atomically
 from cbs_analysis.home import params_dir
 from cbs_analysis.records.feeds import Feed, load_feed
-from cbs_analysis.records.manifest import MANIFEST, Manifest, Part, Submission, read_manifest
+from cbs_analysis.records.manifest import Manifest, Part, Submission, read_manifest
 from cbs_analysis.records.quarantine import COLUMNS as QUARANTINE_COLUMNS
+from cbs_analysis.tables.derived import MANIFEST
 
 if TYPE_CHECKING:
     import pandas as pd

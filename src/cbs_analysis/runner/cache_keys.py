@@ -17,11 +17,11 @@ from typing import Any
 import yaml
 
 import cbs_analysis
-from cbs_analysis import prepared
 from cbs_analysis.errors import DataError, UserError, nearest
 from cbs_analysis.files import digest, stamp
 from cbs_analysis.home import NOTEBOOKS, files_under
 from cbs_analysis.runner.imported_modules import ImportedModules, module_files
+from cbs_analysis.tables import derived
 
 DESCRIPTION = "datapackage.json"
 REFERENCE = "reference"
@@ -30,6 +30,8 @@ FOLDERS = ("params", "data", NOTEBOOKS)
 MADE_BY_TOOLS = {"__pycache__", ".ipynb_checkpoints"}
 RUNNER = "runner"  # the package's folder of what runs a notebook, which counts for all
 MOST_NAMED = 5
+STORE = "records"
+"""Where a copy of a home has what was derived from the record store in use."""
 Parts = Mapping[str, str]
 Stamps = Mapping[Path, tuple[int, ...]]
 
@@ -42,6 +44,7 @@ class CacheKeys:
 
     def __init__(self, home: Path, edition: str) -> None:
         self.home, self.edition = home, edition
+        self._store = derived.store_in_use(home)
         self._data = home / "data"
         self._edition = home / "params" / "editions" / f"{edition}.yml"
         self._definitions = [home / "params" / name for name in ("indicators.yml", "series.yml")]
@@ -68,11 +71,11 @@ class CacheKeys:
     def stamps(self, chapter: str) -> Stamps:
         """Each file that a chapter of the edition is made from, with its stamp from before it was read."""
         template = self._template(chapter)
-        tables = {self._data / self._described[table]["path"] for table in declared_tables(template)}
+        tables = {self._file_of(table) for table in declared_tables(template)}
         reference = {self._data / REFERENCE, *files_under(self._data / REFERENCE)}
-        described = {self._data / DESCRIPTION, self._data / prepared.DESCRIPTION}
+        of_store = {self._store / derived.DESCRIPTION, self._store / derived.MANIFEST}
         code = {*self._reached(chapter).values(), *_runner_files()}
-        shared = {self._edition, *self._definitions, self._lock, *described}
+        shared = {self._edition, *self._definitions, self._lock, self._data / DESCRIPTION, *of_store}
         return {path: self._stamps.get(path, ()) for path in {template} | tables | reference | shared | code}
 
     @cached_property
@@ -92,18 +95,24 @@ class CacheKeys:
     def _described(self) -> dict[str, Any]:
         try:
             package = json.loads((self._data / DESCRIPTION).read_text(encoding="utf-8"))
-            return {entry["name"]: entry for entry in package["resources"]} | dict(prepared.descriptions(self._data))
+            return {entry["name"]: entry for entry in package["resources"]} | dict(derived.descriptions(self._store))
         except (OSError, ValueError, KeyError, TypeError):
             raise DataError(f"data/{DESCRIPTION} is missing or broken; it must describe every table") from None
 
     def _table(self, table: str, template: Path) -> str:
         if table not in self._described:
-            if table in prepared.TABLES:
-                raise DataError(f"notebooks/{template.name}: {table}: {prepared.MISSING}")
+            if table in derived.TABLES:
+                raise DataError(f"notebooks/{template.name}: {derived.missing(table, self._store)}")
             near = nearest(table, self._described)
             raise UserError(f"notebooks/{template.name}: {NAME}: {table!r} is not a table; {near}")
+        of_store = derived.store_stamp(self._store) if table in derived.TABLES else None
         entry = self._described[table]
-        return digest(entry, self._digest(self._data / entry["path"]))
+        return digest(entry, of_store.digest if of_store else "", self._digest(self._file_of(table)))
+
+    def _file_of(self, table: str) -> Path:
+        if table in derived.TABLES:
+            return derived.path_of(table, self._store)
+        return self._data / self._described[table]["path"]
 
     def _choices(self) -> str:
         """Of the edition without its list of chapters: one that is added makes no other out of date."""
@@ -130,15 +139,27 @@ class CacheKeys:
         return self.home / NOTEBOOKS / f"{chapter}.ipynb"
 
 
-def files_of_home(home: Path) -> list[Path]:
-    """Every file of parameters, figures and notebooks, in the order of their paths."""
-    files = (path for name in FOLDERS for path in files_under(home / name))
-    return [path for path in files if not MADE_BY_TOOLS & {*path.relative_to(home).parts}]
+def named_files(home: Path, store: Path | None = None) -> dict[str, Path]:
+    """Every file of parameters, figures and notebooks, and what was derived from a record store (the home's own where
+    none is given), each under its name in a copy of the home.
+    """
+    folder = store or derived.store_in_use(home)
+    of_home = {path.relative_to(home).as_posix(): path for name in FOLDERS for path in files_under(home / name)}
+    of_home = {name: path for name, path in of_home.items() if not MADE_BY_TOOLS & {*Path(name).parts}}
+    return of_home | {f"{STORE}/{path.relative_to(folder).as_posix()}": path for path in derived.files(folder)}
 
 
-def digest_of_home(home: Path) -> str:
-    """One digest of all parameters, figures, notebooks and code: while it stands, a plan made once stands."""
-    return digest({path.relative_to(home).as_posix(): _digest_of(path) for path in files_of_home(home)}, made_with())
+def files_of_home(home: Path, store: Path | None = None) -> list[Path]:
+    """The files of `named_files`, in the order of their names."""
+    return list(named_files(home, store).values())
+
+
+def digest_of_home(home: Path, store: Path | None = None) -> str:
+    """One digest of all parameters, figures, notebooks and code, and of what was derived from the record store: while
+    it stands, a plan made once stands.
+    """
+    named = {name: _digest_of(path) for name, path in named_files(home, store).items()}
+    return digest(named, made_with())
 
 
 def declared_tables(template: Path) -> tuple[str, ...]:

@@ -26,10 +26,12 @@ from cbs_analysis.errors import UserError
 from cbs_analysis.files import stamp
 from cbs_analysis.home import home
 from cbs_analysis.runner.cache_keys import (
+    STORE,
     Stamps,
     are_unchanged,
     digest_of_home,
     files_of_home,
+    named_files,
     made_with,
     package_files,
 )
@@ -149,8 +151,8 @@ def packed(folder: Path) -> bytes:
     """Parameters, figures and notebooks of a home as a zip archive."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in files_of_home(folder):
-            archive.write(path, path.relative_to(folder).as_posix())
+        for name, path in named_files(folder).items():
+            archive.write(path, name)
     return content.getvalue()
 
 
@@ -190,13 +192,13 @@ def work_at(digest: str, inputs: bytes, work: Callable[[Job, Limits], Result], j
     """
     try:
         _check_code()
-        folder = _home_with(digest, inputs, job.home)
+        folder = _home_with(digest, inputs, job.home, job.store)
         before = _homes[digest, job.home][1]
         result = work(job.at(folder), limits)
         _check_code()
     except (UserError, OSError, zipfile.BadZipFile) as error:
         _leave(error)
-    if _stamps(folder) != before:
+    if _stamps(folder, _store(folder, job.home, job.store)) != before:
         _run_again()
     return result
 
@@ -216,28 +218,33 @@ def _run_again() -> NoReturn:
     raise Reschedule
 
 
-def _home_with(digest: str, inputs: bytes, there: Path) -> Path:
-    """A folder that holds these inputs. One that was found to hold them is not read again while nothing is written to
-    its files.
+def _home_with(digest: str, inputs: bytes, there: Path, store: Path | None = None) -> Path:
+    """A folder that holds these inputs; `store` is the record store that goes with the batch's own. One that was found
+    to hold them is not read again while nothing is written to its files.
     """
     folder, stamps = _homes.get((digest, there), (there, None))
-    if stamps is None or stamps != _stamps(folder):
-        before = _stamps(there)
-        folder = there if _is_same(there, digest) else _unpack(digest, inputs)
-        _homes[digest, there] = folder, before if folder == there else _stamps(folder)
+    if stamps is None or stamps != _stamps(folder, _store(folder, there, store)):
+        before = _stamps(there, _store(there, there, store))
+        folder = there if _is_same(there, digest, _store(there, there, store)) else _unpack(digest, inputs)
+        _homes[digest, there] = folder, before if folder == there else _stamps(folder, folder / STORE)
     if folder != there:
         with suppress(OSError):
             os.utime(folder)
     return folder
 
 
-def _stamps(folder: Path) -> Stamps:
-    return {path: stamp(path) for path in files_of_home(folder)}
+def _store(folder: Path, there: Path, store: Path | None) -> Path:
+    """The record store that goes with a folder: the batch's own, or what came with unpacked inputs."""
+    return store if store is not None and folder == there else folder / STORE
 
 
-def _is_same(folder: Path, digest: str) -> bool:
+def _stamps(folder: Path, store: Path) -> Stamps:
+    return {path: stamp(path) for path in files_of_home(folder, store)}
+
+
+def _is_same(folder: Path, digest: str, store: Path) -> bool:
     try:
-        return folder.is_dir() and digest_of_home(folder) == digest
+        return folder.is_dir() and digest_of_home(folder, store) == digest
     except UserError:
         return False
 
@@ -252,10 +259,10 @@ def _unpack(digest: str, inputs: bytes) -> Path:
     is_kept = False
     try:
         zipfile.ZipFile(io.BytesIO(inputs)).extractall(own)
-        if is_right := _is_same(own, digest):
+        if is_right := _is_same(own, digest, own / STORE):
             with suppress(OSError):  # another worker was there first
                 own.replace(folder)
-            is_kept = not _is_same(folder, digest)
+            is_kept = not _is_same(folder, digest, folder / STORE)
     finally:
         if not is_kept:
             shutil.rmtree(own, ignore_errors=True)

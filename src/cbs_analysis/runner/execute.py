@@ -79,12 +79,13 @@ def execute(job: Job, limits: Limits = Limits()) -> Result:  # noqa: B008  # it 
     return Result(failed_record(job, failure, seconds), notebook)
 
 
-def kernel_environment(home: Path, scratch: Path | None = None) -> dict[str, str]:
+def kernel_environment(home: Path, scratch: Path | None = None, store: Path | None = None) -> dict[str, str]:
     """The environment of a kernel: this handbook's home, one thread, and no profile or history of the user's.
 
-    `scratch` is the folder for the kernel's own files, made where it is missing.
+    `scratch` is the folder for the kernel's own files, made where it is missing; `store` the record store that derived
+    tables are read from, where it is another than the process's own.
     """
-    folders = {"CBS_HOME": home, "CBS_BUILD": build_dir(home)}
+    folders = {"CBS_HOME": home, "CBS_BUILD": build_dir(home), **({"CBS_RECORDS": store} if store else {})}
     if scratch:
         private = {"IPYTHONDIR": scratch / "ipython", "JUPYTER_RUNTIME_DIR": scratch / "runtime"}
         for folder in private.values():
@@ -145,7 +146,8 @@ def _papermill(job: Job, scratch: Path, log: Path, watch: "Watch") -> Failure | 
                 start_timeout=min(watch.limits.seconds, KERNEL_START_SECONDS),
                 watch=watch,
                 scratch=scratch,
-                env=kernel_environment(job.home, scratch) | {SOURCES: json.dumps(declared_tables(job.template))},
+                env=kernel_environment(job.home, scratch, job.store)
+                | {SOURCES: json.dumps(declared_tables(job.template))},
                 folder=job.template.parent,
                 log=said,
             )

@@ -12,17 +12,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cbs_analysis import prepared
 from cbs_analysis.errors import DataError, UserError, nearest
 from cbs_analysis.files import digest, write_atomically
 from cbs_analysis.home import NOTEBOOKS, build_dir, data_dir, home, params_dir
-from cbs_analysis.runner.cache_keys import CacheKeys, Parts, Stamps, declared_tables, digest_of_home
+from cbs_analysis.runner.cache_keys import STORE, CacheKeys, Parts, Stamps, declared_tables, digest_of_home
 from cbs_analysis.runner.imported_modules import check_own_modules
+from cbs_analysis.tables import derived
 
 if TYPE_CHECKING:
     from cbs_analysis.edition import Edition
     from cbs_analysis.geography import Geography
-    from cbs_analysis.tables import CheckResult
+    from cbs_analysis.tables.schema_checks import CheckResult
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,8 @@ class Limits:
 @dataclass(frozen=True)
 class Job:
     """One notebook to execute: a chapter's template for one area of one edition, and where the result
-    goes. `leaves` is how many leaf areas the area has, which is what a notebook's time depends on.
+    goes. `leaves` is how many leaf areas the area has, which is what a notebook's time depends on; `store` is the
+    record store that derived tables are read from.
     """
 
     edition: str
@@ -48,6 +49,7 @@ class Job:
     output: Path
     home: Path
     leaves: int = 1
+    store: Path | None = None
 
     @property
     def failed_output(self) -> Path:
@@ -55,8 +57,10 @@ class Job:
         return self.output.with_name(f"{self.chapter}.failed.ipynb")
 
     def at(self, home: Path) -> "Job":
-        """The same job with its inputs in another home."""
-        return replace(self, home=home, template=home / NOTEBOOKS / self.template.name)
+        """The same job with its inputs in another home, which is a copy."""
+        if home == self.home:
+            return self
+        return replace(self, home=home, template=home / NOTEBOOKS / self.template.name, store=home / STORE)
 
 
 @dataclass(frozen=True)
@@ -194,7 +198,7 @@ def _note_checked(keys: CacheKeys, offer: _Offer) -> None:
 
 def _job(edition: str, area_code: str, chapter: str, leaves: int) -> Job:
     output = build_dir() / "editions" / edition / area_code / f"{chapter}.ipynb"
-    return Job(edition, area_code, chapter, _template(chapter), output, home(), leaves)
+    return Job(edition, area_code, chapter, _template(chapter), output, home(), leaves, derived.store_in_use())
 
 
 def _template(chapter: str) -> Path:
@@ -211,13 +215,13 @@ def _chosen_chapters(edition: "Edition", chapters: Iterable[str]) -> list[str]:
 
 
 def _check_indicators(edition: "Edition", params: Path, tables: Sequence[str]) -> None:
-    """Indicators and series are well formed, and name tables that the data catalogue has, or will have once records are
-    prepared; each table in use is one of them, and all that are not are named at once.
+    """Indicators and series are well formed, and name tables that the data catalogue has, or will have once tables are derived from
+    records; each table in use is one of them, and all that are not are named at once.
     """
     from cbs_analysis.edition import load_indicators, load_series
     from cbs_analysis.tables import table_descriptions
 
-    known = [*(about.table for about in table_descriptions()), *prepared.TABLES]
+    known = [*(about.table for about in table_descriptions()), *derived.TABLES]
     missing = [table for table in tables if table not in known]
     if missing:
         raise UserError(

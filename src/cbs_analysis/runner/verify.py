@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from cbs_analysis.files import digest
 from cbs_analysis.home import home
 from cbs_analysis.runner.batch import Event, default_workers, run
-from cbs_analysis.runner.cache_keys import FOLDERS
+from cbs_analysis.runner.cache_keys import named_files
 from cbs_analysis.runner.execute import Result
 from cbs_analysis.runner.plan import Job, Plan
 
@@ -24,8 +24,9 @@ def verify(plan: Plan, on_event: Callable[[Event], None] = lambda event: None) -
     first, second = {}, {}
     with TemporaryDirectory(prefix="cbs-verify-") as folder:
         elsewhere = Path(folder) / "somewhere else entirely"
-        for name in FOLDERS:
-            shutil.copytree(home() / name, elsewhere / name)
+        for name, path in named_files(home()).items():
+            (elsewhere / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, elsewhere / name)
         first = _digests(plan.jobs, default_workers() + 1, on_event)
         with _at_home_in(elsewhere):
             moved = [job.at(elsewhere) for job in reversed(plan.jobs)]

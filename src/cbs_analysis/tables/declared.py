@@ -13,10 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cbs_analysis import prepared
 from cbs_analysis.errors import UndeclaredSourceError, UserError, nearest
 from cbs_analysis.home import SOURCES, data_dir
-from cbs_analysis.tables import READ_EVENT
+from cbs_analysis.tables import READ_EVENT, derived
 from cbs_analysis.tables.descriptions import DESCRIPTION, REFERENCE, table_description
 
 _held: "_Held | None" = None
@@ -61,17 +60,19 @@ def lifted() -> Iterator[None]:
 
 
 def hold_to(declared: Iterable[str], data: Path) -> None:
-    """From here on this process may read only these tables of the data folder, until it is held to others."""
+    """From here on this process may read only these tables of the data folder and of the record store, until it is held
+    to others.
+    """
     global _held, _is_listening
-    tables = frozenset(declared)
+    tables, store = frozenset(declared), derived.store_in_use()
     files = [
         data / DESCRIPTION,
-        data / prepared.DESCRIPTION,
-        *(data / table_description(table, data).path for table in sorted(tables)),
+        store / derived.DESCRIPTION,
+        *(table_description(table, data).file(data) for table in sorted(tables)),
     ]
     _held = _Held(
         tables,
-        tuple(f"{folder}{os.sep}" for folder in _spellings(data)),
+        tuple(f"{path}{os.sep}" for folder in (data, store / derived.FOLDER) for path in _spellings(folder)),
         frozenset(spelling for file in files for spelling in _spellings(file)),
         tuple(f"{folder}{os.sep}" for folder in _spellings(data / REFERENCE)),
     )
@@ -115,8 +116,8 @@ def _listen(event: str, arguments: tuple[object, ...]) -> None:
             if path.startswith(_held.folders) and path not in _held.files and not path.startswith(_held.everybodys):
                 folder = next(folder for folder in _held.folders if path.startswith(folder))
                 raise UndeclaredSourceError(
-                    f"data/{path.removeprefix(folder)} is read but not declared: add its table to the list "
-                    "`tables` in the notebook"
+                    f"{Path(folder).name}/{path.removeprefix(folder)} is read but not declared: add its table to the "
+                    "list `tables` in the notebook"
                 )
 
 

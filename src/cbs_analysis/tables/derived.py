@@ -1,11 +1,145 @@
-"""What each prepared table holds, column by column, as the data catalogue describes it."""
+"""Tables derived from hospital records, small enough for a chapter to read: what each holds, and how it is read.
 
+`cbs records ready` makes them (`records.derived_tables`) in the folder `derived` of the record store whose records they
+count, each a Parquet file, with a description that has a stamp of the store's manifest. They are read from the store in
+use and from no other, and only while they are of what it holds now. A notebook declares them like any other table.
+"""
+
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cbs_analysis.errors import DataError
+from cbs_analysis.files import stamp
+from cbs_analysis.home import records_dir, synthetic_records_dir
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FOLDER = "derived"
+DESCRIPTION = f"{FOLDER}/datapackage.json"
+MANIFEST = "manifest.json"
+"""The file of a record store that says what it holds: `records.store` writes it."""
+FEWEST_EVENTS = 8
+"""The smallest count of records that anybody is shown but those who sent them or pay for them."""
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """A prepared table: title, what it is, and its columns in order, each (kind, meaning, unit)."""
+class StoreStamp:
+    """What a record store's manifest says: its digest, and whether the store has submissions, and simulated ones."""
+
+    digest: str
+    is_used: bool
+    is_synthetic: bool
+
+
+def store_in_use(of: Path | None = None) -> Path:
+    """The record store that derived tables are read from, of the home or of another: that of imported records
+    (`CBS_RECORDS`, else `build/records`) where anything was imported, else the simulated one.
+    """
+    own = store_stamp(records_dir(of))
+    return records_dir(of) if own is not None and own.is_used else synthetic_records_dir(of)
+
+
+def store_stamp(store: Path) -> StoreStamp | None:
+    """None where the folder holds no record store. Raises DataError where its manifest is broken."""
+    return _store_stamp(store, stamp(store / MANIFEST))
+
+
+def descriptions(store: Path | None = None) -> Mapping[str, dict[str, Any]]:
+    """Each derived table of the store in use, or of another, described as in `datapackage.json`, with a `path` in the
+    store; none where there are none, or they are not of what the store holds now. `synthetic` is the store's own word.
+
+    Raises DataError where the description is broken.
+    """
+    folder = store or store_in_use()
+    now, package = store_stamp(folder), _package(folder)
+    if now is None or package is None or package["store"] != now.digest:
+        return {}
+    return {entry["name"]: {**entry, "synthetic": now.is_synthetic} for entry in package["resources"]}
+
+
+def missing(table: str, store: Path | None = None) -> DataError:
+    """The error for a derived table that cannot be read: there are none, or they are not of the store as it is now."""
+    folder = store or store_in_use()
+    is_old = _package(folder) is not None
+    why = "was derived before the store last changed" if is_old else "is not derived yet"
+    return DataError(f"{table}: {why} (record store {folder.name}); make it from hospital records: cbs records ready")
+
+
+def path_of(table: str, store: Path | None = None) -> Path:
+    """The file of a derived table in the store in use, or in another."""
+    return (store or store_in_use()) / FOLDER / f"{table}.parquet"
+
+
+def files(store: Path | None = None) -> list[Path]:
+    """All that reading derived tables needs: the store's manifest, the description and the tables, where there are any.
+
+    They lie in the store, so that they can be copied with their places in it.
+    """
+    folder = store or store_in_use()
+    if not (folder / DESCRIPTION).exists():
+        return []
+    tables = [path_of(table, folder) for table in TABLES]
+    return [path for path in (folder / MANIFEST, folder / DESCRIPTION, *tables) if path.exists()]
+
+
+def read(table: str, store: Path | None = None) -> "pd.DataFrame":
+    """A derived table as it was written.
+
+    Raises DataError where it is not there, not of the store in use, or not what its description says.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = path_of(table, store)
+    described = descriptions(store).get(table)
+    if described is None or not path.exists():
+        raise missing(table, store)
+    try:
+        # No threads: the process may be one that kernels are forked from.
+        found = pq.read_table(path, use_threads=False, pre_buffer=False)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{FOLDER}/{path.name} cannot be read: {str(error).splitlines()[0]}") from None
+    columns = [field["name"] for field in described["schema"]["fields"]]
+    if found.column_names != columns:
+        raise DataError(f"{FOLDER}/{path.name}: its columns are not those described; cbs records ready makes it again")
+    return found.to_pandas(use_threads=False)
+
+
+@lru_cache(maxsize=8)
+def _store_stamp(store: Path, changed: tuple[int, ...]) -> StoreStamp | None:
+    try:
+        content = (store / MANIFEST).read_bytes()
+        submissions = json.loads(content)["submissions"]
+        is_synthetic = any(each["is_synthetic"] for each in submissions)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError, KeyError, TypeError):
+        raise DataError(
+            f"record store {store}: {MANIFEST} is broken; put it back from a copy, or remove the store, then import"
+        ) from None
+    return StoreStamp(blake2b(content, digest_size=16).hexdigest(), bool(submissions), is_synthetic)
+
+
+def _package(store: Path) -> dict[str, Any] | None:
+    try:
+        package = json.loads((store / DESCRIPTION).read_text(encoding="utf-8"))
+        resources = [{**entry, "name": entry["name"]} for entry in package["resources"]]
+        return {"store": package["store"], "resources": resources}
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError, KeyError, TypeError):
+        raise DataError(f"record store {store}: {DESCRIPTION} is broken; cbs records ready makes it again") from None
+
+
+@dataclass(frozen=True)
+class DerivedTable:
+    """What a derived table holds: title, what it is, and its columns in order, each (kind, meaning, unit)."""
 
     title: str
     description: str
@@ -15,7 +149,7 @@ class Prepared:
 
 
 _YEAR = ("string", "Financial year of discharge or appointment", "")
-_FEED = ("string", "apc, op or ae", "")
+_FEED = ("string", "Feed of records, such as apc, op or ae", "")
 _PROVIDER = ("string", "Code of the trust", "")
 _COMMISSIONER = ("string", "Code of the PCT that pays, as recorded", "")
 _SPECIALTY = ("string", "Treatment function, as recorded", "")
@@ -32,8 +166,8 @@ MODEL = (
     "adjusted for."
 )
 
-TABLES: dict[str, Prepared] = {
-    "records_received": Prepared(
+TABLES: dict[str, DerivedTable] = {
+    "records_received": DerivedTable(
         "Records received",
         "What was sent to the record store by feed, and what became of it.",
         {
@@ -45,13 +179,13 @@ TABLES: dict[str, Prepared] = {
         },
         ("feed",),
     ),
-    "records_refused": Prepared(
+    "records_refused": DerivedTable(
         "Rows refused",
         "Why rows could not be read, by feed.",
         {"feed": _FEED, "reason": ("string", "Why", ""), "rows": ("integer", "Rows", "rows")},
         ("feed", "reason"),
     ),
-    "records_months": Prepared(
+    "records_months": DerivedTable(
         "Records by month",
         "Records in the store by feed, trust, commissioner and month.",
         {
@@ -63,7 +197,7 @@ TABLES: dict[str, Prepared] = {
         },
         ("feed", "provider_code", "commissioner_code", "month"),
     ),
-    "records_against_return": Prepared(
+    "records_against_return": DerivedTable(
         "Records beside the activity return",
         "Records as the Monthly Activity Return counts them, beside what it published.",
         {
@@ -79,7 +213,7 @@ TABLES: dict[str, Prepared] = {
             CLEANSED,
         ),
     ),
-    "records_completeness": Prepared(
+    "records_completeness": DerivedTable(
         "Completeness and validity",
         "How many records have each field filled, and filled with a value that can be true.",
         {
@@ -93,7 +227,7 @@ TABLES: dict[str, Prepared] = {
         },
         ("feed", "field", "provider_code", "financial_year"),
     ),
-    "records_breaks": Prepared(
+    "records_breaks": DerivedTable(
         "Breaks in what arrives",
         "Months in which a trust sent far fewer or more records than its other months lead one to expect.",
         {
@@ -106,7 +240,7 @@ TABLES: dict[str, Prepared] = {
         },
         ("rule", "provider_code", "month"),
     ),
-    "records_with_errors": Prepared(
+    "records_with_errors": DerivedTable(
         "Records with an error",
         "Records with at least one error, by feed, trust, commissioner and year.",
         {
@@ -123,7 +257,7 @@ TABLES: dict[str, Prepared] = {
         ("feed", "provider_code", "commissioner_code", "financial_year"),
         (PRICES,),
     ),
-    "quality_counts": Prepared(
+    "quality_counts": DerivedTable(
         "Records that break each rule",
         "Records that each quality rule applies to, and those that break it, by trust, commissioner and year.",
         {
@@ -139,7 +273,7 @@ TABLES: dict[str, Prepared] = {
         ("feed", "rule", "provider_code", "commissioner_code", "financial_year"),
         (PRICES,),
     ),
-    "quality_rules": Prepared(
+    "quality_rules": DerivedTable(
         "Quality rules",
         "What each rule asks, why it matters, and how much.",
         {
@@ -153,7 +287,7 @@ TABLES: dict[str, Prepared] = {
         },
         ("rule",),
     ),
-    "spell_flows": Prepared(
+    "spell_flows": DerivedTable(
         "Spells by PCT, trust and specialty",
         "Admitted spells by year, PCT that pays, trust, specialty and kind of admission.",
         {
@@ -170,7 +304,7 @@ TABLES: dict[str, Prepared] = {
         ("financial_year", "commissioner_code", "provider_code", "treatment_function_code", "kind"),
         (CLEANSED, PRICES),
     ),
-    "outpatient_flows": Prepared(
+    "outpatient_flows": DerivedTable(
         "Outpatient appointments by PCT, trust and specialty",
         "Appointments by year, PCT that pays, trust and specialty.",
         {
@@ -186,7 +320,7 @@ TABLES: dict[str, Prepared] = {
         ("financial_year", "commissioner_code", "provider_code", "treatment_function_code"),
         (CLEANSED,),
     ),
-    "benchmark_providers": Prepared(
+    "benchmark_providers": DerivedTable(
         "Trusts on four measures, allowing for whom they treat",
         "Observed and expected by trust, for all specialties together and for each.",
         {
@@ -203,7 +337,7 @@ TABLES: dict[str, Prepared] = {
         ("financial_year", "measure", "treatment_function_code", "provider_code"),
         (CLEANSED, MODEL, PRICES),
     ),
-    "benchmark_areas": Prepared(
+    "benchmark_areas": DerivedTable(
         "PCTs on four measures, allowing for who they are and where they are treated",
         "Observed and expected by PCT, trust and specialty.",
         {
@@ -220,7 +354,7 @@ TABLES: dict[str, Prepared] = {
         ("financial_year", "measure", "treatment_function_code", "commissioner_code", "provider_code"),
         (CLEANSED, MODEL),
     ),
-    "benchmark_models": Prepared(
+    "benchmark_models": DerivedTable(
         "Case-mix models",
         "The coefficients of each model, and how well it fits.",
         {

@@ -1,8 +1,8 @@
 """What each table is: its publisher, period, geography, licence and caveats, and what each column means.
 
 Read from `data/datapackage.json`, the one description of the figures: findings cite it, the reader's data catalogue
-prints it, and every file is checked against it. Tables made from hospital records are
-described beside themselves, in `data/prepared/datapackage.json`.
+prints it, and every file is checked against it. Tables made from hospital records are described beside themselves, in the
+record store that they are derived from (`tables.derived`).
 """
 
 import json
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cbs_analysis import prepared
 from cbs_analysis.errors import DataError, UserError, nearest
 from cbs_analysis.home import data_dir
+from cbs_analysis.tables import derived
 
 DESCRIPTION = "datapackage.json"
 REFERENCE = "reference"
@@ -64,8 +64,8 @@ class KnownDifference:
 
 @dataclass(frozen=True)
 class TableDescription:
-    """One table of figures and what a reader must know to use it. `path` is relative to the data folder; `synthetic`
-    says that its figures are of nobody, but made up.
+    """One table of figures and what a reader must know to use it. `path` is relative to the data folder, or to the
+    record store of a table derived from records; `synthetic` says that its figures are of nobody, but made up.
     """
 
     table: str
@@ -94,9 +94,14 @@ class TableDescription:
         """One column. Raises KeyError where the table has none of that name."""
         return next((column for column in self.columns if column.name == name), None) or _no_column(self.table, name)
 
+    def file(self, data: Path) -> Path:
+        """Where it lies: in the data folder, or in the record store in use."""
+        return derived.path_of(self.table) if self.table in derived.TABLES else data / self.path
+
 
 def table_descriptions(data: Path | None = None) -> tuple[TableDescription, ...]:
-    """Every table described in the data folder (the home's own where none is given), in its order, prepared ones last.
+    """Every table described in the data folder (the home's own where none is given), in its order, then those derived
+    from the records of the store in use.
 
     Raises DataError where a description is missing or broken.
     """
@@ -104,7 +109,7 @@ def table_descriptions(data: Path | None = None) -> tuple[TableDescription, ...]
     shown = f"{folder.name}/{DESCRIPTION}"
     try:
         package = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-        described = [*package["resources"], *prepared.descriptions(folder).values()]
+        described = [*package["resources"], *derived.descriptions().values()]
         return tuple(_table(resource) for resource in described)
     except FileNotFoundError:
         raise DataError(f"{shown} is missing; it must describe every table") from None
@@ -118,8 +123,8 @@ def table_description(table: str, data: Path | None = None) -> TableDescription:
     """The description of one table. Raises UserError with the nearest names where it is not known."""
     described = {each.table: each for each in table_descriptions(data)}
     if table not in described:
-        if table in prepared.TABLES:
-            raise DataError(f"{table}: {prepared.MISSING}")
+        if table in derived.TABLES:
+            raise derived.missing(table)
         raise UserError(f"{(data or data_dir()).name}/{DESCRIPTION}: no table {table!r}; {nearest(table, described)}")
     return described[table]
 
