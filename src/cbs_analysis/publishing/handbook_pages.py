@@ -27,7 +27,10 @@ def read_package(data: Path) -> dict[str, Any]:
     except ValueError:
         raise DataError("data/datapackage.json: not readable as JSON") from None
     own = [{**table, "file": f"data/{table['path']}"} for table in package["resources"]]
-    return {**package, "resources": [*own, *({**table, "file": table["path"]} for table in derived.descriptions().values())]}
+    return {
+        **package,
+        "resources": [*own, *({**table, "file": table["path"]} for table in derived.descriptions().values())],
+    }
 
 
 def catalogue_page(package: Mapping[str, Any]) -> str:

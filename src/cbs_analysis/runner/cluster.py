@@ -31,8 +31,8 @@ from cbs_analysis.runner.cache_keys import (
     are_unchanged,
     digest_of_home,
     files_of_home,
-    named_files,
     made_with,
+    named_files,
     package_files,
 )
 from cbs_analysis.runner.execute import Result
