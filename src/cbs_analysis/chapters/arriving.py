@@ -6,7 +6,7 @@ For the chapter on data quality, which says beside it what is wrong in what arri
 import numpy as np
 import pandas as pd
 
-from cbs_analysis.chapters import figures, from_records
+from cbs_analysis.chapters import figures, record_tables
 from cbs_analysis.chapters.building import Chapter, Standing, plain_measure, sentence, stated
 from cbs_analysis.evidence import charts, disclosure
 from cbs_analysis.evidence.finding import Chart, Finding, Note
@@ -33,7 +33,7 @@ LATE = "apc_late_submission"
 def arrived(pack: Pack) -> Finding:
     """What was sent to the store, what of it could not be read, and how many records are the area's."""
     received = pack.read("records_received").set_index("feed").reindex(FEEDS)
-    rows = from_records.of_area(pack, pack.read("records_with_errors"))
+    rows = record_tables.of_area(pack, pack.read("records_with_errors"))
     own = rows[rows["financial_year"] == pack.edition.activity_year].groupby("feed")["records"].sum().reindex(FEEDS)
     frame = received.assign(feed=[sentence_case(noun) for noun in FEEDS.values()], own=own).reset_index(drop=True)
     counts = ["own", "sent", "loaded", "replaced", "quarantined"]
@@ -124,9 +124,9 @@ def against_return(pack: Pack) -> Finding:
 
 def completeness(pack: Pack) -> Finding | Note:
     """Which fields are least often filled and valid in what the area's trusts send, beside all others."""
-    rows = from_records.year_rows(pack, "records_completeness")
-    rows = rows[(rows["provider_code"] != from_records.OUTSIDE) & ~rows["field"].isin(MAY_BE_EMPTY)]
-    own = from_records.own_providers(pack)
+    rows = record_tables.year_rows(pack, "records_completeness")
+    rows = rows[(rows["provider_code"] != record_tables.OUTSIDE) & ~rows["field"].isin(MAY_BE_EMPTY)]
+    own = record_tables.own_providers(pack)
     mine = rows[rows["provider_code"].isin(own)].groupby(["feed", "field"])[["records", "filled", "valid"]].sum()
     rest = rows[~rows["provider_code"].isin(own)].groupby(["feed", "field"])[["records", "valid"]].sum()
     frame = mine.assign(
@@ -184,10 +184,10 @@ def completeness(pack: Pack) -> Finding | Note:
 def breaks(pack: Pack) -> Finding:
     """Months in which one of the area's trusts sent far fewer or more records than usual."""
     frame = pack.read("records_breaks")
-    own = from_records.own_providers(pack)
+    own = record_tables.own_providers(pack)
     rows = frame[frame["provider_code"].isin(own)].sort_values(["month", "provider_code", "feed"], kind="stable")
     shown = rows.assign(
-        name=from_records.named(pack, rows["provider_code"]),
+        name=record_tables.named(pack, rows["provider_code"]),
         what=rows["feed"].map(FEEDS),
         change=rates.relative_change(rows["records"], rows["expected"]),
     )
@@ -234,16 +234,16 @@ def breaks(pack: Pack) -> Finding:
 
 def late(pack: Pack) -> Finding | Note:
     """Spells sent more than 60 days after their month, by the trusts that sent them."""
-    rows = from_records.year_rows(pack, "quality_counts")
+    rows = record_tables.year_rows(pack, "quality_counts")
     rows = rows[rows["rule"] == LATE]
     if rows.empty:
         return Note("No rule says what late is.")
-    failed, records = (from_records.sum_by_leaf(rows, name) for name in ("failed", "records"))
+    failed, records = (record_tables.sum_by_leaf(rows, name) for name in ("failed", "records"))
     measured = plain_measure("Spells sent late", "%", 1, per=100, polarity="low is good")
-    found = from_records.standing(pack, failed, records, measured, figures.as_proportion)
-    own = from_records.of_area(pack, rows).groupby("provider_code")[["failed", "records"]].sum()
+    found = record_tables.standing(pack, failed, records, measured, figures.as_proportion)
+    own = record_tables.of_area(pack, rows).groupby("provider_code")[["failed", "records"]].sum()
     frame = own.assign(
-        name=from_records.named(pack, own.index), late=rates.ratio(own["failed"], own["records"], 100)
+        name=record_tables.named(pack, own.index), late=rates.ratio(own["failed"], own["records"], 100)
     ).sort_values("late", ascending=False, kind="stable")
     columns = {
         "name": Column("Trust"),
@@ -257,7 +257,7 @@ def late(pack: Pack) -> Finding | Note:
         title="Sent late",
         statement=statement(pack, found, f"{stated(pack, found)} of {pack.area.name}'s spells were sent late"),
         standing=found,
-        comparisons=from_records.comparisons(pack, found),
+        comparisons=record_tables.comparisons(pack, found),
         period=pack.edition.activity_year,
         sources=["quality_counts", "providers"],
         methods=["proportions"],

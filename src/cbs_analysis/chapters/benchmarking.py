@@ -8,8 +8,9 @@ from dataclasses import asdict
 import numpy as np
 import pandas as pd
 
-from cbs_analysis.chapters import from_records
-from cbs_analysis.chapters.adjusted import (
+from cbs_analysis.chapters import record_tables
+from cbs_analysis.chapters.building import Chapter, Standing, sentence, stated
+from cbs_analysis.chapters.case_mix_ratios import (
     MEASURES,
     Adjusted,
     of_areas,
@@ -18,7 +19,6 @@ from cbs_analysis.chapters.adjusted import (
     trust_funnel,
     trust_table,
 )
-from cbs_analysis.chapters.building import Chapter, Standing, sentence, stated
 from cbs_analysis.chapters.service_view import service_view
 from cbs_analysis.evidence import disclosure
 from cbs_analysis.evidence.finding import Finding, Note
@@ -147,14 +147,14 @@ def _measured(pack: Pack, name: str, caveats: list[str]) -> Finding | Note:
     if trusts is None or areas is None:
         return Note(NO_MODEL.format(year=pack.edition.activity_year))
     measure = MEASURES[name]
-    standing = from_records.from_table(pack, pack.indicators[measure.indicator], areas)
+    standing = record_tables.from_table(pack, pack.indicators[measure.indicator], areas)
     return CHAPTER.finding(
         pack,
         measure.finding,
         title=measure.title,
         statement=_statement(pack, standing, measure.noun) + _apart(pack, trusts),
         standing=standing,
-        comparisons=from_records.comparisons(pack, standing),
+        comparisons=record_tables.comparisons(pack, standing),
         period=pack.edition.activity_year,
         sources=SOURCES,
         methods=["shrunk-effects"],
@@ -176,14 +176,14 @@ def _statement(pack: Pack, standing: Standing, noun: str) -> str:
 
 def _apart(pack: Pack, trusts: Adjusted) -> str:
     """Which of the area's trusts lie beyond the limits that allow for how much trusts differ anyway."""
-    own = from_records.own_providers(pack)
+    own = record_tables.own_providers(pack)
     outside = trusts.table[trusts.table.index.isin(own) & trusts.table["widened"].str.contains("99.8", regex=False)]
     whose = f"{pack.area.name}'s"
     if outside.empty:
         return f" None of {whose} trusts stands apart from the others by more than trusts differ anyway."
     parts = [
         f"{name} ({number(ratio, 2)})"
-        for name, ratio in zip(from_records.named(pack, outside.index), outside["ratio"], strict=True)
+        for name, ratio in zip(record_tables.named(pack, outside.index), outside["ratio"], strict=True)
     ]
     return f" Of {whose} trusts, {listed(parts)} {'stands' if len(parts) == 1 else 'stand'} apart from the others."
 

@@ -6,7 +6,7 @@ rules, and beside the published activity return.
 
 import pandas as pd
 
-from cbs_analysis.chapters import figures, from_records
+from cbs_analysis.chapters import figures, record_tables
 from cbs_analysis.chapters.arriving import (
     CHAPTER,
     FEEDS,
@@ -36,18 +36,18 @@ NOT_LOST = "A record in question is not money lost: it is money to ask about bef
 
 def errors(pack: Pack) -> Finding:
     """Spells with at least one error, in all spells, and the rules that most of them break."""
-    rows = from_records.year_rows(pack, "records_with_errors")
+    rows = record_tables.year_rows(pack, "records_with_errors")
     rows = rows[rows["feed"] == "apc"]
-    failed, records = (from_records.sum_by_leaf(rows, name) for name in ("with_errors", "records"))
+    failed, records = (record_tables.sum_by_leaf(rows, name) for name in ("with_errors", "records"))
     measured = pack.indicators["spells_with_errors_pct"]
-    found = from_records.standing(pack, failed, records, measured, figures.as_proportion)
+    found = record_tables.standing(pack, failed, records, measured, figures.as_proportion)
     return CHAPTER.finding(
         pack,
         "errors",
         title="Spells with an error",
         statement=statement(pack, found, f"{stated(pack, found)} of {pack.area.name}'s spells hold at least one error"),
         standing=found,
-        comparisons=from_records.comparisons(pack, found),
+        comparisons=record_tables.comparisons(pack, found),
         period=pack.edition.activity_year,
         sources=["records_with_errors", "quality_counts", "quality_rules"],
         caveats=[
@@ -62,11 +62,11 @@ def errors(pack: Pack) -> Finding:
 
 def _rules_broken(pack: Pack) -> Table | None:
     """The rules that the area's records break most, with its rate and the whole's."""
-    counts = from_records.year_rows(pack, "quality_counts")
+    counts = record_tables.year_rows(pack, "quality_counts")
     rules = pack.read("quality_rules").set_index("rule")
     counts = counts[counts["rule"].isin(rules.index[rules["severity"] != "information"])]
-    own = from_records.of_area(pack, counts).groupby("rule")[["records", "failed", "value_gbp"]].sum()
-    everyone = from_records.of_whole(pack, counts).groupby("rule")[["records", "failed"]].sum()
+    own = record_tables.of_area(pack, counts).groupby("rule")[["records", "failed", "value_gbp"]].sum()
+    everyone = record_tables.of_whole(pack, counts).groupby("rule")[["records", "failed"]].sum()
     own = own[own["failed"] > 0].sort_values("failed", ascending=False, kind="stable").head(MOST_RULES)
     if own.empty:
         return None
@@ -98,8 +98,8 @@ def _rules_broken(pack: Pack) -> Table | None:
 
 def errors_by_provider(pack: Pack) -> Finding | Note:
     """Each trust's share of spells with an error, within limits; the area's own trusts named."""
-    rows = from_records.of_whole(pack, from_records.year_rows(pack, "records_with_errors"))
-    trusts = from_records.provider_names(pack).index.drop(from_records.OUTSIDE)
+    rows = record_tables.of_whole(pack, record_tables.year_rows(pack, "records_with_errors"))
+    trusts = record_tables.provider_names(pack).index.drop(record_tables.OUTSIDE)
     rows = rows[(rows["feed"] == "apc") & rows["provider_code"].isin(trusts)]
     totals = rows.groupby("provider_code")[["with_errors", "records"]].sum()
     totals = totals[totals["with_errors"] >= disclosure.FEWEST_EVENTS]
@@ -110,9 +110,9 @@ def errors_by_provider(pack: Pack) -> Finding | Note:
         pairs = zip(limits[name], totals["with_errors"], strict=True)
         limits[name] = [disclosure.rounded_rate(value, events) for value, events in pairs]
     everyone = rates.ratio(totals["with_errors"].sum(), totals["records"].sum(), 100)
-    own = from_records.own_providers(pack)
+    own = record_tables.own_providers(pack)
     frame = limits.assign(
-        name=from_records.named(pack, totals.index), failed=totals["with_errors"], records=totals["records"]
+        name=record_tables.named(pack, totals.index), failed=totals["with_errors"], records=totals["records"]
     )
     frame["role"] = ["area" if code in own and not pack.area.is_whole else "peer" for code in frame.index]
     worst = frame.sort_values("value", ascending=False, kind="stable")
@@ -165,12 +165,12 @@ def errors_by_provider(pack: Pack) -> Finding | Note:
 
 def value_in_question(pack: Pack) -> Finding:
     """What the spells cost whose payment an error puts in question."""
-    rows = from_records.of_area(pack, from_records.year_rows(pack, "records_with_errors"))
+    rows = record_tables.of_area(pack, record_tables.year_rows(pack, "records_with_errors"))
     rows = rows[rows["feed"] == "apc"]
     by_trust = rows.groupby("provider_code")[["in_question", "in_question_gbp", "price_gbp"]].sum()
     by_trust = by_trust.sort_values("in_question_gbp", ascending=False, kind="stable")
     own = by_trust.sum()
-    frame = by_trust.assign(name=from_records.named(pack, by_trust.index)).reset_index(drop=True)
+    frame = by_trust.assign(name=record_tables.named(pack, by_trust.index)).reset_index(drop=True)
     columns = {
         "name": Column("Trust"),
         "in_question": Column("Spells in question", decimals=0),

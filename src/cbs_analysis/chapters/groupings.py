@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from cbs_analysis.chapters.building import Chapter
-from cbs_analysis.chapters.from_records import OUTSIDE
+from cbs_analysis.chapters.record_tables import OUTSIDE
 from cbs_analysis.evidence.finding import Finding, Note
 from cbs_analysis.evidence.tables import Column, Table
 from cbs_analysis.evidence.wording import level_name, listed, number

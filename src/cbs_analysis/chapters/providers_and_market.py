@@ -6,10 +6,10 @@ For whoever leads a contract, or asks with whom to commission. From hospital spe
 import numpy as np
 import pandas as pd
 
-from cbs_analysis.chapters import figures, from_records
+from cbs_analysis.chapters import figures, record_tables
 from cbs_analysis.chapters.building import Chapter, Standing, sentence, stated
-from cbs_analysis.chapters.flow_map import flow_map
 from cbs_analysis.chapters.groupings import compared_groupings
+from cbs_analysis.chapters.patient_flows import flow_map
 from cbs_analysis.evidence import disclosure
 from cbs_analysis.evidence.finding import Finding, Note
 from cbs_analysis.evidence.tables import Column, Table
@@ -32,7 +32,7 @@ def spells(pack: Pack) -> pd.DataFrame:
     """Spells of the year, a row a PCT and a column a trust, by code; only of the geography's PCTs."""
 
     def make() -> pd.DataFrame:
-        rows = from_records.of_whole(pack.common, from_records.year_rows(pack.common, "spell_flows"))
+        rows = record_tables.of_whole(pack.common, record_tables.year_rows(pack.common, "spell_flows"))
         return rows.pivot_table(
             index="commissioner_code", columns="provider_code", values="spells", aggfunc="sum", fill_value=0
         )
@@ -64,14 +64,14 @@ def who_treats(pack: Pack) -> Finding | Note:
         {"numerator": _of_members(pack, flows.max(axis=1)), "denominator": _of_members(pack, flows.sum(axis=1))}
     )
     limits = figures.as_proportion(counts["numerator"], counts["denominator"], 100)
-    found = from_records.from_table(pack, measured, counts.join(limits))
+    found = record_tables.from_table(pack, measured, counts.join(limits))
     own = every.loc[pack.area.code].sort_values(ascending=False, kind="stable")
     own = own[own >= disclosure.FEWEST_EVENTS]
     if own.empty:
         return Note(NO_SPELLS.format(name=pack.area.name))
-    main, *others = from_records.named(pack, own.index[:3])
+    main, *others = record_tables.named(pack, own.index[:3])
     share = pd.Series(rates.ratio(own, every.loc[pack.area.code].sum(), 100), index=own.index)
-    frame = pd.DataFrame({"name": from_records.named(pack, own.index), "spells": own, "share": share})
+    frame = pd.DataFrame({"name": record_tables.named(pack, own.index), "spells": own, "share": share})
     columns = {
         "name": Column("Trust"),
         "spells": Column("Spells", decimals=0),
@@ -88,7 +88,7 @@ def who_treats(pack: Pack) -> Finding | Note:
             + ("" if pack.area.is_leaf else f" Its PCTs' own main trusts gave {stated(pack, found)} of theirs.")
         ),
         standing=found,
-        comparisons=from_records.comparisons(pack, found),
+        comparisons=record_tables.comparisons(pack, found),
         period=pack.edition.activity_year,
         sources=["spell_flows", "providers", "lead_commissioners_2006"],
         caveats=[ALL_KINDS, "Of a group of PCTs the share is that at each one's own main trust, taken together.", ONCE],
@@ -102,19 +102,19 @@ def who_treats(pack: Pack) -> Finding | Note:
 
 def by_specialty(pack: Pack) -> Finding | Note:
     """For each specialty the main trust, its share, and how concentrated care is."""
-    rows = from_records.of_area(pack, from_records.year_rows(pack, "spell_flows"))
+    rows = record_tables.of_area(pack, record_tables.year_rows(pack, "spell_flows"))
     table = rows.pivot_table(
         index="treatment_function_code", columns="provider_code", values="spells", aggfunc="sum", fill_value=0
     )
-    table = table.reindex(from_records.specialty_names(pack).index.intersection(table.index))
+    table = table.reindex(record_tables.specialty_names(pack).index.intersection(table.index))
     table = table[table.sum(axis=1) >= FEWEST_SPELLS]
     if table.empty:
         return Note(f"No specialty has {FEWEST_SPELLS} spells or more of {pack.area.name}'s people.")
     frame = pd.DataFrame(
         {
-            "name": from_records.specialty_names(pack).reindex(table.index),
+            "name": record_tables.specialty_names(pack).reindex(table.index),
             "spells": table.sum(axis=1),
-            "trust": from_records.named(pack, table.idxmax(axis=1)),
+            "trust": record_tables.named(pack, table.idxmax(axis=1)),
             "at_main": table.max(axis=1),
             "share": rates.ratio(table.max(axis=1), table.sum(axis=1), 100),
             "index": markets.herfindahl(table.to_numpy()),
@@ -159,7 +159,7 @@ def concentration(pack: Pack) -> Finding | Note:
     total = flows.sum(axis=1)
     weighed = _of_members(pack, pd.Series(markets.herfindahl(flows.to_numpy()), flows.index) * total)
     mean = rates.ratio(weighed, _of_members(pack, total))
-    found = from_records.from_table(pack, measured, pd.DataFrame({"value": mean}, index=weighed.index))
+    found = record_tables.from_table(pack, measured, pd.DataFrame({"value": mean}, index=weighed.index))
     own = found.own(pack)
     if np.isnan(own.value):
         return Note(NO_SPELLS.format(name=pack.area.name))
@@ -176,7 +176,7 @@ def concentration(pack: Pack) -> Finding | Note:
             + ("its care," if pack.area.is_leaf else "a PCT's care,"),
         ),
         standing=found,
-        comparisons=from_records.comparisons(pack, found),
+        comparisons=record_tables.comparisons(pack, found),
         period=pack.edition.activity_year,
         sources=["spell_flows"],
         methods=["concentration"],
@@ -196,12 +196,12 @@ def catchments(pack: Pack) -> Finding | Note:
     served = markets.catchments(flows, people)
     inside = list(pack.geography.leaves(pack.area.code))
     own = markets.catchments(flows.loc[flows.index.intersection(inside)], people.loc[people.index.intersection(inside)])
-    codes = from_records.own_providers(pack)
+    codes = record_tables.own_providers(pack)
     if not codes:
         return Note(NO_SPELLS.format(name=pack.area.name))
     frame = pd.DataFrame({"people": served, "own": own}).reindex(codes)
     frame["share"] = rates.ratio(frame["own"], frame["people"], 100)
-    frame = frame.assign(name=from_records.named(pack, frame.index)).sort_values(
+    frame = frame.assign(name=record_tables.named(pack, frame.index)).sort_values(
         "people", ascending=False, kind="stable"
     )
     columns = {
@@ -251,7 +251,7 @@ def lead_commissioner(pack: Pack) -> Finding | Note:
     flows = spells(pack)
     leads = pack.read("lead_commissioners_2006").dropna(subset=["provider_code"])
     leads_of = leads.groupby("provider_code")["lead_pct_code"].agg(lambda codes: list(dict.fromkeys(codes)))
-    codes = [code for code in from_records.own_providers(pack) if code in leads_of.index]
+    codes = [code for code in record_tables.own_providers(pack) if code in leads_of.index]
     if not codes:
         return Note(f"None of {pack.area.name}'s trusts has a lead PCT in the list of 2006.")
     total, largest = flows[codes].sum(), flows[codes].idxmax()
@@ -259,7 +259,7 @@ def lead_commissioner(pack: Pack) -> Finding | Note:
     own = flows[codes].reindex(list(pack.geography.leaves(pack.area.code))).sum()
     frame = pd.DataFrame(
         {
-            "name": from_records.named(pack, codes),
+            "name": record_tables.named(pack, codes),
             "lead": [listed(pack.geography.area(lead).name for lead in leads_of[code]) for code in codes],
             "spells": total,
             "led": led,

@@ -7,7 +7,7 @@ for any specialty and any area.
 import numpy as np
 import pandas as pd
 
-from cbs_analysis.chapters import adjusted, from_records
+from cbs_analysis.chapters import case_mix_ratios, record_tables
 from cbs_analysis.chapters.building import Chapter
 from cbs_analysis.evidence import disclosure
 from cbs_analysis.evidence.finding import Finding, Note
@@ -28,16 +28,16 @@ def service_view(pack: Pack, chapter: Chapter, specialty: str | None) -> Finding
     """A table of the trusts that treat the sector's people in this specialty."""
     if specialty is None:
         return Note("The edition names no specialty to look at closely: set service_view in its file.")
-    names = from_records.specialty_names(pack)
+    names = record_tables.specialty_names(pack)
     name = names.get(specialty, specialty)
     group = pack.area if not pack.area.is_leaf else pack.geography.area(pack.area.parent or pack.area.code)
-    flows = from_records.year_rows(pack, "spell_flows")
+    flows = record_tables.year_rows(pack, "spell_flows")
     flows = flows[flows["treatment_function_code"] == specialty]
     trusts = _trusts(pack, flows, group.code)
     if trusts.empty:
         return Note(f"No trust gives at least a twentieth of {group.name}'s spells in {name.lower()}.")
     frame = trusts.join(_ratios(pack, specialty)).join(_beds(pack))
-    frame = frame.assign(name=from_records.named(pack, frame.index))
+    frame = frame.assign(name=record_tables.named(pack, frame.index))
     columns = {
         "name": Column("Trust"),
         "spells": Column("Spells", decimals=0),
@@ -93,9 +93,9 @@ def _prices(frame: pd.DataFrame) -> str:
 
 def _trusts(pack: Pack, flows: pd.DataFrame, group: str) -> pd.DataFrame:
     """Trusts that matter to the group, by code, most first: spells (of all), group_spells, share, own, price."""
-    everyone = from_records.of_whole(pack, flows).groupby("provider_code")[["spells", "price_gbp", "priced"]].sum()
-    of_group = from_records.of_area(pack, flows, group).groupby("provider_code")["spells"].sum()
-    own = from_records.of_area(pack, flows).groupby("provider_code")["spells"].sum()
+    everyone = record_tables.of_whole(pack, flows).groupby("provider_code")[["spells", "price_gbp", "priced"]].sum()
+    of_group = record_tables.of_area(pack, flows, group).groupby("provider_code")["spells"].sum()
+    own = record_tables.of_area(pack, flows).groupby("provider_code")["spells"].sum()
     frame = everyone.assign(
         group_spells=of_group.reindex(everyone.index, fill_value=0),
         own_spells=own.reindex(everyone.index, fill_value=0),
@@ -105,9 +105,9 @@ def _trusts(pack: Pack, flows: pd.DataFrame, group: str) -> pd.DataFrame:
     price = _near(pd.Series(rates.ratio(frame["price_gbp"], frame["priced"]), frame.index))
     frame["price"] = [disclosure.rounded_rate(*pair, 0) for pair in zip(price, frame["priced"], strict=True)]
     frame["price"] = frame["price"].where(frame["priced"] >= disclosure.FEWEST_EVENTS)
-    frame = frame.drop(index=from_records.OUTSIDE, errors="ignore")
+    frame = frame.drop(index=record_tables.OUTSIDE, errors="ignore")
     chosen = frame[
-        (frame["share"] >= 100 * from_records.OWN_SHARE) & (frame["group_spells"] >= disclosure.FEWEST_EVENTS)
+        (frame["share"] >= 100 * record_tables.OWN_SHARE) & (frame["group_spells"] >= disclosure.FEWEST_EVENTS)
     ]
     return chosen.sort_values("share", ascending=False, kind="stable")
 
@@ -116,7 +116,7 @@ def _ratios(pack: Pack, specialty: str) -> pd.DataFrame:
     """The specialty's ratios at every trust, and the events that each rests on."""
     columns = {}
     for measure, column in SHOWN.items():
-        found = adjusted.of_trusts(pack, measure, specialty)
+        found = case_mix_ratios.of_trusts(pack, measure, specialty)
         columns[column] = found.table["ratio"] if found else pd.Series(dtype=float)
         columns[f"{column}_events"] = found.table["observed"] if found else pd.Series(dtype=float)
     return pd.DataFrame(columns)

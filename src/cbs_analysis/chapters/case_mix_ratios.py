@@ -11,7 +11,7 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
-from cbs_analysis.chapters import from_records
+from cbs_analysis.chapters import record_tables
 from cbs_analysis.evidence import charts, disclosure
 from cbs_analysis.evidence.finding import Chart
 from cbs_analysis.evidence.tables import Column, Table
@@ -79,9 +79,9 @@ def of_trusts(pack: Pack, measure: str, specialty: str = ALL) -> Adjusted | None
 
 
 def _of_trusts(pack: Pack, measure: str, specialty: str) -> Adjusted | None:
-    rows = from_records.year_rows(pack, "benchmark_providers")
+    rows = record_tables.year_rows(pack, "benchmark_providers")
     rows = rows[(rows["measure"] == measure) & (rows["treatment_function_code"] == specialty)]
-    trusts = from_records.provider_names(pack).index.drop(from_records.OUTSIDE)
+    trusts = record_tables.provider_names(pack).index.drop(record_tables.OUTSIDE)
     rows = rows[rows["provider_code"].isin(trusts) & (rows["expected"] >= SMALLEST_EXPECTED)]
     rows = rows.dropna(subset=["standard_error"]).set_index("provider_code").sort_index()
     rows = rows[rows["observed"] >= disclosure.FEWEST_EVENTS]
@@ -98,7 +98,7 @@ def of_areas(pack: Pack, measure: str) -> pd.DataFrame | None:
     """Observed over expected of every area on a measure, with 95% limits: value, lower, upper, numerator, denominator,
     by code; None where no model was made.
     """
-    rows = from_records.of_whole(pack, from_records.year_rows(pack, "benchmark_areas"))
+    rows = record_tables.of_whole(pack, record_tables.year_rows(pack, "benchmark_areas"))
     rows = rows[rows["measure"] == measure]
     if rows.empty:
         return None
@@ -118,7 +118,7 @@ def trust_table(pack: Pack, found: Adjusted) -> Table:
     """Every trust: cases, observed, expected, ratio with limits, and where it stands."""
     worst = not MEASURES[found.measure].high_is_good
     frame = found.table.sort_values("ratio", ascending=not worst, kind="stable")
-    frame = frame.assign(name=from_records.named(pack, frame.index))
+    frame = frame.assign(name=record_tables.named(pack, frame.index))
     columns = {
         "name": Column("Trust"),
         "cases": Column("Cases", decimals=0),
@@ -146,10 +146,10 @@ def trust_funnel(pack: Pack, found: Adjusted) -> Chart:
         return pd.Series(map(disclosure.rounded_rate, values, table["observed"]), table.index)
 
     weight = near(1 / table["standard_error"] ** 2)
-    own = from_records.own_providers(pack)
+    own = record_tables.own_providers(pack)
     points = pd.DataFrame(
         {
-            "name": from_records.named(pack, table.index),
+            "name": record_tables.named(pack, table.index),
             "x": weight,
             "y": near(table["ratio"]),
             "role": ["area" if code in own and not pack.area.is_whole else "peer" for code in table.index],
@@ -196,7 +196,7 @@ def potential_of(pack: Pack, found: Adjusted) -> Won:
 
 def _potential(pack: Pack, found: Adjusted) -> pd.DataFrame:
     """The same for every area of the geography: see `potential.best_quarter`, its groups."""
-    rows = from_records.of_whole(pack, from_records.year_rows(pack, "benchmark_areas"))
+    rows = record_tables.of_whole(pack, record_tables.year_rows(pack, "benchmark_areas"))
     rows = rows[(rows["measure"] == found.measure) & rows["provider_code"].isin(found.table.index)]
     expected = rows.pivot_table(
         index="commissioner_code", columns="provider_code", values="expected", aggfunc="sum", fill_value=0.0

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from cbs_analysis.chapters.from_records import OUTSIDE, provider_names
+from cbs_analysis.chapters.record_tables import OUTSIDE, provider_names
 from cbs_analysis.evidence import charts, disclosure
 from cbs_analysis.evidence.finding import Chart
 from cbs_analysis.evidence.wording import level_name, listed, number, plural
