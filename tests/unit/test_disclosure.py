@@ -186,7 +186,7 @@ def test_withheld_cells_are_asterisks_in_workbook_and_pdf(tmp_path):
     [(0, "no"), (3, "fewer than 8"), (8, "10"), (1_236, "1,235"), (np.nan, "not available")],
 )
 def test_counts_in_sentences(count, words):
-    assert disclosure.said(count) == words
+    assert disclosure.count_in_words(count) == words
 
 
 def test_pounds_are_rounded_and_rest_on_8_events():

@@ -1,7 +1,7 @@
-"""Trusts and areas on the four case-mix adjusted measures: ratios with limits, who stands apart, what there is to win.
+"""Trusts and areas on the four case-mix adjusted measures: ratios with limits, outliers, and potential improvement.
 
 For the chapter on benchmarking, and its view of one specialty. Models are fitted when records are prepared; here their
-numbers are read, added up and judged.
+numbers are read, added up and compared.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ SMALLEST_EXPECTED = 30
 
 
 @dataclass(frozen=True)
-class Measure:
+class AdjustedMeasure:
     """A measure's words: its finding and indicator, what is counted, and what there is to gain."""
 
     finding: str
@@ -37,22 +37,22 @@ class Measure:
     high_is_good: bool = False
 
 
-MEASURES: Mapping[str, Measure] = MappingProxyType(
+MEASURES: Mapping[str, AdjustedMeasure] = MappingProxyType(
     {
-        "day_case": Measure("day_cases", "day_case_ratio", "Day cases", "day cases", "more day cases", True),
-        "length_of_stay": Measure(
+        "day_case": AdjustedMeasure("day_cases", "day_case_ratio", "Day cases", "day cases", "more day cases", True),
+        "length_of_stay": AdjustedMeasure(
             "length_of_stay", "length_of_stay_ratio", "Nights in hospital", "nights", "fewer nights"
         ),
-        "readmission": Measure(
+        "readmission": AdjustedMeasure(
             "readmissions", "readmission_ratio", "Emergency readmissions", "readmissions", "fewer readmissions"
         ),
-        "follow_up": Measure("follow_ups", "follow_up_ratio", "Follow-ups", "follow-ups", "fewer follow-ups"),
+        "follow_up": AdjustedMeasure("follow_ups", "follow_up_ratio", "Follow-ups", "follow-ups", "fewer follow-ups"),
     }
 )
 
 
 @dataclass(frozen=True)
-class Adjusted:
+class TrustRatios:
     """Trusts on one measure, by code. `table`: cases, observed, expected, ratio, lower, upper, log_ratio,
     standard_error, price_gbp, and where each lies, as `shrinkage.flags` has it.
     """
@@ -62,8 +62,8 @@ class Adjusted:
 
 
 @dataclass(frozen=True)
-class Won:
-    """What an area would win: events and pounds, each with 95% limits; NaN where there is none."""
+class AreaPotential:
+    """What an area would gain: events and pounds, each with 95% limits; NaN where there is none."""
 
     value: float
     lower: float
@@ -73,16 +73,16 @@ class Won:
     pounds_upper: float
 
 
-def of_trusts(pack: Pack, measure: str, specialty: str = ALL) -> Adjusted | None:
+def of_trusts(pack: Pack, measure: str, specialty: str = ALL) -> TrustRatios | None:
     """Every trust on a measure, all specialties or one; None where too few can be set beside each other."""
     return pack.common.once(("trusts", measure, specialty), lambda: _of_trusts(pack.common, measure, specialty))
 
 
-def _of_trusts(pack: Pack, measure: str, specialty: str) -> Adjusted | None:
+def _of_trusts(pack: Pack, measure: str, specialty: str) -> TrustRatios | None:
     rows = record_tables.year_rows(pack, "benchmark_providers")
     rows = rows[(rows["measure"] == measure) & (rows["treatment_function_code"] == specialty)]
-    trusts = record_tables.provider_names(pack).index.drop(record_tables.OUTSIDE)
-    rows = rows[rows["provider_code"].isin(trusts) & (rows["expected"] >= SMALLEST_EXPECTED)]
+    rows = record_tables.inside(pack, rows)
+    rows = rows[rows["expected"] >= SMALLEST_EXPECTED]
     rows = rows.dropna(subset=["standard_error"]).set_index("provider_code").sort_index()
     rows = rows[rows["observed"] >= disclosure.FEWEST_EVENTS]
     if len(rows) < FEWEST_TRUSTS:
@@ -91,7 +91,7 @@ def _of_trusts(pack: Pack, measure: str, specialty: str) -> Adjusted | None:
     lower, upper = intervals.ratio_interval(ratio, rows["standard_error"])
     log_ratio = np.log(ratio)
     judged = shrinkage.flags(log_ratio, rows["standard_error"]).drop(columns="ratio")
-    return Adjusted(measure, rows.assign(log_ratio=log_ratio, ratio=ratio, lower=lower, upper=upper).join(judged))
+    return TrustRatios(measure, rows.assign(log_ratio=log_ratio, ratio=ratio, lower=lower, upper=upper).join(judged))
 
 
 def of_areas(pack: Pack, measure: str) -> pd.DataFrame | None:
@@ -114,10 +114,10 @@ def of_areas(pack: Pack, measure: str) -> pd.DataFrame | None:
     )  # fmt: skip
 
 
-def trust_table(pack: Pack, found: Adjusted) -> Table:
+def trust_table(pack: Pack, ratios: TrustRatios) -> Table:
     """Every trust: cases, observed, expected, ratio with limits, and where it stands."""
-    worst = not MEASURES[found.measure].high_is_good
-    frame = found.table.sort_values("ratio", ascending=not worst, kind="stable")
+    worst = not MEASURES[ratios.measure].high_is_good
+    frame = ratios.table.sort_values("ratio", ascending=not worst, kind="stable")
     frame = frame.assign(name=record_tables.named(pack, frame.index))
     columns = {
         "name": Column("Trust"),
@@ -130,29 +130,29 @@ def trust_table(pack: Pack, found: Adjusted) -> Table:
         "widened": Column("Among trusts"),
     }
     frame["widened"] = frame["widened"].str.replace("not significant", "inside", regex=False)
-    noun = MEASURES[found.measure].noun
+    noun = MEASURES[ratios.measure].noun
     return disclosure.table(
-        f"{noun.capitalize()} by trust, {pack.edition.activity_year}", frame.reset_index(drop=True), columns,
+        f"{noun.capitalize()} by trust, {record_tables.activity_year(pack)}", frame.reset_index(drop=True), columns,
         ["cases", "observed", "expected"], dict.fromkeys(["ratio", "lower", "upper"], "observed"),
     )  # fmt: skip
 
 
-def trust_funnel(pack: Pack, found: Adjusted) -> Chart:
+def trust_funnel(pack: Pack, ratios: TrustRatios) -> Chart:
     """Trusts by how much their ratio rests on, within limits of chance and limits widened by how much trusts differ."""
-    table, measure = found.table, MEASURES[found.measure]
+    table, measure = ratios.table, MEASURES[ratios.measure]
 
     def near(values: pd.Series) -> pd.Series:
         """No finer than one event more would change."""
         return pd.Series(map(disclosure.rounded_rate, values, table["observed"]), table.index)
 
     weight = near(1 / table["standard_error"] ** 2)
-    own = record_tables.own_providers(pack)
+    own, year = record_tables.own_providers(pack), record_tables.activity_year(pack)
     points = pd.DataFrame(
         {
             "name": record_tables.named(pack, table.index),
             "x": weight,
             "y": near(table["ratio"]),
-            "role": ["area" if code in own and not pack.area.is_whole else "peer" for code in table.index],
+            "role": [record_tables.role(pack, code, own) for code in table.index],
         }
     )
     limits = {
@@ -169,9 +169,7 @@ def trust_funnel(pack: Pack, found: Adjusted) -> Chart:
         average_label=f"Trusts {number(centre, 2)}",
         widened=limits["widened"].assign(x=weight),
         title=f"{measure.title}, observed over expected",
-        subtitle=f"Trusts, {pack.edition.activity_year}; {pack.area.name}'s own in dark"
-        if not pack.area.is_whole
-        else f"Trusts, {pack.edition.activity_year}",
+        subtitle=f"Trusts, {year}" + ("" if pack.area.is_whole else f"; {pack.area.name}'s own in dark"),
         x_title="How much the ratio rests on (1 over its variance)",
         y_title="Observed over expected",
         peers_label="Other trusts",
@@ -186,29 +184,29 @@ def trust_funnel(pack: Pack, found: Adjusted) -> Chart:
     return Chart(drawn, description)
 
 
-def potential_of(pack: Pack, found: Adjusted) -> Won:
+def potential_of(pack: Pack, ratios: TrustRatios) -> AreaPotential:
     """What the area's people would gain if each trust did as well as the best quarter."""
-    won = pack.common.once(("won", found.measure), lambda: _potential(pack.common, found))
-    row = won.loc[pack.area.code]
+    potentials = pack.common.once(("potential", ratios.measure), lambda: _potential(pack.common, ratios))
+    row = potentials.loc[pack.area.code]
     names = ("potential", "lower", "upper", "pounds", "pounds_lower", "pounds_upper")
-    return Won(*(float(row[name]) if name in row else np.nan for name in names))
+    return AreaPotential(*(float(row[name]) if name in row else np.nan for name in names))
 
 
-def _potential(pack: Pack, found: Adjusted) -> pd.DataFrame:
+def _potential(pack: Pack, ratios: TrustRatios) -> pd.DataFrame:
     """The same for every area of the geography: see `potential.best_quarter`, its groups."""
     rows = record_tables.of_whole(pack, record_tables.year_rows(pack, "benchmark_areas"))
-    rows = rows[(rows["measure"] == found.measure) & rows["provider_code"].isin(found.table.index)]
+    rows = rows[(rows["measure"] == ratios.measure) & rows["provider_code"].isin(ratios.table.index)]
     expected = rows.pivot_table(
         index="commissioner_code", columns="provider_code", values="expected", aggfunc="sum", fill_value=0.0
-    ).reindex(columns=found.table.index, fill_value=0.0)
+    ).reindex(columns=ratios.table.index, fill_value=0.0)
     weights = pd.DataFrame(
         {code: expected.reindex(list(pack.geography.leaves(code))).sum() for code in pack.geography.areas}
     ).T
-    table = found.table
+    table = ratios.table
     price = table["price_gbp"].fillna(table["price_gbp"].mean()) if table["price_gbp"].notna().any() else None
-    gained = potential.best_quarter(
+    result = potential.best_quarter(
         table["log_ratio"], table["standard_error"], table["expected"], weights=weights, price=price,
-        lower_is_better=not MEASURES[found.measure].high_is_good,
+        lower_is_better=not MEASURES[ratios.measure].high_is_good,
     )  # fmt: skip
-    assert gained.groups is not None
-    return gained.groups
+    assert result.groups is not None
+    return result.groups

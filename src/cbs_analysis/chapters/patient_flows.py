@@ -1,73 +1,119 @@
-"""The flow map: which trusts treat an area's people, and how far they go for it.
+"""Patient flows: which trusts treat the people of each area, drawn as a map, and which groups of areas they make.
 
-For the chapter on providers and market. A trust lies where the PCTs that led for it in 2006 lie on the tile map, so
-places are rough; one that none led for lies at the PCT that pays for most of its spells.
+For the chapter on providers and market. A trust lies where the areas that led for it lie on the tile map, so places are
+rough; one that none led for lies at the area that pays for most of its spells. Published groupings of the areas are
+compared with others found from the flows themselves, each with as many groups as a published one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
 
 import pandas as pd
 
-from cbs_analysis.chapters.record_tables import OUTSIDE, provider_names
+from cbs_analysis.chapters import record_tables
+from cbs_analysis.chapters.building import Chapter
+from cbs_analysis.chapters.record_tables import LEADS, activity_year, area_noun
 from cbs_analysis.evidence import charts, disclosure
-from cbs_analysis.evidence.finding import Chart
-from cbs_analysis.evidence.wording import level_name, listed, number, plural
+from cbs_analysis.evidence.finding import Chart, Finding, Note
+from cbs_analysis.evidence.tables import Column, Table
+from cbs_analysis.evidence.wording import listed, number, plural
+from cbs_analysis.geography import Geography, geography_names, load_geography
 from cbs_analysis.pack import Pack
-from cbs_analysis.stats import rates
+from cbs_analysis.stats import markets, rates
 
 LEAST_SHARE, LEAST_SHARE_OF_WHOLE = 5, 10
-"""In percent of a PCT's spells: flows below it are not drawn. The whole's lines would hide each other at five."""
-MOST_SAID = 5
+"""In percent of an area's spells: flows below it are not drawn. The whole's lines would hide each other at five."""
+MOST_NAMED = 5
+LEAST_MODULARITY = 1e-9
+"""What is below it is none, but for the rounding of numbers."""
+SIZE_ALONE = (
+    "Larger groups contain more by their size alone, so containment cannot choose between five groups and six. "
+    "Modularity takes off what would be contained if where one lived did not matter."
+)
+SPECIALIST = (
+    "A trust belongs to the group whose people it treats most of; a specialist one counts as outside for all others."
+)
+FROM_FLOWS = "found from flows"
+NO_GROUPS = "There are no groups of areas to compare: the records are of the people of one group alone."
+NOT_APART = (
+    "No groups of areas can be told from where {name}'s people are treated: all areas use the same trusts alike."
+)
 
 
-def flow_map(pack: Pack, spells: pd.DataFrame) -> Chart | None:
-    """The area's PCTs and the trusts that treat their people, drawn and said in words.
+def spells(pack: Pack) -> pd.DataFrame:
+    """Spells of the year, a row a leaf area and a column a trust, by code; only of the geography's areas."""
 
-    `spells` has a row a PCT and a column a trust, by code, and counts the spells of the year. None where the geography
-    has no tile map, or none of the area's PCTs has spells enough to show.
+    def make() -> pd.DataFrame:
+        rows = record_tables.of_whole(pack.common, record_tables.year_rows(pack.common, "spell_flows"))
+        return rows[rows["spells"] > 0].pivot_table(
+            index="commissioner_code", columns="provider_code", values="spells", aggfunc="sum", fill_value=0
+        )
+
+    return pack.common.once("spells by trust", make)
+
+
+def lead_areas(pack: Pack) -> pd.Series:
+    """Codes of the leaf areas that lead for each trust, a list by provider code; empty where nothing says who leads."""
+    if not record_tables.has_table(pack, LEADS):
+        return pd.Series(dtype=object)
+    leads = pack.read(LEADS).dropna(subset=["provider_code"])
+    leads = leads[leads["lead_pct_code"].isin([area.code for area in pack.peers])]
+    by_trust = leads.groupby("provider_code")["lead_pct_code"]
+    return pd.Series({code: list(dict.fromkeys(codes)) for code, codes in by_trust}, dtype=object)
+
+
+def flow_map(pack: Pack) -> Chart | None:
+    """The area's leaves and the trusts that treat their people, drawn and described in words.
+
+    None where the geography has no tile map, or no leaf of the area has spells enough to show.
     """
     tiles = {area.code: area.tile for area in pack.peers if area.tile is not None}
-    own = [code for code in pack.geography.leaves(pack.area.code) if code in spells.index]
+    flows = spells(pack)
+    own = [code for code in pack.geography.leaves(pack.area.code) if code in flows.index]
     if len(tiles) < len(pack.peers) or not own:
         return None
-    names = provider_names(pack)
-    known = [code for code in spells.columns if code in names.index and spells[code].sum() >= disclosure.FEWEST_EVENTS]
-    flows = _flows(pack, spells.loc[own, known], spells.loc[own].sum(axis=1), tiles)
-    if flows.empty:
+    names = record_tables.provider_names(pack)
+    known = [code for code in flows.columns if code in names.index and flows[code].sum() >= disclosure.FEWEST_EVENTS]
+    places = _places(pack, flows, tiles)
+    lines = _lines(pack, flows.loc[own, known], flows.loc[own].sum(axis=1), places, tiles)
+    if lines.empty:
         return None
-    levels = level_name(pack.peers[0].level, plural=True)
+    nowhere = (float("nan"), float("nan"))
+    trusts = [(names[code], *places.get(str(code), nowhere), flows[code].sum()) for code in known]
+    areas = [
+        {"name": area.name, "x": x, "y": y, "role": "area" if area.code in own else "peer"}
+        for area in pack.peers
+        for x, y in [tiles[area.code]]
+    ]
+    noun, nouns = area_noun(pack), area_noun(pack, plural=True)
     least = LEAST_SHARE_OF_WHOLE if pack.area.is_whole else LEAST_SHARE
     drawn = charts.flow_map(
-        pd.DataFrame(
-            [
-                {"name": area.name, "x": x, "y": y, "role": "area" if area.code in own else "peer"}
-                for area in pack.peers
-                for x, y in [tiles[area.code]]
-            ]
-        ),
-        charts.placed(_trusts(pack, spells[known], tiles)),
-        flows,
+        pd.DataFrame(areas),
+        charts.placed(pd.DataFrame(trusts, columns=["name", "x", "y", "size"])),
+        lines,
         title=f"Where {pack.area.name}'s people are treated",
-        subtitle=f"Trusts with at least {least}% of a PCT's spells, {pack.edition.activity_year}"
-        + (f"; {levels}' own tiles left out" if pack.area.is_whole else ""),
+        subtitle=f"Trusts with at least {least}% of {record_tables.article(noun)}'s spells, {activity_year(pack)}"
+        + (f"; {nouns}' own tiles left out" if pack.area.is_whole else ""),
         fewest_share_pct=least,
     )
-    return Chart(drawn, _described(pack, spells.loc[own].sum()))
+    return Chart(drawn, _described(pack, flows.loc[own].sum()))
 
 
-def _flows(pack: Pack, own: pd.DataFrame, total: pd.Series, tiles: Mapping[str, tuple[int, int]]) -> pd.DataFrame:
-    """A row for each PCT and trust: area, provider, count, share_pct; of the whole those beyond a PCT's own tile."""
-    names = provider_names(pack)
+def _lines(
+    pack: Pack,
+    own: pd.DataFrame,
+    total: pd.Series,
+    places: Mapping[str, tuple[float, float]],
+    tiles: Mapping[str, tuple[int, int]],
+) -> pd.DataFrame:
+    """A row for each area and trust: area, provider, count, share_pct; of the whole those beyond an area's own tile."""
+    names = record_tables.provider_names(pack)
     rows = own.rename_axis(index="area_code", columns="provider_code").stack().rename("count").reset_index()
-    rows["share_pct"] = rates.ratio(rows["count"], rows["area_code"].map(total), 100)
+    rows["share_pct"] = disclosure.share(rows["count"], rows["area_code"].map(total))
     if pack.area.is_whole:
-        places = _places(pack, own, tiles)
-        away = [
-            tiles[area] != places.get(trust)
-            for area, trust in zip(rows["area_code"], rows["provider_code"], strict=True)
-        ]
-        rows = rows[away]
-    rows = disclosure.safe_points(rows, "count")
+        pairs = zip(rows["area_code"], rows["provider_code"], strict=True)
+        rows = rows[[tiles[area] != places.get(trust) for area, trust in pairs]]
+    rows = rows.dropna(subset=["share_pct"])
     return pd.DataFrame(
         {
             "area": [pack.geography.area(code).name for code in rows["area_code"]],
@@ -78,35 +124,181 @@ def _flows(pack: Pack, own: pd.DataFrame, total: pd.Series, tiles: Mapping[str, 
     )
 
 
-def _trusts(pack: Pack, spells: pd.DataFrame, tiles: Mapping[str, tuple[int, int]]) -> pd.DataFrame:
-    """Every trust: name, x and y in tiles (none of those outside), size in spells."""
-    places = _places(pack, spells, tiles)
-    names, nowhere = provider_names(pack), (float("nan"), float("nan"))
-    rows = [(names[code], *places.get(str(code), nowhere), spells[code].sum()) for code in spells.columns]
-    return pd.DataFrame(rows, columns=["name", "x", "y", "size"])
-
-
-def _places(pack: Pack, spells: pd.DataFrame, tiles: Mapping[str, tuple[int, int]]) -> dict[str, tuple[float, float]]:
-    """The middle of the tiles of the PCTs that led for each trust; without any, the tile of the PCT that pays most."""
-    leads = pack.read("lead_commissioners_2006")
-    leads = leads[leads["lead_pct_code"].isin(list(tiles))]
-    found = {}
-    for code, sent in spells[spells.index.isin(list(tiles))].drop(columns=OUTSIDE, errors="ignore").items():
-        leading = leads.loc[leads["provider_code"] == code, "lead_pct_code"].unique()
-        at = pd.DataFrame([tiles[pct] for pct in (leading if len(leading) else [sent.idxmax()])])
-        found[str(code)] = (float(at[0].mean()), float(at[1].mean()))
-    return found
+def _places(pack: Pack, flows: pd.DataFrame, tiles: Mapping[str, tuple[int, int]]) -> dict[str, tuple[float, float]]:
+    """The middle of the tiles of the areas that lead for each trust; without any, the tile that pays most."""
+    leads, places = lead_areas(pack), {}
+    for code, sent in flows.drop(columns=record_tables.outside(pack), errors="ignore").items():
+        at = pd.DataFrame([tiles[area] for area in (leads[code] if code in leads.index else [sent.idxmax()])])
+        places[str(code)] = (float(at[0].mean()), float(at[1].mean()))
+    return places
 
 
 def _described(pack: Pack, own: pd.Series) -> str:
     """The map in words: what is drawn, the main trusts with their shares, and what goes outside."""
-    names = provider_names(pack)
-    share = pd.Series(rates.ratio(own, own.sum(), 100), index=own.index)[own >= disclosure.FEWEST_EVENTS]
-    main = share.drop(index=OUTSIDE, errors="ignore").nlargest(MOST_SAID)
-    said = listed(f"{names.get(code, code)} {number(part)}%" for code, part in main.items())
-    outside = f" Outside London {number(share[OUTSIDE])}%." if OUTSIDE in share.index else ""
+    names, outside = record_tables.provider_names(pack), record_tables.outside(pack)
+    share = disclosure.share(own, pd.Series(own.sum(), own.index)).dropna()
+    main = share.drop(index=outside, errors="ignore").nlargest(MOST_NAMED)
+    parts = listed(f"{names.get(code, code)} {number(part)}%" for code, part in main.items())
+    away = [f" {names[code]} {number(share[code])}%." for code in outside if code in share.index]
+    areas = plural(len(pack.peers), area_noun(pack), area_noun(pack, plural=True))
     return (
-        f"Map of {pack.geography.whole.name}'s {plural(len(pack.peers), level_name(pack.peers[0].level))} as tiles and "
-        f"its trusts as circles, with lines from {pack.area.name} to the trusts that treat its people. Main trusts by "
-        f"share of spells: {said}.{outside}"
+        f"Map of {pack.geography.whole.name}'s {areas} as tiles and its trusts as circles, with lines from "
+        f"{pack.area.name} to the trusts that treat its people."
+        + (f" Main trusts by share of spells: {parts}." if parts else "")
+        + "".join(away)
     )
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """One way to group the leaves: its name, each leaf's group, the % of spells within groups, and how well it fits."""
+
+    name: str
+    groups: Mapping[Hashable, Hashable]
+    contained: float
+    modularity: float
+
+    @property
+    def size(self) -> int:
+        return len(set(self.groups.values()))
+
+
+def compared_groupings(pack: Pack, chapter: Chapter) -> Finding | Note:
+    """How far the area's group keeps its people's care within it, and which grouping fits the flows best."""
+    groupings = pack.common.once("groupings", lambda: _groupings(pack.common))
+    if len(groupings) < 2:
+        return Note(NO_GROUPS)
+    best = max(groupings, key=lambda each: each.modularity)
+    if best.modularity < LEAST_MODULARITY:
+        return Note(NOT_APART.format(name=pack.geography.whole.name))
+    published = [each for each in groupings if FROM_FLOWS not in each.name]
+    fits = max(published, key=lambda each: each.modularity)
+    frame = pd.DataFrame(
+        {
+            "name": [each.name for each in groupings],
+            "groups": [each.size for each in groupings],
+            "contained": [each.contained for each in groupings],
+            "modularity": [each.modularity for each in groupings],
+        }
+    )
+    columns = {
+        "name": Column("Grouping"),
+        "groups": Column("Groups", decimals=0),
+        "contained": Column("Spells within their group", unit="%", decimals=1),
+        "modularity": Column("Modularity", decimals=3),
+    }
+    within = _containment(pack)
+    return chapter.finding(
+        pack,
+        "self_containment",
+        title="Which areas belong together",
+        function="strategic planning",
+        statement=f"{_own_group(pack, within)}{_answer(published, fits, best)}",
+        period=activity_year(pack),
+        sources=["spell_flows"],
+        methods=["self-containment", "flow-modularity", "flow-groups"],
+        caveats=[SIZE_ALONE, SPECIALIST, _best_groups(pack, groupings)],
+        table=Table("Ways of grouping, and how they fit where people are treated", frame, columns, emphasis=best.name),
+        members=_groups_table(pack, within),
+    )
+
+
+def _groupings(pack: Pack) -> list[Grouping]:
+    """Every published grouping of the same leaves, and for each of their sizes one found from the flows."""
+    flows, reach = spells(pack), _within_reach(pack)
+    leaves, published = set(flows.index), {}
+    for name in geography_names(pack.data):
+        geography = load_geography(name, pack.data)
+        groups = _groups_of(geography, leaves)
+        if len(groups) == len(leaves) and 1 < len(set(groups.values())) < len(leaves):
+            published[geography.title] = groups
+    if not reach.to_numpy().sum() > 0:
+        return []
+    sizes = sorted({len(set(groups.values())) for groups in published.values()})
+    from_flows = {
+        f"{number(size)} groups {FROM_FLOWS}": markets.groups_from_flows(reach, size).to_dict() for size in sizes
+    }
+    return [_grouping(pack, name, groups) for name, groups in [*published.items(), *from_flows.items()]]
+
+
+def _groups_of(geography: Geography, leaves: set[Hashable]) -> dict[Hashable, Hashable]:
+    """The group that each of the leaves lies in, by its code."""
+    areas = geography.areas.values()
+    return {area.code: area.parent for area in areas if area.is_leaf and area.parent and area.code in leaves}
+
+
+def _grouping(pack: Pack, name: str, groups: Mapping[Hashable, Hashable]) -> Grouping:
+    within = markets.self_containment(spells(pack), groups, record_tables.outside(pack))
+    share = disclosure.share(within["contained"].sum(), within["cases"].sum())
+    return Grouping(name, groups, share, markets.modularity(_within_reach(pack), groups))
+
+
+def _within_reach(pack: Pack) -> pd.DataFrame:
+    """Spells at trusts that could be of a group: those outside are of none."""
+    return spells(pack).drop(columns=record_tables.outside(pack), errors="ignore")
+
+
+def _containment(pack: Pack) -> pd.DataFrame:
+    """The geography's groups by code: containment, the percentage of their people's spells at their own trusts, and
+    own, that of their trusts' spells which are their people's; NaN where they would rest on a count from 1 to 7.
+    """
+    groups = _groups_of(pack.geography, set(spells(pack).index))
+    within = markets.self_containment(spells(pack), groups, record_tables.outside(pack))
+    treated = rates.ratio(within["contained"], within["own"])
+    return pd.DataFrame(
+        {
+            "containment": disclosure.share(within["contained"], within["cases"]),
+            "own": disclosure.share(within["contained"], treated),
+        }
+    )
+
+
+def _own_group(pack: Pack, within: pd.DataFrame) -> str:
+    """How far the area's own group contains its care; of the whole, the groups that contain most and least."""
+    share = within["containment"].dropna()
+    if pack.area.is_whole and len(share) > 1:
+        high, low = (pack.geography.area(str(code)).name for code in (share.idxmax(), share.idxmin()))
+        return (
+            f"{high} keeps most of its spells at its own trusts, {number(share.max())}%; {low} fewest, "
+            f"{number(share.min())}%. "
+        )
+    code = pack.area.parent if pack.area.is_leaf else pack.area.code
+    if code not in share.index:
+        return ""
+    group = pack.geography.area(str(code))
+    noun = record_tables.level_noun(group.level)
+    return f"{number(share[code])}% of {group.name}'s spells were at the trusts of the {noun}. "
+
+
+def _answer(published: list[Grouping], fits: Grouping, best: Grouping) -> str:
+    """Which published grouping fits the flows best, and how near it is to the best from the flows."""
+    share = 100 * fits.modularity / best.modularity
+    others = listed(f"{each.name} ({number(each.modularity, 3)})" for each in published if each is not fits)
+    beside = f", before {others}" if others else ""
+    near = (
+        "as well as any grouping found from the flows"
+        if fits is best
+        else f"{number(share)}% as well as the best grouping found from the flows"
+    )
+    return f"Of the published groupings, {fits.name} ({number(fits.modularity, 3)}) fits them best{beside}, {near}."
+
+
+def _best_groups(pack: Pack, groupings: list[Grouping]) -> str:
+    """Who is in each group of the best grouping found from the flows, in words."""
+    best = max((each for each in groupings if FROM_FLOWS in each.name), key=lambda each: each.modularity)
+    members: dict[Hashable, list[str]] = {}
+    for leaf, group in best.groups.items():
+        members.setdefault(group, []).append(pack.geography.area(str(leaf)).name)
+    return f"{best.name}: {'; '.join(listed(sorted(names)) for names in members.values())}."
+
+
+def _groups_table(pack: Pack, within: pd.DataFrame) -> Table:
+    """The geography's groups, and how far each contains its people's care."""
+    frame = within.assign(area=[pack.geography.area(str(code)).name for code in within.index])
+    columns = {
+        "area": Column("Area"),
+        "containment": Column("Its people's spells at its own trusts", unit="%", decimals=1),
+        "own": Column("Its trusts' spells that are its people's", unit="%", decimals=1),
+    }
+    frame = frame.sort_values("containment", ascending=False, kind="stable").reset_index(drop=True)
+    return Table(f"Groups of {pack.geography.title}", frame[list(columns)], columns, emphasis=pack.area.name)

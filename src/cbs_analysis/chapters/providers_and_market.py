@@ -1,18 +1,18 @@
 """Providers and market: which trusts treat our people, how far one trust has it all, and which areas belong together.
 
-For whoever leads a contract, or asks with whom to commission. From hospital spells by PCT, trust and specialty.
+For whoever leads a contract, or asks with whom to commission. From hospital spells by area, trust and specialty.
 """
 
 import numpy as np
 import pandas as pd
 
-from cbs_analysis.chapters import figures, record_tables
-from cbs_analysis.chapters.building import Chapter, Standing, sentence, stated
-from cbs_analysis.chapters.groupings import compared_groupings
-from cbs_analysis.chapters.patient_flows import flow_map
+from cbs_analysis.chapters import figures, patient_flows, record_tables
+from cbs_analysis.chapters.building import Chapter, stated
+from cbs_analysis.chapters.patient_flows import spells
+from cbs_analysis.chapters.record_tables import LEADS, activity_year, area_noun, article, population_year
 from cbs_analysis.evidence import disclosure
 from cbs_analysis.evidence.finding import Finding, Note
-from cbs_analysis.evidence.tables import Column, Table
+from cbs_analysis.evidence.tables import WITHHELD, Column, Table
 from cbs_analysis.evidence.wording import listed, number
 from cbs_analysis.pack import Pack
 from cbs_analysis.stats import markets, rates
@@ -21,103 +21,97 @@ CHAPTER = Chapter("providers_and_market", "provider management")
 MOST_TRUSTS, MOST_SPECIALTIES = 12, 22
 FEWEST_SPELLS = 50
 """Spells of a specialty below which shares of trusts say little."""
-NO_SPELLS = "The records hold too few spells of {name}'s people, or none, to say where they are treated."
+RESIDENTS = "population_by_age"
 ONCE = "Spells that are another again are left out here; the chapter on data quality counts them."
 ALL_KINDS = (
     "Spells of every kind, planned and not: people choose where to go for planned care more than for emergencies."
 )
 
 
-def spells(pack: Pack) -> pd.DataFrame:
-    """Spells of the year, a row a PCT and a column a trust, by code; only of the geography's PCTs."""
-
-    def make() -> pd.DataFrame:
-        rows = record_tables.of_whole(pack.common, record_tables.year_rows(pack.common, "spell_flows"))
-        return rows.pivot_table(
-            index="commissioner_code", columns="provider_code", values="spells", aggfunc="sum", fill_value=0
-        )
-
-    return pack.common.once("spells by trust", make)
-
-
-def of_areas(pack: Pack) -> pd.DataFrame:
-    """The same for every area of the geography, and the pack's similar areas: a row an area."""
-    leaves = spells(pack).reindex([area.code for area in pack.peers])
-    return pd.DataFrame(
-        {code: leaves.loc[list(pack.geography.leaves(code))].sum(min_count=1) for code in pack.geography.areas}
-    ).T
-
-
-def _of_members(pack: Pack, values: pd.Series) -> pd.Series:
-    """A count of each PCT as one of every area: a group's is its members' added up, not of its spells as a whole."""
-    leaves = values.reindex([area.code for area in pack.peers])
-    return pd.Series(
-        {code: leaves.loc[list(pack.geography.leaves(code))].sum(min_count=1) for code in pack.geography.areas}
-    )
-
-
 def who_treats(pack: Pack) -> Finding | Note:
-    """The trusts that give most of the area's spells, with their shares, on the map; each PCT's main trust beside."""
-    every, flows = of_areas(pack), spells(pack)
-    measured = pack.indicators["main_provider_share_pct"]
+    """The trusts that give most of the area's spells, with their shares, on the map; each leaf's main trust beside."""
+    flows, year = spells(pack), activity_year(pack)
     counts = pd.DataFrame(
-        {"numerator": _of_members(pack, flows.max(axis=1)), "denominator": _of_members(pack, flows.sum(axis=1))}
+        {
+            "numerator": record_tables.sum_of_leaves(pack, flows.max(axis=1)),
+            "denominator": record_tables.sum_of_leaves(pack, flows.sum(axis=1)),
+        }
     )
     limits = figures.as_proportion(counts["numerator"], counts["denominator"], 100)
-    found = record_tables.from_table(pack, measured, counts.join(limits))
-    own = every.loc[pack.area.code].sort_values(ascending=False, kind="stable")
+    measured = pack.indicators["main_provider_share_pct"]
+    result = record_tables.from_table(measured, counts.join(limits), is_part=True)
+    every = flows[flows.index.isin(pack.geography.leaves(pack.area.code))].sum()
+    own = every.sort_values(ascending=False, kind="stable")
     own = own[own >= disclosure.FEWEST_EVENTS]
     if own.empty:
-        return Note(NO_SPELLS.format(name=pack.area.name))
-    main, *others = record_tables.named(pack, own.index[:3])
-    share = pd.Series(rates.ratio(own, every.loc[pack.area.code].sum(), 100), index=own.index)
-    frame = pd.DataFrame({"name": record_tables.named(pack, own.index), "spells": own, "share": share})
+        return _no_spells(pack)
+    frame = pd.DataFrame(
+        {
+            "name": record_tables.named(pack, own.index),
+            "spells": own,
+            "share": rates.ratio(own, every.sum(), 100),
+            "total": every.sum(),
+            "shown": disclosure.share(own, pd.Series(every.sum(), own.index)),
+        }
+    )
     columns = {
         "name": Column("Trust"),
         "spells": Column("Spells", decimals=0),
         "share": Column("Share", unit="%", decimals=1),
     }
-    then = listed(f"{name} {number(value, 1)}%" for name, value in zip(others, share.iloc[1:3], strict=False))
+    main, others = frame.iloc[0], frame.iloc[1:3]
+    then = listed(f"{name} {number(share, 1)}%" for name, share in zip(others["name"], others["shown"], strict=True))
+    areas, each = area_noun(pack, plural=True), result.own(pack).value
+    share = record_tables.share_in_words(main["shown"], 1)
+    if pack.area.is_leaf and not np.isnan(each):
+        share = stated(pack, result)
+    of_each = (
+        f" Its {areas}' own main trusts gave {stated(pack, result)} of theirs."
+        if not pack.area.is_leaf and not np.isnan(each)
+        else ""
+    )
     return CHAPTER.finding(
         pack,
         "who_treats",
         title="Who treats our people",
         statement=(
-            f"{main} gave {stated(pack, found) if pack.area.is_leaf else f'{number(share.iloc[0], 1)}%'} of "
-            f"{pack.area.name}'s spells in {pack.edition.activity_year}{f', {then}' if then else ''}."
-            + ("" if pack.area.is_leaf else f" Its PCTs' own main trusts gave {stated(pack, found)} of theirs.")
+            f"{main['name']} gave {share} of {pack.area.name}'s spells in {year}{f', {then}' if then else ''}.{of_each}"
         ),
-        standing=found,
-        comparisons=record_tables.comparisons(pack, found),
-        period=pack.edition.activity_year,
-        sources=["spell_flows", "providers", "lead_commissioners_2006"],
-        caveats=[ALL_KINDS, "Of a group of PCTs the share is that at each one's own main trust, taken together.", ONCE],
+        standing=result,
+        comparisons=record_tables.comparisons(pack, result),
+        period=year,
+        sources=record_tables.present(pack, ["spell_flows", "providers", LEADS]),
+        caveats=[
+            ALL_KINDS,
+            f"Of a group of {areas} the share is that at each one's own main trust, taken together.",
+            ONCE,
+        ],
         table=disclosure.table(
-            f"Trusts that treated {pack.area.name}'s people, {pack.edition.activity_year}",
-            frame.head(MOST_TRUSTS).reset_index(drop=True), columns, ["spells"], {"share": "spells"},
+            f"Trusts that treated {pack.area.name}'s people, {year}", frame.head(MOST_TRUSTS), columns, ["spells"],
+            {"share": ("spells", "total")},
         ),
-        chart=flow_map(pack, spells(pack)),
+        chart=patient_flows.flow_map(pack),
     )  # fmt: skip
 
 
 def by_specialty(pack: Pack) -> Finding | Note:
     """For each specialty the main trust, its share, and how concentrated care is."""
     rows = record_tables.of_area(pack, record_tables.year_rows(pack, "spell_flows"))
-    table = rows.pivot_table(
-        index="treatment_function_code", columns="provider_code", values="spells", aggfunc="sum", fill_value=0
-    )
-    table = table.reindex(record_tables.specialty_names(pack).index.intersection(table.index))
-    table = table[table.sum(axis=1) >= FEWEST_SPELLS]
-    if table.empty:
+    names = record_tables.specialty_names(pack, rows["treatment_function_code"])
+    rows = rows[rows["treatment_function_code"].isin(names.index)]
+    counts = rows.groupby(["treatment_function_code", "provider_code"])["spells"].sum().unstack(fill_value=0)
+    counts = counts.reindex(names.index.intersection(counts.index))
+    counts = counts[counts.sum(axis=1) >= FEWEST_SPELLS]
+    if counts.empty:
         return Note(f"No specialty has {FEWEST_SPELLS} spells or more of {pack.area.name}'s people.")
     frame = pd.DataFrame(
         {
-            "name": record_tables.specialty_names(pack).reindex(table.index),
-            "spells": table.sum(axis=1),
-            "trust": record_tables.named(pack, table.idxmax(axis=1)),
-            "at_main": table.max(axis=1),
-            "share": rates.ratio(table.max(axis=1), table.sum(axis=1), 100),
-            "index": markets.herfindahl(table.to_numpy()),
+            "name": names.reindex(counts.index),
+            "spells": counts.sum(axis=1),
+            "trust": record_tables.named(pack, counts.idxmax(axis=1)),
+            "at_main": counts.max(axis=1),
+            "share": rates.ratio(counts.max(axis=1), counts.sum(axis=1), 100),
+            "index": markets.herfindahl(counts.to_numpy()),
         }
     ).sort_values("spells", ascending=False, kind="stable")
     columns = {
@@ -127,7 +121,10 @@ def by_specialty(pack: Pack) -> Finding | Note:
         "share": Column("Its share", unit="%", decimals=1),
         "index": Column("Concentration, of 10,000", decimals=0),
     }
-    most, least = frame.loc[frame["index"].idxmax()], frame.loc[frame["index"].idxmin()]
+    shown = frame[disclosure.share(frame["at_main"], frame["spells"]).notna()]
+    if shown.empty:
+        return Note(f"Nearly all of {pack.area.name}'s spells in every specialty are at one trust.")
+    most, least = shown.loc[shown["index"].idxmax()], shown.loc[shown["index"].idxmin()]
     return CHAPTER.finding(
         pack,
         "by_specialty",
@@ -141,14 +138,14 @@ def by_specialty(pack: Pack) -> Finding | Note:
                 else ""
             )
         ),
-        period=pack.edition.activity_year,
+        period=activity_year(pack),
         sources=["spell_flows", "providers", "treatment_functions"],
         methods=["concentration"],
         caveats=[f"Specialties with fewer than {FEWEST_SPELLS} spells are left out."],
         table=disclosure.table(
-            f"Specialties and their main trusts, {pack.edition.activity_year}",
-            frame.head(MOST_SPECIALTIES).reset_index(drop=True), columns, ["spells"],
-            {"share": "at_main", "index": "at_main"},
+            f"Specialties and their main trusts, {activity_year(pack)}",
+            frame.head(MOST_SPECIALTIES), columns, ["spells"],
+            {"share": ("at_main", "spells"), "index": ("at_main", "spells")},
         ),
     )  # fmt: skip
 
@@ -156,54 +153,68 @@ def by_specialty(pack: Pack) -> Finding | Note:
 def concentration(pack: Pack) -> Finding | Note:
     """The Herfindahl-Hirschman index of the area's spells over trusts, beside other areas'."""
     flows, measured = spells(pack), pack.indicators["provider_concentration"]
-    total = flows.sum(axis=1)
-    weighed = _of_members(pack, pd.Series(markets.herfindahl(flows.to_numpy()), flows.index) * total)
-    mean = rates.ratio(weighed, _of_members(pack, total))
-    found = record_tables.from_table(pack, measured, pd.DataFrame({"value": mean}, index=weighed.index))
-    own = found.own(pack)
-    if np.isnan(own.value):
-        return Note(NO_SPELLS.format(name=pack.area.name))
+    index = pd.Series(markets.herfindahl(flows.to_numpy(dtype=float)), flows.index)
+    # A main trust that has all but a few spells would give those few away.
+    total = flows.sum(axis=1).where(disclosure.share(flows.max(axis=1), flows.sum(axis=1)).notna())
+    weighed, cases = (record_tables.sum_of_leaves(pack, each) for each in (index * total, total))
+    result = record_tables.from_table(measured, pd.DataFrame({"value": rates.ratio(weighed, cases)}))
+    value, noun = result.own(pack).value, area_noun(pack)
+    if np.isnan(value):
+        return _no_spells(pack)
+    alike, leaf = number(markets.WHOLE_MARKET / value, 1), pack.area.is_leaf
+    whose = "its" if leaf else f"{article(noun)}'s"
     return CHAPTER.finding(
         pack,
         "concentration",
         title="How concentrated care is",
-        statement=_statement(
+        statement=record_tables.statement(
             pack,
-            found,
-            f"{pack.area.name}'s index of concentration is {number(own.value)}"
-            + ("" if pack.area.is_leaf else ", its PCTs' mean")
-            + f", as if {number(markets.WHOLE_MARKET / own.value, 1)} trusts of one size shared "
-            + ("its care," if pack.area.is_leaf else "a PCT's care,"),
+            result,
+            f"{pack.area.name}'s index of concentration is {number(value)}"
+            + ("" if leaf else f", its {area_noun(pack, plural=True)}' mean")
+            + f", as if {alike} trusts of one size shared {whose} care",
+            "",
         ),
-        standing=found,
-        comparisons=record_tables.comparisons(pack, found),
-        period=pack.edition.activity_year,
+        standing=result,
+        comparisons=record_tables.comparisons(pack, result),
+        period=activity_year(pack),
         sources=["spell_flows"],
         methods=["concentration"],
         caveats=[
             "Concentration is neither good nor bad: one trust near by may be what people want, and leaves a "
             "commissioner with nobody else to turn to.",
-            "A group's index is the mean of its PCTs', each weighed by its spells. Trusts outside London count as one.",
+            f"A group's index is the mean of its {area_noun(pack, plural=True)}', each weighed by its spells. Trusts "
+            f"outside {pack.geography.whole.name} count as one.",
             ONCE,
         ],
     )
 
 
 def catchments(pack: Pack) -> Finding | Note:
-    """How many people each of the area's trusts serves, in proportion to the shares of every PCT's spells."""
-    flows = spells(pack)
-    people = figures.people_by_age(pack, pack.edition.population_year).reindex(flows.index)
-    served = markets.catchments(flows, people)
-    inside = list(pack.geography.leaves(pack.area.code))
-    own = markets.catchments(flows.loc[flows.index.intersection(inside)], people.loc[people.index.intersection(inside)])
-    codes = record_tables.own_providers(pack)
-    if not codes:
-        return Note(NO_SPELLS.format(name=pack.area.name))
-    frame = pd.DataFrame({"people": served, "own": own}).reindex(codes)
-    frame["share"] = rates.ratio(frame["own"], frame["people"], 100)
-    frame = frame.assign(name=record_tables.named(pack, frame.index)).sort_values(
-        "people", ascending=False, kind="stable"
+    """How many people each of the area's trusts serves, in proportion to the shares of every leaf's spells."""
+    if not record_tables.has_table(pack, RESIDENTS):
+        return Note("No table of residents is at hand to share among trusts.")
+    flows, year = spells(pack), population_year(pack)
+    people = figures.people_by_age(pack, year).reindex(flows.index)
+    own_flows = flows[flows.index.isin(pack.geography.leaves(pack.area.code))]
+    counts = {"people": flows.sum(), "own": own_flows.sum()}
+    frame = pd.DataFrame(
+        {
+            "people": markets.catchments(flows, people),
+            "own": markets.catchments(own_flows, people.reindex(own_flows.index)),
+        }
     )
+    # To the nearest hundred people is as near as catchments are known: they are worked out from shares.
+    frame["share"] = rates.ratio(frame["own"], frame["people"], 100)
+    frame[["people", "own"]] = np.round(frame[["people", "own"]], -2)
+    frame = frame.reindex(record_tables.own_providers(pack)).dropna(subset=["people"])
+    too_few = pd.DataFrame(counts).reindex(frame.index).lt(disclosure.FEWEST_EVENTS)
+    frame = frame.mask(too_few.assign(share=too_few["own"]))
+    frame = frame.assign(name=record_tables.named(pack, frame.index))
+    frame = frame.sort_values("people", ascending=False, kind="stable")
+    shown = frame.dropna(subset=["people", "own"])
+    if shown.empty:
+        return _no_spells(pack)
     columns = {
         "name": Column("Trust"),
         "people": Column("Catchment", unit="people", decimals=0),
@@ -212,8 +223,8 @@ def catchments(pack: Pack) -> Finding | Note:
     }
     if pack.area.is_whole:
         del columns["own"], columns["share"]
-    top = frame.iloc[0]
-    depends = frame.sort_values("share", ascending=False, kind="stable").iloc[0]
+    top, noun = shown.iloc[0], article(area_noun(pack))
+    depends = shown.sort_values("share", ascending=False, kind="stable").iloc[0]
     after = (
         ""
         if pack.area.is_whole
@@ -223,44 +234,42 @@ def catchments(pack: Pack) -> Finding | Note:
         pack,
         "catchments",
         title="Catchments",
-        statement=(
-            f"{top['name']} serves {number(_hundreds(top['people']))} of {pack.geography.whole.name}'s people.{after}"
-        ),
-        period=f"{pack.edition.activity_year} spells, mid-{pack.edition.population_year} residents",
-        sources=["spell_flows", "providers", "population_by_age", "boroughs"],
+        statement=f"{top['name']} serves {number(top['people'])} of {pack.geography.whole.name}'s people.{after}",
+        period=f"{activity_year(pack)} spells, mid-{year} residents",
+        sources=record_tables.present(pack, ["spell_flows", "providers", RESIDENTS, "boroughs"]),
         methods=["catchments"],
         caveats=[
-            "A PCT's residents are shared among trusts as its spells are. Specialist trusts draw on far more people "
-            "than their catchment says, for less of each one's care.",
+            f"{noun[:1].upper()}{noun[1:]}'s residents are shared among trusts as its spells are. Specialist trusts "
+            "draw on far more people than their catchment says, for less of each one's care.",
         ],
         table=Table(
             f"Catchments of {pack.area.name}'s trusts",
-            frame.assign(people=_hundreds(frame["people"]), own=_hundreds(frame["own"])).reset_index(drop=True),
+            frame[list(columns)].astype(object).fillna(WITHHELD).reset_index(drop=True),
             columns,
+            notes=(disclosure.NOTE,) if len(shown) < len(frame) else (),
         ),
     )
 
 
 def self_containment(pack: Pack) -> Finding | Note:
-    """Whether sectors of 2006, of 2009, or groups found from flows keep most of their people's care within them."""
-    return compared_groupings(pack, CHAPTER, spells(pack))
+    """Whether published groupings, or groups found from flows, keep most of their people's care within them."""
+    return patient_flows.compared_groupings(pack, CHAPTER)
 
 
 def lead_commissioner(pack: Pack) -> Finding | Note:
     """Who leads for each of the area's trusts, and what share of the trust's spells the leader pays for."""
-    flows = spells(pack)
-    leads = pack.read("lead_commissioners_2006").dropna(subset=["provider_code"])
-    leads_of = leads.groupby("provider_code")["lead_pct_code"].agg(lambda codes: list(dict.fromkeys(codes)))
-    codes = [code for code in record_tables.own_providers(pack) if code in leads_of.index]
+    flows, leads, noun = spells(pack), patient_flows.lead_areas(pack), area_noun(pack)
+    codes = [code for code in record_tables.own_providers(pack) if code in leads.index and code in flows]
+    of_list = record_tables.period_of(pack, LEADS)
     if not codes:
-        return Note(f"None of {pack.area.name}'s trusts has a lead PCT in the list of 2006.")
+        return Note(f"No list names a lead {noun} for any of {pack.area.name}'s trusts.")
     total, largest = flows[codes].sum(), flows[codes].idxmax()
-    led = pd.Series({code: flows[code].reindex(leads_of[code]).sum() for code in codes})
+    led = pd.Series({code: flows[code].reindex(leads[code]).sum() for code in codes})
     own = flows[codes].reindex(list(pack.geography.leaves(pack.area.code))).sum()
     frame = pd.DataFrame(
         {
             "name": record_tables.named(pack, codes),
-            "lead": [listed(pack.geography.area(lead).name for lead in leads_of[code]) for code in codes],
+            "lead": [listed(pack.geography.area(lead).name for lead in leads[code]) for code in codes],
             "spells": total,
             "led": led,
             "lead_share": rates.ratio(led, total, 100),
@@ -271,58 +280,45 @@ def lead_commissioner(pack: Pack) -> Finding | Note:
     )
     columns = {
         "name": Column("Trust"),
-        "lead": Column("Lead PCT, 2006"),
+        "lead": Column(f"Lead {noun}, {of_list}"),
         "lead_share": Column("Its share of the trust's spells", unit="%", decimals=0),
-        "largest": Column("PCT that pays for most"),
+        "largest": Column(f"{noun} that pays for most"),
         "own_share": Column(f"{pack.area.name}'s share", unit="%", decimals=0),
     }
     if pack.area.is_whole:
         del columns["own_share"]
-    agree = sum(str(code) in leads_of[trust] for trust, code in largest.items())
-    shown = frame[frame["led"] >= disclosure.FEWEST_EVENTS]
+    agree = sum(str(code) in leads[trust] for trust, code in largest.items())
+    shown = frame[disclosure.share(led, total).notna()]
     least = shown.loc[shown["lead_share"].idxmin()] if len(shown) else None
     smallest = (
         f" At {least['name']} the lead's share is smallest, {number(least['lead_share'])}%."
         if least is not None
         else ""
     )
-    whose = "the trusts with a lead PCT" if pack.area.is_whole else f"{pack.area.name}'s trusts"
+    whose = f"the trusts with a lead {noun}" if pack.area.is_whole else f"{pack.area.name}'s trusts"
     return CHAPTER.finding(
         pack,
         "lead_commissioner",
         title="Who leads, and for how much",
         statement=(
-            f"For {agree} of {len(frame)} of {whose}, the lead PCT of 2006 pays for more spells than any other."
+            f"For {agree} of {len(frame)} of {whose}, the lead {noun} of {of_list} pays for more spells than any other."
             f"{smallest}"
         ),
-        period=pack.edition.activity_year,
-        sources=["spell_flows", "lead_commissioners_2006", "providers"],
+        period=activity_year(pack),
+        sources=["spell_flows", LEADS, "providers"],
         caveats=[
-            "Shares are of spells that PCTs of the geography paid for.",
-            "Trusts have merged since 2006: one that several PCTs led for has all of them as its lead.",
+            f"Shares are of spells that {area_noun(pack, plural=True)} of the geography paid for.",
+            f"Trusts have merged since {of_list}: one that several {area_noun(pack, plural=True)} led for has all of "
+            "them as its lead.",
         ],
         table=disclosure.table(
-            f"Lead PCTs of {pack.area.name}'s trusts", frame.reset_index(drop=True), columns, [],
-            {"lead_share": "led", "own_share": "own"},
+            f"Lead {area_noun(pack, plural=True)} of {pack.area.name}'s trusts", frame, columns, [],
+            {"lead_share": ("led", "spells"), "own_share": ("own", "spells")},
         ),
     )  # fmt: skip
 
 
-def _hundreds(people: "pd.Series | float") -> "pd.Series | float":
-    """Catchments are worked out from shares: to the nearest hundred people is as near as they are known."""
-    return np.round(people, -2)
-
-
-def _statement(pack: Pack, found: Standing, opening: str) -> str:
-    said = sentence(pack, found)
-    return f"{opening.rstrip(',')} in {pack.edition.activity_year}{', ' + said if said else ''}."
-
-
-__all__ = [
-    "by_specialty",
-    "catchments",
-    "concentration",
-    "lead_commissioner",
-    "self_containment",
-    "who_treats",
-]
+def _no_spells(pack: Pack) -> Note:
+    return Note(
+        f"The records hold too few spells of {pack.area.name}'s people, or none, to say where they are treated."
+    )

@@ -1,41 +1,114 @@
-"""What the chapters made from hospital records share: rows of the year, names, standings with counts safe to show.
+"""What the chapters made from hospital records share: rows of the year, names in words, and figures safe to show.
 
-Records are of London's PCTs and the trusts that treated their people; there is none of England, so an area is held
-against its sector, the areas like it and London.
+Records are of the people of the geography's areas and of the providers that treated them. They hold nothing of a
+nation, so an area is compared with the groups it lies in, similar areas and the whole geography.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
 
 from cbs_analysis.chapters import figures
-from cbs_analysis.chapters.building import Standing, compared
+from cbs_analysis.chapters.building import Standing, compared, sentence
 from cbs_analysis.edition import Measure
-from cbs_analysis.evidence import disclosure
+from cbs_analysis.errors import UndeclaredSourceError
+from cbs_analysis.evidence import disclosure, wording
 from cbs_analysis.evidence.comparing import Comparison, estimates
+from cbs_analysis.evidence.wording import number
 from cbs_analysis.pack import Pack
 from cbs_analysis.stats import rates
+from cbs_analysis.tables.catalogue import sources
 
+FEEDS = {"apc": "spells", "op": "outpatient appointments", "ae": "A&E attendances"}
+SPELLS = "apc"
 OWN_SHARE = 0.05
 """A trust counts as one of an area's own where it gives at least so much of the area's spells."""
-OUTSIDE = "OUT"
+LEADS = "lead_commissioners_2006"
+PRICES = "hrg_reference_costs"
 
 
-def year_rows(pack: Pack, table: str, *, year: str | None = None) -> pd.DataFrame:
-    """The rows of a prepared table that are of the edition's activity year, or of another."""
+def activity_year(pack: Pack) -> str:
+    """The financial year that the chapters are about, such as 2010/11."""
+    return pack.edition.activity_year
+
+
+def population_year(pack: Pack) -> int:
+    """The mid-year of the residents that catchments are shared from."""
+    return pack.edition.population_year
+
+
+def area_noun(pack: Pack, *, plural: bool = False) -> str:
+    """What the geography calls its smallest areas."""
+    return level_noun(pack.peers[0].level, plural=plural)
+
+
+def level_noun(level: str, *, plural: bool = False) -> str:
+    """What a level of a geography is called within a sentence."""
+    return wording.level_name(level, plural=plural)
+
+
+def article(noun: str) -> str:
+    """'a PCT', 'an integrated care board'."""
+    return f"{'an' if noun[:1].lower() in 'aeio' else 'a'} {noun}"
+
+
+def trusts_of(pack: Pack) -> str:
+    """'Southwark's trusts'; of the whole geography 'the trusts'."""
+    return "the trusts" if pack.area.is_whole else f"{pack.area.name}'s trusts"
+
+
+def has_table(pack: Pack, table: str) -> bool:
+    """Whether the data hold a table that the pack may read."""
+    try:
+        pack.must_declare(table)
+    except UndeclaredSourceError:
+        return False
+    return table in pack.common.once("tables described", lambda: {each.table for each in sources(pack.data)})
+
+
+def present(pack: Pack, tables: Sequence[str]) -> list[str]:
+    """Those of the tables that the pack may read."""
+    return [table for table in tables if has_table(pack, table)]
+
+
+def period_of(pack: Pack, table: str) -> str:
+    """The period of a table, as the data catalogue has it; empty where there is no such table."""
+    return next((each.period for each in sources(pack.data) if each.table == table), "")
+
+
+def price_basis(pack: Pack) -> str:
+    """What prices are: 'national mean costs of 2024/25'."""
+    period = period_of(pack, PRICES)
+    return f"national mean costs{f' of {period}' if period else ''}"
+
+
+def year_rows(pack: Pack, table: str) -> pd.DataFrame:
+    """The rows of a table that are of the activity year."""
     frame = pack.read(table)
-    return frame[frame["financial_year"] == (year or pack.edition.activity_year)]
+    return frame[frame["financial_year"] == activity_year(pack)]
 
 
 def of_area(pack: Pack, frame: pd.DataFrame, code: str | None = None) -> pd.DataFrame:
-    """The rows that a PCT of the area pays for."""
+    """The rows that the area pays for, or another by its code."""
     return frame[frame["commissioner_code"].isin(pack.geography.leaves(code or pack.area.code))]
 
 
 def of_whole(pack: Pack, frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows that any PCT of the geography pays for."""
+    """The rows that any area of the geography pays for."""
     return of_area(pack, frame, pack.geography.whole.code)
+
+
+def sum_by_leaf(frame: pd.DataFrame, column: str) -> pd.Series:
+    """A column added up by the area that pays, indexed by area code."""
+    return frame.groupby("commissioner_code")[column].sum()
+
+
+def sum_of_leaves(pack: Pack, leaves: "pd.Series | pd.DataFrame") -> "pd.Series | pd.DataFrame":
+    """Counts of leaves, by code, added to every area of the geography; missing only where no leaf has any."""
+    known = leaves.reindex([area.code for area in pack.peers])
+    sums = {code: known.loc[list(pack.geography.leaves(code))].sum(min_count=1) for code in pack.geography.areas}
+    return pd.DataFrame(sums).T if isinstance(leaves, pd.DataFrame) else pd.Series(sums, dtype=float)
 
 
 def provider_names(pack: Pack) -> pd.Series:
@@ -43,34 +116,42 @@ def provider_names(pack: Pack) -> pd.Series:
     return pack.common.once("provider names", lambda: pack.read("providers").set_index("provider_code")["short_name"])
 
 
+def outside(pack: Pack) -> list[str]:
+    """Codes that stand for all providers outside the geography, together."""
+    providers = pack.read("providers")
+    return list(providers.loc[providers["kind"] == "outside", "provider_code"])
+
+
+def inside(pack: Pack, frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the geography's own trusts: those of a known code, or of any where no codes are listed."""
+    known, away = provider_names(pack).index, outside(pack)
+    return frame[~frame["provider_code"].isin(away) & (frame["provider_code"].isin(known) | known.empty)]
+
+
 def named(pack: Pack, codes: Iterable[str]) -> list[str]:
-    """The names of providers by their codes; a code of none is said to be unknown."""
+    """The names of providers by their codes; one that is not among those listed is said to be unknown."""
     names = provider_names(pack)
-    return [names.get(code, f"{code} (unknown code)") for code in codes]
+    return [names.get(code, f"{code} (unknown code)" if len(names) else code) for code in codes]
 
 
-def specialty_names(pack: Pack) -> pd.Series:
-    """Names of treatment functions, by code."""
-    return pack.common.once(
-        "specialty names",
-        lambda: pack.read("treatment_functions").set_index("treatment_function_code")["treatment_function_name"],
-    )
-
-
-def spells_by_provider(pack: Pack, code: str | None = None) -> pd.Series:
-    """Spells that the area pays for in the year, by provider_code, most first."""
-    rows = of_area(pack, year_rows(pack, "spell_flows"), code)
-    counts = rows.groupby("provider_code")["spells"].sum()
-    return counts.sort_values(ascending=False, kind="stable")
+def specialty_names(pack: Pack, codes: Iterable[str]) -> pd.Series:
+    """Names of specialties, by code; where none are listed each of the codes is its own name."""
+    names = pack.read("treatment_functions").set_index("treatment_function_code")["treatment_function_name"]
+    return names if len(names) else pd.Series({code: code for code in sorted(set(codes))}, dtype=object)
 
 
 def own_providers(pack: Pack) -> list[str]:
-    """The trusts that give at least a twentieth of the area's spells, most first; of the whole all that are in it."""
-    spells = spells_by_provider(pack)
-    if pack.area.is_whole:
-        return [code for code in spells.index if code != OUTSIDE]
-    share = rates.ratio(spells, spells.sum())
-    return [str(code) for code in spells.index[np.asarray(share) >= OWN_SHARE] if code != OUTSIDE]
+    """The trusts that give at least a twentieth of the area's spells, most first; of the whole all that give any."""
+    counts = of_area(pack, year_rows(pack, "spell_flows")).groupby("provider_code")["spells"].sum()
+    counts = counts[counts > 0].sort_values(ascending=False, kind="stable")
+    fewest = 0 if pack.area.is_whole else OWN_SHARE
+    return [str(code) for code, share in rates.ratio(counts, counts.sum()).items() if share >= fewest
+            and code not in outside(pack)]  # fmt: skip
+
+
+def role(pack: Pack, code: str, own: Iterable[str]) -> str:
+    """How charts show a trust: the area's own stand out, except among those of the whole geography."""
+    return "area" if code in own and not pack.area.is_whole else "peer"
 
 
 def standing(
@@ -79,27 +160,37 @@ def standing(
     """A measure of every area from counts of its leaves, indexed by code, made safe to show."""
     codes = [area.code for area in pack.peers]
     counts = pd.DataFrame({"numerator": numerator.reindex(codes), "denominator": denominator.reindex(codes)})
-    found = figures.standing(pack, counts.rename_axis("area_code").reset_index(), measured, method)
-    return safe(found)
+    result = figures.standing(pack, counts.rename_axis("area_code").reset_index(), measured, method)
+    return safe(result, is_part=method is figures.as_proportion)
 
 
-def from_table(pack: Pack, measured: Measure, table: pd.DataFrame) -> Standing:
+def from_table(measured: Measure, table: pd.DataFrame, *, is_part: bool = False) -> Standing:
     """A measure of every area that is worked out already: value, lower, upper, numerator, denominator, by code."""
-    return safe(Standing(measured, estimates(table), estimates(table), {}))
+    return safe(Standing(measured, estimates(table), estimates(table), {}), is_part=is_part)
 
 
-def safe(found: Standing) -> Standing:
-    """The standing with counts rounded, and without values that rest on fewer than eight events."""
-    table = disclosure.safe_estimates(found.table)
-    held = table if found.held is found.table else disclosure.safe_estimates(found.held)
-    return Standing(found.measured, table, held, found.without)
+def safe(result: Standing, *, is_part: bool) -> Standing:
+    """The standing with counts rounded, and without values that rest on fewer than eight events. `is_part` says that
+    numerators are part of their denominators, so that what is left over is a count as well.
+    """
+    table = disclosure.safe_estimates(result.table, is_part=is_part)
+    held = table if result.held is result.table else disclosure.safe_estimates(result.held, is_part=is_part)
+    return Standing(result.measured, table, held, result.without)
 
 
-def comparisons(pack: Pack, found: Standing) -> list[Comparison]:
+def comparisons(pack: Pack, result: Standing) -> list[Comparison]:
     """The area against those of its comparators that records say anything about."""
-    return [item for item in compared(pack, found) if item.value is not None]
+    return [item for item in compared(pack, result) if item.value is not None]
 
 
-def sum_by_leaf(frame: pd.DataFrame, column: str) -> pd.Series:
-    """A column added up by PCT, indexed by area code."""
-    return frame.groupby("commissioner_code")[column].sum()
+def statement(pack: Pack, result: Standing, opening: str, otherwise: str) -> str:
+    """The opening, the year and how the area compares; or, where the area has no value that can be shown, otherwise."""
+    if np.isnan(result.own(pack).value):
+        return otherwise
+    comparison = sentence(pack, result)
+    return f"{opening} in {activity_year(pack)}{', ' + comparison if comparison else ''}."
+
+
+def share_in_words(share: float, decimals: int) -> str:
+    """A share in percent; one that would give a small rest away is 'nearly all'."""
+    return "nearly all" if np.isnan(share) else f"{number(share, decimals)}%"

@@ -7,7 +7,7 @@ later, when a page, a workbook or a download is made from it.
 **Working a withheld count out.** Totals and parts are rounded each on its own. What is left when the parts that are
 shown are taken from their total is known only to within 2 for each of them, and that is more than one number from 1 to
 7, with rare exceptions: 10, 10 and * that make 15 can only be 8, 8 and 1. Where a column of a table comes to that, its
-next smallest count is withheld as well (see `given_away`).
+next smallest count is withheld as well (see `given_away`); likewise along a row whose counts add up to another.
 
 **Rates** are worked out from true counts: from rounded ones they would be wrong where counts are small. A rate to many
 decimals gives its counts back, so it is rounded to no finer than what one event more would change, and the counts
@@ -25,6 +25,7 @@ import pandas as pd
 
 from cbs_analysis.evidence.tables import WITHHELD, Column, Table, plain
 from cbs_analysis.evidence.wording import MISSING, number
+from cbs_analysis.stats.rates import ratio
 from cbs_analysis.tables.derived import FEWEST_EVENTS as FEWEST_EVENTS
 from cbs_analysis.tables.derived import TABLES as MADE_FROM_RECORDS
 
@@ -54,9 +55,12 @@ class DisclosiveError(ValueError):
 
 def is_small(counts: "pd.Series[Any] | float") -> Any:
     """Whether counts are from 1 to 7. None and missing are not."""
-    values = np.asarray(counts, dtype=float)
-    small = (values > 0) & (values < FEWEST_EVENTS)
+    small = _is_small(np.asarray(counts, dtype=float))
     return pd.Series(small, index=counts.index) if isinstance(counts, pd.Series) else bool(small)
+
+
+def _is_small(values: Any) -> Any:
+    return (values > 0) & (values < FEWEST_EVENTS)
 
 
 def rounded(counts: "pd.Series[Any] | float") -> Any:
@@ -72,7 +76,7 @@ def pounds(value: float, events: float) -> float:
     return float(np.round(value / POUNDS_ROUNDED_TO) * POUNDS_ROUNDED_TO) if events >= FEWEST_EVENTS else float("nan")
 
 
-def said(count: float) -> str:
+def count_in_words(count: float) -> str:
     """A count within a sentence: '12,345', 'fewer than 8', 'no'."""
     if math.isnan(count):
         return MISSING
@@ -97,9 +101,17 @@ def given_away(counts: "pd.Series[Any]") -> bool:
 def withheld(counts: "pd.Series[Any]") -> "pd.Series[Any]":
     """Which counts of a column are not shown: those from 1 to 7, and the next smallest where that is not enough."""
     hidden = is_small(counts)
-    if given_away(counts) and (others := counts[~hidden & counts.gt(0)]).size:
-        hidden[others.astype(float).idxmin()] = True
+    if given_away(counts) and (others := counts[~hidden].dropna().astype(float)).size:
+        above_none = others[others > 0]
+        hidden[(above_none if above_none.size else others).idxmin()] = True
     return hidden
+
+
+def share(part: "pd.Series[Any] | float", whole: "pd.Series[Any] | float", per: float = 100) -> Any:
+    """A part of a whole times `per`; NaN where the part is fewer than eight, or what is left over is from 1 to 7."""
+    value, events = ratio(part, whole, per), np.asarray(part, dtype=float)
+    known = (events >= FEWEST_EVENTS) & ~_is_small(np.asarray(whole, dtype=float) - events)
+    return value.where(known) if isinstance(value, pd.Series) else float(value if known else np.nan)
 
 
 def shown_count(counts: "pd.Series[Any]") -> "pd.Series[Any]":
@@ -124,16 +136,23 @@ def suppressed(
     counts: Sequence[str],
     rates: Mapping[str, Events] | None = None,
     decimals: Mapping[str, int] | None = None,
+    totals: Mapping[str, Sequence[str]] | None = None,
 ) -> pd.DataFrame:
     """The frame with counts rounded, rates on too few left out, and '*' in the place of what is withheld.
 
     `rates` names, for each rate, the column of its events; where the rest is a count of its own, such as of records
     that are not valid, also the column of all. A rate whose events are withheld in a column of `counts` is withheld
-    too, as is one whose events are not known. `decimals` says how far rates are read. A missing number stays missing.
+    too, as is one whose events are not known. `decimals` says how far rates are read. `totals` names,
+    for a column of `counts` that others of them add up to row by row, those others. A missing number stays missing.
     """
     safe = frame.copy().reset_index(drop=True)
     given = safe.copy()
-    hidden = {name: withheld(given[name].astype(float)) for name in counts}
+    hidden = pd.DataFrame({name: withheld(given[name].astype(float)) for name in counts}, index=given.index)
+    for total, parts in (totals or {}).items():
+        for at, row in given[list(parts)].astype(float).iterrows():
+            along = withheld(row)
+            hidden.loc[at, list(parts)] |= along
+            hidden.loc[at, total] |= given_away(row) and along.equals(is_small(row))
     for rate, rests_on in (rates or {}).items():
         if rate not in given:
             continue
@@ -146,7 +165,7 @@ def suppressed(
         values = [rounded_rate(*pair, most) for pair in zip(given[rate].astype(float), number_of, strict=True)]
         safe[rate] = pd.Series(values, dtype=object).where(~too_few | given[rate].isna(), WITHHELD)
     for name in counts:
-        safe[name] = shown_count(given[name])
+        safe[name] = rounded(given[name].astype(float)).astype(object).where(~hidden[name], WITHHELD)
     return safe
 
 
@@ -157,28 +176,33 @@ def table(
     counts: Sequence[str],
     rates: Mapping[str, Events] | None = None,
     emphasis: str = "",
+    totals: Mapping[str, Sequence[str]] | None = None,
 ) -> Table:
     """A table whose numbers are safe to show, with a note on what is withheld; see `suppressed`. The columns of events
     need not be shown. Columns of numbers that are neither counts nor rates are kept as they are.
     """
     decimals = {name: column.decimals for name, column in columns.items() if column.decimals is not None}
-    safe = suppressed(frame, counts, rates, decimals)
+    safe = suppressed(frame, counts, rates, decimals, totals)
     notes = (NOTE,) if counts or rates else ()
     return Table(title, safe[list(columns)], columns, emphasis=emphasis, notes=notes)
 
 
-def safe_estimates(found: pd.DataFrame) -> pd.DataFrame:
+def safe_estimates(table: pd.DataFrame, *, is_part: bool = False) -> pd.DataFrame:
     """Estimates of areas (see `comparing.estimates`) with counts rounded, and without those on fewer than 8 events.
 
-    Estimates whose events are not known, such as an index, stay as they are.
+    `is_part` says that the numerator is part of the denominator: what is left over is then a count too. Estimates
+    whose events are not known, such as an index, stay as they are.
     """
-    safe = found.copy()
-    events = found["numerator"].astype(float)
+    safe = table.copy()
+    events = table["numerator"].astype(float)
     for name in _ESTIMATES:
-        safe[name] = [rounded_rate(*pair) for pair in zip(found[name].astype(float), events, strict=True)]
-    safe.loc[events < FEWEST_EVENTS, _ESTIMATES] = np.nan
+        safe[name] = [rounded_rate(*pair) for pair in zip(table[name].astype(float), events, strict=True)]
+    too_few = events < FEWEST_EVENTS
+    if is_part:
+        too_few |= is_small(table["denominator"].astype(float) - events)
+    safe.loc[too_few, _ESTIMATES] = np.nan
     for name in ("numerator", "denominator"):
-        safe[name] = rounded(found[name].astype(float))
+        safe[name] = rounded(table[name].astype(float))
     return safe
 
 
@@ -207,26 +231,24 @@ def checked(finding: "Finding") -> "Finding":
     return replace(finding, key_figures=key_figures, table=shown, members=members)
 
 
-def _as_read(held: Table | None) -> Table | None:
+def _as_read(shown: Table | None) -> Table | None:
     """The table with its numbers rounded to the decimals that they are read to."""
-    if held is None:
+    if shown is None:
         return None
-    frame = held.frame.copy()
-    for name, column in held.columns.items():
+    frame = shown.frame.copy()
+    for name, column in shown.columns.items():
         cells = [plain(value) for value in frame[name]]
         if column.decimals is not None and any(isinstance(value, float) for value in cells):
             read = [round(value, column.decimals) if isinstance(value, float) else value for value in cells]
             frame[name] = pd.Series(read, index=frame.index, dtype=object if WITHHELD in cells else float)
-    return replace(held, frame=frame)
+    return replace(shown, frame=frame)
 
 
 def _counts(finding: "Finding") -> Iterator[tuple[str, Any]]:
     """What is, or may be, a count in a finding: where it stands, and the value."""
     yield "the numerator", finding.numerator
     yield "the denominator", finding.denominator
-    for held in (finding.key_figures, finding.table, finding.members):
-        if held is None:
-            continue
-        for name, column in held.columns.items():
+    for shown in filter(None, (finding.key_figures, finding.table, finding.members)):
+        for name, column in shown.columns.items():
             if column.decimals == 0 and not column.unit and name not in OF_NOBODY:
-                yield from ((f"{name!r} in {held.title!r}", plain(value)) for value in held.frame[name])
+                yield from ((f"{name!r} in {shown.title!r}", plain(value)) for value in shown.frame[name])

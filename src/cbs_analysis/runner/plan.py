@@ -215,8 +215,8 @@ def _chosen_chapters(edition: "Edition", chapters: Iterable[str]) -> list[str]:
 
 
 def _check_indicators(edition: "Edition", params: Path, tables: Sequence[str]) -> None:
-    """Indicators and series are well formed, and name tables that the data catalogue has, or will have once tables are derived from
-    records; each table in use is one of them, and all that are not are named at once.
+    """Indicators and series are well formed, and name tables that the data catalogue has, or will have once tables are
+    derived from records; each table in use is one of them, and all that are not are named at once.
     """
     from cbs_analysis.edition import load_indicators, load_series
     from cbs_analysis.tables import table_descriptions

@@ -1,8 +1,8 @@
 """What each table is: its publisher, period, geography, licence and caveats, and what each column means.
 
 Read from `data/datapackage.json`, the one description of the figures: findings cite it, the reader's data catalogue
-prints it, and every file is checked against it. Tables made from hospital records are described beside themselves, in the
-record store that they are derived from (`tables.derived`).
+prints it, and every file is checked against it. Tables made from hospital records are described beside themselves, in
+the record store that they are derived from (`tables.derived`).
 """
 
 import json

@@ -229,7 +229,7 @@ def _symbols(circles: pd.DataFrame, drawn: pd.DataFrame, unit: str) -> list[dict
             "x": round(item.left, 1),
             "y": round(item.top, 1),
             **_symbol(item.radius, is_reached=item.name in reached),
-            "tip": f"{item.name}: {disclosure.said(item.size)} {plain(unit)} in all",
+            "tip": f"{item.name}: {disclosure.count_in_words(item.size)} {plain(unit)} in all",
         }
         for item in ordered.itertuples(index=False)
     ]
