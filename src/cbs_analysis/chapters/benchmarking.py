@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cbs_analysis.chapters import record_tables
-from cbs_analysis.chapters.building import Chapter, stated
+from cbs_analysis.chapters.area_estimates import stated
 from cbs_analysis.chapters.case_mix_ratios import (
     MEASURES,
     TrustRatios,
@@ -19,6 +19,7 @@ from cbs_analysis.chapters.case_mix_ratios import (
     trust_funnel,
     trust_table,
 )
+from cbs_analysis.chapters.findings import Basis, Chapter, Exhibits, value_of
 from cbs_analysis.chapters.record_tables import activity_year
 from cbs_analysis.evidence import disclosure
 from cbs_analysis.evidence.finding import Finding, Note
@@ -100,25 +101,26 @@ def best_quarter(pack: Pack) -> Finding | Note:
         pack,
         "best_quarter",
         title="If like the best quarter",
-        statement=(
-            f"If {whose} did as well as the best quarter of trusts, {pack.area.name}'s people would have in "
-            f"{year}: {listed(gains)}."
-            if gains
-            else f"{pack.area.name} has too few cases to say what there would be to win."
+        statement=f"If {whose} did as well as the best quarter of trusts, {pack.area.name}'s people would have in "
+        f"{year}: {listed(gains)}."
+        if gains
+        else f"{pack.area.name} has too few cases to say what there would be to win.",
+        basis=Basis(
+            period=year,
+            sources=SOURCES,
+            methods=["best-quarter", "shrunk-effects", "case-mix"],
+            caveats=[
+                "Trusts' effects are drawn towards the average by as much as chance explains, so that a trust that was "
+                "only unlucky has nothing to win.",
+                "A quarter of trusts do as well by definition: not all of it can be had, and lines cannot be added up.",
+                f"Pounds are {record_tables.price_basis(pack)}, for weighing: for a day case what an ordinary elective "
+                "spell of the same HRG subchapters costs more, for a readmission that of an emergency spell. Nights "
+                "and "
+                "follow-ups have no price of their own there.",
+                MODEL.format(mix=f"{OF_SPELLS}; of follow-ups {OF_FIRSTS}"),
+            ],
         ),
-        period=year,
-        sources=SOURCES,
-        methods=["best-quarter", "shrunk-effects", "case-mix"],
-        caveats=[
-            "Trusts' effects are drawn towards the average by as much as chance explains, so that a trust that was "
-            "only unlucky has nothing to win.",
-            "A quarter of trusts do as well by definition: not all of it can be had, and lines cannot be added up.",
-            f"Pounds are {record_tables.price_basis(pack)}, for weighing: for a day case what an ordinary elective "
-            "spell of the same HRG subchapters costs more, for a readmission that of an emergency spell. Nights and "
-            "follow-ups have no price of their own there.",
-            MODEL.format(mix=f"{OF_SPELLS}; of follow-ups {OF_FIRSTS}"),
-        ],
-        table=Table(f"What there would be to win, {year}", safe, columns),
+        exhibits=Exhibits(table=Table(f"What there would be to win, {year}", safe, columns)),
     )
 
 
@@ -163,29 +165,34 @@ def service(pack: Pack, specialty: str | None = None) -> Finding | Note:
         pack,
         "service",
         title=f"{name}, trust by trust",
-        statement=(
-            f"{top['name']} gives {record_tables.share_in_words(share, 0)} of {group.name}'s spells in "
-            f"{name.lower()}.{_prices(frame)}"
+        statement=f"{top['name']} gives {record_tables.share_in_words(share, 0)} of {group.name}'s spells in "
+        f"{name.lower()}.{_prices(frame)}",
+        basis=Basis(
+            period=year,
+            sources=record_tables.present(
+                pack, ["spell_flows", "benchmark_providers", BEDS, "providers", "treatment_functions"]
+            ),
+            methods=["case-mix"],
+            caveats=[
+                f"Trusts that give at least a twentieth of the spells of {group.name}'s people "
+                f"({group.level_name}) in {name.lower()}; ratios are of all that the trust did for "
+                f"{areas} here.",
+                f"Price for each spell is of the cases a trust has, at {record_tables.price_basis(pack)}: it is dearer "
+                "where cases are harder, and is not what was paid.",
+                *beds,
+                "A ratio is observed over expected; 1 is the average trust's.",
+            ],
         ),
-        period=year,
-        sources=record_tables.present(
-            pack, ["spell_flows", "benchmark_providers", BEDS, "providers", "treatment_functions"]
+        exhibits=Exhibits(
+            table=disclosure.table(
+                f"{name} at the trusts that treat {group.name}'s people, {year}",
+                frame,
+                columns,
+                ["spells"],
+                {rate: events for rate, events in rests_on.items() if rate in columns},
+            )
         ),
-        methods=["case-mix"],
-        caveats=[
-            f"Trusts that give at least a twentieth of the spells of {group.name}'s people "
-            f"({record_tables.level_noun(group.level)}) in {name.lower()}; ratios are of all that the trust did for "
-            f"{areas} here.",
-            f"Price for each spell is of the cases a trust has, at {record_tables.price_basis(pack)}: it is dearer "
-            "where cases are harder, and is not what was paid.",
-            *beds,
-            "A ratio is observed over expected; 1 is the average trust's.",
-        ],
-        table=disclosure.table(
-            f"{name} at the trusts that treat {group.name}'s people, {year}", frame, columns, ["spells"],
-            {rate: events for rate, events in rests_on.items() if rate in columns},
-        ),
-    )  # fmt: skip
+    )
 
 
 def _service_trusts(pack: Pack, specialty: str, group: Area) -> pd.DataFrame:
@@ -260,14 +267,14 @@ def _measured(pack: Pack, name: str, caveats: list[str]) -> Finding | Note:
         measure.finding,
         title=measure.title,
         statement=statement + _apart(pack, trusts),
-        standing=result,
-        comparisons=record_tables.comparisons(pack, result),
-        period=year,
-        sources=SOURCES,
-        methods=["shrunk-effects"],
-        caveats=[*caveats, MODEL.format(mix=OF_FIRSTS if name == "follow_up" else OF_SPELLS), SPREAD],
-        table=trust_table(pack, trusts),
-        chart=trust_funnel(pack, trusts),
+        value=value_of(pack, result, comparisons=record_tables.comparisons(pack, result)),
+        basis=Basis(
+            period=year,
+            sources=SOURCES,
+            methods=["shrunk-effects"],
+            caveats=[*caveats, MODEL.format(mix=OF_FIRSTS if name == "follow_up" else OF_SPELLS), SPREAD],
+        ),
+        exhibits=Exhibits(table=trust_table(pack, trusts), chart=trust_funnel(pack, trusts)),
     )
 
 

@@ -105,7 +105,7 @@ def of_areas(pack: Pack, measure: str) -> pd.DataFrame | None:
     sums = rows.groupby("commissioner_code")[["observed", "expected", "variance"]].sum()
     counts = sums.rename_axis("area_code").reset_index()
     rolled = pack.geography.roll_up(counts, [], list(sums.columns)).set_index("area_code")
-    rolled = rolled.reindex(list(pack.geography.areas))
+    rolled = rolled.reindex(record_tables.every_code(pack))
     ratio = rates.ratio(rolled["observed"], rolled["expected"])
     lower, upper = intervals.ratio_interval(ratio, rates.ratio(np.sqrt(rolled["variance"]), rolled["observed"]))
     return pd.DataFrame(

@@ -7,8 +7,9 @@ quality rules, and compared with the published activity return.
 import numpy as np
 import pandas as pd
 
-from cbs_analysis.chapters import figures, record_tables
-from cbs_analysis.chapters.building import Chapter, Standing, plain_measure, stated
+from cbs_analysis.chapters import record_tables
+from cbs_analysis.chapters.area_estimates import AreaEstimates, as_proportion, plain_measure, stated
+from cbs_analysis.chapters.findings import Basis, Chapter, Exhibits, Value, value_of
 from cbs_analysis.chapters.ranked_areas import ranked_areas
 from cbs_analysis.chapters.record_tables import FEEDS, SPELLS, activity_year, trusts_of
 from cbs_analysis.evidence import charts, disclosure
@@ -16,6 +17,7 @@ from cbs_analysis.evidence.finding import Chart, Finding, Note
 from cbs_analysis.evidence.tables import Column, Table
 from cbs_analysis.evidence.wording import interval, listed, number, plural, sentence_case
 from cbs_analysis.pack import Pack
+from cbs_analysis.periods import FREQUENCIES
 from cbs_analysis.stats import rates
 
 CHAPTER = Chapter("data_quality", "monitoring")
@@ -69,13 +71,21 @@ def arrived(pack: Pack) -> Finding:
         "arrived",
         title="What arrived",
         statement=f"The record store holds {listed(counts)} of {pack.area.name}'s for {year}. {read}",
-        period=year,
-        sources=["records_received", "records_with_errors"],
-        caveats=[
-            "Rows sent are always loaded, put in another's place, or kept apart with the reason: none is dropped."
-        ],
-        table=disclosure.table(
-            "What was sent, and what became of it", frame, columns, ["own", "sent", *BECAME], totals={"sent": BECAME}
+        basis=Basis(
+            period=year,
+            sources=["records_received", "records_with_errors"],
+            caveats=[
+                "Rows sent are always loaded, put in another's place, or kept apart with the reason: none is dropped."
+            ],
+        ),
+        exhibits=Exhibits(
+            table=disclosure.table(
+                "What was sent, and what became of it",
+                frame,
+                columns,
+                ["own", "sent", *BECAME],
+                totals={"sent": BECAME},
+            )
         ),
     )
 
@@ -87,24 +97,26 @@ def errors(pack: Pack) -> Finding | Note:
         return _no_spells(pack)
     failed, records = (record_tables.sum_by_leaf(rows, name) for name in ("with_errors", "records"))
     measured = pack.indicators["spells_with_errors_pct"]
-    result = record_tables.standing(pack, failed, records, measured, figures.as_proportion)
+    result = record_tables.estimates_of(pack, failed, records, measured, as_proportion)
     noun = record_tables.area_noun(pack)
     return CHAPTER.finding(
         pack,
         "errors",
         title="Spells with an error",
         statement=_of_spells(pack, result, "{} of {}'s spells hold at least one error", "holds an error"),
-        standing=result,
-        comparisons=record_tables.comparisons(pack, result),
-        period=activity_year(pack),
-        sources=["records_with_errors", "quality_counts", "quality_rules"],
-        caveats=[
-            "A record counts once, however many rules it breaks. Warnings, and what is only counted, are not errors.",
-            f"The errors are the trusts'; {record_tables.article(noun)} has those of the trusts that treat its people.",
-            "Spells that are another again count here; the other chapters leave them out.",
-        ],
-        table=_rules_broken(pack),
-        chart=ranked_areas(pack, result, "Spells with an error (%)"),
+        value=value_of(pack, result, comparisons=record_tables.comparisons(pack, result)),
+        basis=Basis(
+            period=activity_year(pack),
+            sources=["records_with_errors", "quality_counts", "quality_rules"],
+            caveats=[
+                "A record counts once, however many rules it breaks. Warnings, and what is only counted, are not "
+                "errors.",
+                f"The errors are the trusts'; {record_tables.article(noun)} has those of the trusts that treat its "
+                "people.",
+                "Spells that are another again count here; the other chapters leave them out.",
+            ],
+        ),
+        exhibits=Exhibits(table=_rules_broken(pack), chart=ranked_areas(pack, result, "Spells with an error (%)")),
     )
 
 
@@ -153,9 +165,11 @@ def errors_by_provider(pack: Pack) -> Finding | Note:
     together = float(rates.ratio(totals["with_errors"].sum(), totals["records"].sum(), 100))
     own, year = record_tables.own_providers(pack), activity_year(pack)
     frame = limits.assign(
-        name=record_tables.named(pack, totals.index), failed=totals["with_errors"], records=totals["records"],
+        name=record_tables.named(pack, totals.index),
+        failed=totals["with_errors"],
+        records=totals["records"],
         role=[record_tables.role(pack, code, own) for code in totals.index],
-    ).sort_values("value", ascending=False, kind="stable")  # fmt: skip
+    ).sort_values("value", ascending=False, kind="stable")
     mine = frame[frame.index.isin(own)]
     if mine.empty:
         return Note(f"Too few spells with an error are at {trusts_of(pack)} to set them beside others.")
@@ -179,27 +193,32 @@ def errors_by_provider(pack: Pack) -> Finding | Note:
         pack,
         "errors_by_provider",
         title="Errors by trust",
+        statement=f"{top['name']} has the largest share{among}: {number(top['value'], 2)}% "
+        f"({interval(top['lower'], top['upper'], 2)}) of its spells hold an error, against "
+        f"{number(together, 2)}% of all trusts together."
+        + ("" if (mine["lower"] > together).any() else " None lies above all trusts together."),
+        basis=Basis(
+            period=year,
+            sources=["records_with_errors", "spell_flows", "providers"],
+            methods=["proportions", "proportion-intervals"],
+            caveats=[f"{pack.area.name}'s trusts are those that give at least a twentieth of its spells."]
+            if not pack.area.is_whole
+            else [],
+        ),
+        exhibits=Exhibits(
+            table=disclosure.table(
+                f"Spells with an error by trust, {year}",
+                frame,
+                columns,
+                ["failed", "records"],
+                dict.fromkeys(["value", "lower", "upper"], ("failed", "records")),
+            ),
+            chart=Chart(
+                drawn, f"{len(frame)} trusts by their share of spells with an error. {top['name']} has most{among}."
+            ),
+        ),
         function="provider management",
-        statement=(
-            f"{top['name']} has the largest share{among}: {number(top['value'], 2)}% "
-            f"({interval(top['lower'], top['upper'], 2)}) of its spells hold an error, against "
-            f"{number(together, 2)}% of all trusts together."
-            + ("" if (mine["lower"] > together).any() else " None lies above all trusts together.")
-        ),
-        period=year,
-        sources=["records_with_errors", "spell_flows", "providers"],
-        methods=["proportions", "proportion-intervals"],
-        caveats=[f"{pack.area.name}'s trusts are those that give at least a twentieth of its spells."]
-        if not pack.area.is_whole
-        else [],
-        table=disclosure.table(
-            f"Spells with an error by trust, {year}", frame, columns, ["failed", "records"],
-            dict.fromkeys(["value", "lower", "upper"], ("failed", "records")),
-        ),
-        chart=Chart(
-            drawn, f"{len(frame)} trusts by their share of spells with an error. {top['name']} has most{among}."
-        ),
-    )  # fmt: skip
+    )
 
 
 def value_in_question(pack: Pack) -> Finding | Note:
@@ -232,17 +251,25 @@ def value_in_question(pack: Pack) -> Finding | Note:
         "value_in_question",
         title="What the errors are worth",
         statement=statement,
-        measured=plain_measure("Price of spells in question", "£", 0),
-        value=shown if own["price_gbp"] > 0 else None,
-        period=year,
-        sources=["records_with_errors", "providers"],
-        caveats=[
-            NOT_LOST,
-            f"Pounds are {record_tables.price_basis(pack)} by healthcare resource group, for weighing: not what was "
-            "paid. They are of admitted care alone; outpatient and A&E prices are not published here.",
-        ],
-        table=disclosure.table(
-            f"Spells in question by trust, {year}", frame, columns, ["in_question"], {"in_question_gbp": "in_question"}
+        value=Value(plain_measure("Price of spells in question", "£", 0), shown if own["price_gbp"] > 0 else None),
+        basis=Basis(
+            period=year,
+            sources=["records_with_errors", "providers"],
+            caveats=[
+                NOT_LOST,
+                f"Pounds are {record_tables.price_basis(pack)} by healthcare resource group, for weighing: not what "
+                "was "
+                "paid. They are of admitted care alone; outpatient and A&E prices are not published here.",
+            ],
+        ),
+        exhibits=Exhibits(
+            table=disclosure.table(
+                f"Spells in question by trust, {year}",
+                frame,
+                columns,
+                ["in_question"],
+                {"in_question_gbp": "in_question"},
+            )
         ),
     )
 
@@ -255,7 +282,7 @@ def against_return(pack: Pack) -> Finding | Note:
     leaves = list(pack.geography.leaves(pack.area.code))
     months = frame[frame["area_code"].isin(leaves)].groupby(["measure", "month"])[["records", "published"]]
     months = months.sum(min_count=len(leaves)).reset_index()
-    of_year = [f"{month:%Y-%m}" for month in figures.year_months(year)]
+    of_year = [f"{month:%Y-%m}" for month in pack.period("activity").steps(FREQUENCIES["month"])]
     totals = months[months["month"].isin(of_year)].groupby("measure")[["records", "published"]]
     totals = totals.sum(min_count=len(of_year)).reindex(list(RETURNED))
     totals["records"], months["records"] = (disclosure.rounded(each["records"]) for each in (totals, months))
@@ -277,21 +304,24 @@ def against_return(pack: Pack) -> Finding | Note:
         pack,
         "against_return",
         title="Records beside the published return",
-        statement=(
-            f"{largest['name']} differ most over the year: {pack.area.name}'s records hold "
-            f"{number(abs(largest['difference_pct']), 2)}% {'fewer' if largest['difference'] < 0 else 'more'} than the "
-            f"return published for {year}."
+        statement=f"{largest['name']} differ most over the year: {pack.area.name}'s records hold "
+        f"{number(abs(largest['difference_pct']), 2)}% {'fewer' if largest['difference'] < 0 else 'more'} than the "
+        f"return published for {year}.",
+        basis=Basis(
+            period=year,
+            sources=["records_against_return"],
+            caveats=[
+                "The return counts first finished episodes and the records finished spells, so real extracts differ "
+                "more.",
+                "A record whose commissioner is unknown is in nobody's count; a duplicate counts twice.",
+            ],
         ),
-        period=year,
-        sources=["records_against_return"],
-        caveats=[
-            "The return counts first finished episodes and the records finished spells, so real extracts differ more.",
-            "A record whose commissioner is unknown is in nobody's count; a duplicate counts twice.",
-        ],
-        table=disclosure.table(
-            f"Records and the published return, {year}", shown, columns, ["records"], {"difference_pct": "records"}
+        exhibits=Exhibits(
+            table=disclosure.table(
+                f"Records and the published return, {year}", shown, columns, ["records"], {"difference_pct": "records"}
+            ),
+            chart=_difference_chart(pack, months),
         ),
-        chart=_difference_chart(pack, months),
     )
 
 
@@ -354,23 +384,30 @@ def completeness(pack: Pack) -> Finding | Note:
         pack,
         "completeness",
         title="Fields filled, and with values that can be true",
+        statement=f"In what {trusts_of(pack)} sent for {activity_year(pack)}, {least['name']} is least often valid: in "
+        f"{number(least['valid_pct'], 2)}% of records.",
+        basis=Basis(
+            period=activity_year(pack),
+            sources=["records_completeness", "spell_flows", "providers"],
+            caveats=[
+                "Valid is a value that can be true, such as a code that exists: not one that is known to be true."
+            ],
+        ),
+        exhibits=Exhibits(
+            table=disclosure.table(
+                f"The {len(frame)} fields least often valid",
+                frame,
+                columns,
+                [],
+                {
+                    "filled_pct": ("filled", "records"),
+                    "valid_pct": ("valid", "records"),
+                    "others_pct": ("others_valid", "others_records"),
+                },
+            )
+        ),
         function="provider management",
-        statement=(
-            f"In what {trusts_of(pack)} sent for {activity_year(pack)}, {least['name']} is least often valid: in "
-            f"{number(least['valid_pct'], 2)}% of records."
-        ),
-        period=activity_year(pack),
-        sources=["records_completeness", "spell_flows", "providers"],
-        caveats=["Valid is a value that can be true, such as a code that exists: not one that is known to be true."],
-        table=disclosure.table(
-            f"The {len(frame)} fields least often valid", frame, columns, [],
-            {
-                "filled_pct": ("filled", "records"),
-                "valid_pct": ("valid", "records"),
-                "others_pct": ("others_valid", "others_records"),
-            },
-        ),
-    )  # fmt: skip
+    )
 
 
 def breaks(pack: Pack) -> Finding | Note:
@@ -407,18 +444,21 @@ def breaks(pack: Pack) -> Finding | Note:
         "breaks",
         title="Months that stand out",
         statement=statement,
-        measured=plain_measure("Months that stand out", "months of a trust", 0),
-        value=float(times),
-        period=f"{months.min()} to {months.max()}",
-        sources=["records_breaks", "records_months", "spell_flows", "providers"],
-        methods=["recording-breaks"],
-        caveats=["A month that stands out is a lead to look at: records may be missing, or care may have changed."],
-        table=disclosure.table(
-            "Months that stand out", shown, columns, ["records", "expected"], {"change": "records"}
-        )
-        if len(shown)
-        else None,
-    )  # fmt: skip
+        value=Value(plain_measure("Months that stand out", "months of a trust", 0), float(times)),
+        basis=Basis(
+            period=f"{months.min()} to {months.max()}",
+            sources=["records_breaks", "records_months", "spell_flows", "providers"],
+            methods=["recording-breaks"],
+            caveats=["A month that stands out is a lead to look at: records may be missing, or care may have changed."],
+        ),
+        exhibits=Exhibits(
+            table=disclosure.table(
+                "Months that stand out", shown, columns, ["records", "expected"], {"change": "records"}
+            )
+            if len(shown)
+            else None
+        ),
+    )
 
 
 def late(pack: Pack) -> Finding | Note:
@@ -431,7 +471,7 @@ def late(pack: Pack) -> Finding | Note:
         return _no_spells(pack)
     failed, records = (record_tables.sum_by_leaf(rows, name) for name in ("failed", "records"))
     measured = plain_measure("Spells sent late", "%", 1, per=100, polarity="low is good")
-    result = record_tables.standing(pack, failed, records, measured, figures.as_proportion)
+    result = record_tables.estimates_of(pack, failed, records, measured, as_proportion)
     own = record_tables.of_area(pack, rows).groupby("provider_code")[["failed", "records"]].sum()
     frame = own.assign(
         name=record_tables.named(pack, own.index), late=rates.ratio(own["failed"], own["records"], 100)
@@ -447,14 +487,21 @@ def late(pack: Pack) -> Finding | Note:
         "late",
         title="Sent late",
         statement=_of_spells(pack, result, "{} of {}'s spells were sent late", "was sent late"),
-        standing=result,
-        comparisons=record_tables.comparisons(pack, result),
-        period=year,
-        sources=["quality_counts", "providers"],
-        methods=["proportions"],
-        caveats=["Late is more than 60 days after the end of the month of discharge."],
-        table=disclosure.table(
-            f"Spells sent late by trust, {year}", frame, columns, ["failed", "records"], {"late": ("failed", "records")}
+        value=value_of(pack, result, comparisons=record_tables.comparisons(pack, result)),
+        basis=Basis(
+            period=year,
+            sources=["quality_counts", "providers"],
+            methods=["proportions"],
+            caveats=["Late is more than 60 days after the end of the month of discharge."],
+        ),
+        exhibits=Exhibits(
+            table=disclosure.table(
+                f"Spells sent late by trust, {year}",
+                frame,
+                columns,
+                ["failed", "records"],
+                {"late": ("failed", "records")},
+            )
         ),
     )
 
@@ -468,7 +515,7 @@ def _no_spells(pack: Pack) -> Note:
     return Note(f"The records hold no spells of {pack.area.name}'s people in {activity_year(pack)}.")
 
 
-def _of_spells(pack: Pack, result: Standing, sentence: str, verb: str) -> str:
+def _of_spells(pack: Pack, result: AreaEstimates, sentence: str, verb: str) -> str:
     """What share of the area's spells it is and how that compares; or that it is none, or too few to say."""
     own = result.own(pack)
     none = f"Not one of {pack.area.name}'s spells {verb} in {activity_year(pack)}."

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from cbs_analysis.chapters import record_tables
-from cbs_analysis.chapters.building import Chapter
+from cbs_analysis.chapters.findings import Basis, Chapter, Exhibits
 from cbs_analysis.chapters.record_tables import LEADS, activity_year, area_noun
 from cbs_analysis.evidence import charts, disclosure
 from cbs_analysis.evidence.finding import Chart, Finding, Note
@@ -192,14 +192,20 @@ def compared_groupings(pack: Pack, chapter: Chapter) -> Finding | Note:
         pack,
         "self_containment",
         title="Which areas belong together",
-        function="strategic planning",
         statement=f"{_own_group(pack, within)}{_answer(published, fits, best)}",
-        period=activity_year(pack),
-        sources=["spell_flows"],
-        methods=["self-containment", "flow-modularity", "flow-groups"],
-        caveats=[SIZE_ALONE, SPECIALIST, _best_groups(pack, groupings)],
-        table=Table("Ways of grouping, and how they fit where people are treated", frame, columns, emphasis=best.name),
-        members=_groups_table(pack, within),
+        basis=Basis(
+            period=activity_year(pack),
+            sources=["spell_flows"],
+            methods=["self-containment", "flow-modularity", "flow-groups"],
+            caveats=[SIZE_ALONE, SPECIALIST, _best_groups(pack, groupings)],
+        ),
+        exhibits=Exhibits(
+            table=Table(
+                "Ways of grouping, and how they fit where people are treated", frame, columns, emphasis=best.name
+            ),
+            members=_groups_table(pack, within),
+        ),
+        function="strategic planning",
     )
 
 
@@ -266,7 +272,7 @@ def _own_group(pack: Pack, within: pd.DataFrame) -> str:
     if code not in share.index:
         return ""
     group = pack.geography.area(str(code))
-    noun = record_tables.level_noun(group.level)
+    noun = group.level_name
     return f"{number(share[code])}% of {group.name}'s spells were at the trusts of the {noun}. "
 
 

@@ -6,8 +6,9 @@ For whoever leads a contract, or asks with whom to commission. From hospital spe
 import numpy as np
 import pandas as pd
 
-from cbs_analysis.chapters import figures, patient_flows, record_tables
-from cbs_analysis.chapters.building import Chapter, stated
+from cbs_analysis.chapters import patient_flows, record_tables
+from cbs_analysis.chapters.area_estimates import as_proportion, stated
+from cbs_analysis.chapters.findings import Basis, Chapter, Exhibits, value_of
 from cbs_analysis.chapters.patient_flows import spells
 from cbs_analysis.chapters.record_tables import LEADS, activity_year, area_noun, article, population_year
 from cbs_analysis.evidence import disclosure
@@ -15,6 +16,7 @@ from cbs_analysis.evidence.finding import Finding, Note
 from cbs_analysis.evidence.tables import WITHHELD, Column, Table
 from cbs_analysis.evidence.wording import listed, number
 from cbs_analysis.pack import Pack
+from cbs_analysis.pack.measures import people_by_age
 from cbs_analysis.stats import markets, rates
 
 CHAPTER = Chapter("providers_and_market", "provider management")
@@ -37,7 +39,7 @@ def who_treats(pack: Pack) -> Finding | Note:
             "denominator": record_tables.sum_of_leaves(pack, flows.sum(axis=1)),
         }
     )
-    limits = figures.as_proportion(counts["numerator"], counts["denominator"], 100)
+    limits = as_proportion(counts["numerator"], counts["denominator"], 100)
     measured = pack.indicators["main_provider_share_pct"]
     result = record_tables.from_table(measured, counts.join(limits), is_part=True)
     every = flows[flows.index.isin(pack.geography.leaves(pack.area.code))].sum()
@@ -74,24 +76,29 @@ def who_treats(pack: Pack) -> Finding | Note:
         pack,
         "who_treats",
         title="Who treats our people",
-        statement=(
-            f"{main['name']} gave {share} of {pack.area.name}'s spells in {year}{f', {then}' if then else ''}.{of_each}"
+        statement=f"{main['name']} gave {share} of {pack.area.name}'s spells in "
+        f"{year}{f', {then}' if then else ''}.{of_each}",
+        value=value_of(pack, result, comparisons=record_tables.comparisons(pack, result)),
+        basis=Basis(
+            period=year,
+            sources=record_tables.present(pack, ["spell_flows", "providers", LEADS]),
+            caveats=[
+                ALL_KINDS,
+                f"Of a group of {areas} the share is that at each one's own main trust, taken together.",
+                ONCE,
+            ],
         ),
-        standing=result,
-        comparisons=record_tables.comparisons(pack, result),
-        period=year,
-        sources=record_tables.present(pack, ["spell_flows", "providers", LEADS]),
-        caveats=[
-            ALL_KINDS,
-            f"Of a group of {areas} the share is that at each one's own main trust, taken together.",
-            ONCE,
-        ],
-        table=disclosure.table(
-            f"Trusts that treated {pack.area.name}'s people, {year}", frame.head(MOST_TRUSTS), columns, ["spells"],
-            {"share": ("spells", "total")},
+        exhibits=Exhibits(
+            table=disclosure.table(
+                f"Trusts that treated {pack.area.name}'s people, {year}",
+                frame.head(MOST_TRUSTS),
+                columns,
+                ["spells"],
+                {"share": ("spells", "total")},
+            ),
+            chart=patient_flows.flow_map(pack),
         ),
-        chart=patient_flows.flow_map(pack),
-    )  # fmt: skip
+    )
 
 
 def by_specialty(pack: Pack) -> Finding | Note:
@@ -129,25 +136,29 @@ def by_specialty(pack: Pack) -> Finding | Note:
         pack,
         "by_specialty",
         title="Specialty by specialty",
-        statement=(
-            f"{most['name']} is the most concentrated: {most['trust']} gives {number(most['share'], 0)}% of "
-            f"{pack.area.name}'s spells."
-            + (
-                f" {least['name']} is spread widest: {least['trust']} gives most, {number(least['share'], 0)}%."
-                if least["index"] < most["index"]
-                else ""
+        statement=f"{most['name']} is the most concentrated: {most['trust']} gives {number(most['share'], 0)}% of "
+        f"{pack.area.name}'s spells."
+        + (
+            f" {least['name']} is spread widest: {least['trust']} gives most, {number(least['share'], 0)}%."
+            if least["index"] < most["index"]
+            else ""
+        ),
+        basis=Basis(
+            period=activity_year(pack),
+            sources=["spell_flows", "providers", "treatment_functions"],
+            methods=["concentration"],
+            caveats=[f"Specialties with fewer than {FEWEST_SPELLS} spells are left out."],
+        ),
+        exhibits=Exhibits(
+            table=disclosure.table(
+                f"Specialties and their main trusts, {activity_year(pack)}",
+                frame.head(MOST_SPECIALTIES),
+                columns,
+                ["spells"],
+                {"share": ("at_main", "spells"), "index": ("at_main", "spells")},
             )
         ),
-        period=activity_year(pack),
-        sources=["spell_flows", "providers", "treatment_functions"],
-        methods=["concentration"],
-        caveats=[f"Specialties with fewer than {FEWEST_SPELLS} spells are left out."],
-        table=disclosure.table(
-            f"Specialties and their main trusts, {activity_year(pack)}",
-            frame.head(MOST_SPECIALTIES), columns, ["spells"],
-            {"share": ("at_main", "spells"), "index": ("at_main", "spells")},
-        ),
-    )  # fmt: skip
+    )
 
 
 def concentration(pack: Pack) -> Finding | Note:
@@ -175,18 +186,20 @@ def concentration(pack: Pack) -> Finding | Note:
             + f", as if {alike} trusts of one size shared {whose} care",
             "",
         ),
-        standing=result,
-        comparisons=record_tables.comparisons(pack, result),
-        period=activity_year(pack),
-        sources=["spell_flows"],
-        methods=["concentration"],
-        caveats=[
-            "Concentration is neither good nor bad: one trust near by may be what people want, and leaves a "
-            "commissioner with nobody else to turn to.",
-            f"A group's index is the mean of its {area_noun(pack, plural=True)}', each weighed by its spells. Trusts "
-            f"outside {pack.geography.whole.name} count as one.",
-            ONCE,
-        ],
+        value=value_of(pack, result, comparisons=record_tables.comparisons(pack, result)),
+        basis=Basis(
+            period=activity_year(pack),
+            sources=["spell_flows"],
+            methods=["concentration"],
+            caveats=[
+                "Concentration is neither good nor bad: one trust near by may be what people want, and leaves a "
+                "commissioner with nobody else to turn to.",
+                f"A group's index is the mean of its {area_noun(pack, plural=True)}', each weighed by its spells. "
+                "Trusts "
+                f"outside {pack.geography.whole.name} count as one.",
+                ONCE,
+            ],
+        ),
     )
 
 
@@ -195,7 +208,7 @@ def catchments(pack: Pack) -> Finding | Note:
     if not record_tables.has_table(pack, RESIDENTS):
         return Note("No table of residents is at hand to share among trusts.")
     flows, year = spells(pack), population_year(pack)
-    people = figures.people_by_age(pack, year).reindex(flows.index)
+    people = people_by_age(pack, year).reindex(flows.index)
     own_flows = flows[flows.index.isin(pack.geography.leaves(pack.area.code))]
     counts = {"people": flows.sum(), "own": own_flows.sum()}
     frame = pd.DataFrame(
@@ -235,18 +248,23 @@ def catchments(pack: Pack) -> Finding | Note:
         "catchments",
         title="Catchments",
         statement=f"{top['name']} serves {number(top['people'])} of {pack.geography.whole.name}'s people.{after}",
-        period=f"{activity_year(pack)} spells, mid-{year} residents",
-        sources=record_tables.present(pack, ["spell_flows", "providers", RESIDENTS, "boroughs"]),
-        methods=["catchments"],
-        caveats=[
-            f"{noun[:1].upper()}{noun[1:]}'s residents are shared among trusts as its spells are. Specialist trusts "
-            "draw on far more people than their catchment says, for less of each one's care.",
-        ],
-        table=Table(
-            f"Catchments of {pack.area.name}'s trusts",
-            frame[list(columns)].astype(object).fillna(WITHHELD).reset_index(drop=True),
-            columns,
-            notes=(disclosure.NOTE,) if len(shown) < len(frame) else (),
+        basis=Basis(
+            period=f"{activity_year(pack)} spells, mid-{year} residents",
+            sources=record_tables.present(pack, ["spell_flows", "providers", RESIDENTS, "boroughs"]),
+            methods=["catchments"],
+            caveats=[
+                f"{noun[:1].upper()}{noun[1:]}'s residents are shared among trusts as its spells are. Specialist "
+                "trusts "
+                "draw on far more people than their catchment says, for less of each one's care.",
+            ],
+        ),
+        exhibits=Exhibits(
+            table=Table(
+                f"Catchments of {pack.area.name}'s trusts",
+                frame[list(columns)].astype(object).fillna(WITHHELD).reset_index(drop=True),
+                columns,
+                notes=(disclosure.NOTE,) if len(shown) < len(frame) else (),
+            )
         ),
     )
 
@@ -300,22 +318,29 @@ def lead_commissioner(pack: Pack) -> Finding | Note:
         pack,
         "lead_commissioner",
         title="Who leads, and for how much",
-        statement=(
-            f"For {agree} of {len(frame)} of {whose}, the lead {noun} of {of_list} pays for more spells than any other."
-            f"{smallest}"
+        statement=f"For {agree} of {len(frame)} of {whose}, the lead {noun} of {of_list} pays for more spells than "
+        "any other."
+        f"{smallest}",
+        basis=Basis(
+            period=activity_year(pack),
+            sources=["spell_flows", LEADS, "providers"],
+            caveats=[
+                f"Shares are of spells that {area_noun(pack, plural=True)} of the geography paid for.",
+                f"Trusts have merged since {of_list}: one that several {area_noun(pack, plural=True)} led for has all "
+                "of "
+                "them as its lead.",
+            ],
         ),
-        period=activity_year(pack),
-        sources=["spell_flows", LEADS, "providers"],
-        caveats=[
-            f"Shares are of spells that {area_noun(pack, plural=True)} of the geography paid for.",
-            f"Trusts have merged since {of_list}: one that several {area_noun(pack, plural=True)} led for has all of "
-            "them as its lead.",
-        ],
-        table=disclosure.table(
-            f"Lead {area_noun(pack, plural=True)} of {pack.area.name}'s trusts", frame, columns, [],
-            {"lead_share": ("led", "spells"), "own_share": ("own", "spells")},
+        exhibits=Exhibits(
+            table=disclosure.table(
+                f"Lead {area_noun(pack, plural=True)} of {pack.area.name}'s trusts",
+                frame,
+                columns,
+                [],
+                {"lead_share": ("led", "spells"), "own_share": ("own", "spells")},
+            )
         ),
-    )  # fmt: skip
+    )
 
 
 def _no_spells(pack: Pack) -> Note:

@@ -9,16 +9,23 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from cbs_analysis.chapters import figures
-from cbs_analysis.chapters.building import Standing, compared, sentence
+from cbs_analysis.chapters.area_estimates import (
+    AreaEstimates,
+    Method,
+    area_estimates,
+    as_proportion,
+    compared,
+    leaf_levels,
+    sentence,
+)
 from cbs_analysis.edition import Measure
 from cbs_analysis.errors import UndeclaredSourceError
-from cbs_analysis.evidence import disclosure, wording
+from cbs_analysis.evidence import disclosure
 from cbs_analysis.evidence.comparing import Comparison, estimates
 from cbs_analysis.evidence.wording import number
 from cbs_analysis.pack import Pack
 from cbs_analysis.stats import rates
-from cbs_analysis.tables.catalogue import sources
+from cbs_analysis.tables.descriptions import table_descriptions
 
 FEEDS = {"apc": "spells", "op": "outpatient appointments", "ae": "A&E attendances"}
 SPELLS = "apc"
@@ -30,22 +37,17 @@ PRICES = "hrg_reference_costs"
 
 def activity_year(pack: Pack) -> str:
     """The financial year that the chapters are about, such as 2010/11."""
-    return pack.edition.activity_year
+    return pack.period("activity").label
 
 
 def population_year(pack: Pack) -> int:
     """The mid-year of the residents that catchments are shared from."""
-    return pack.edition.population_year
+    return pack.period("population").year
 
 
 def area_noun(pack: Pack, *, plural: bool = False) -> str:
     """What the geography calls its smallest areas."""
-    return level_noun(pack.peers[0].level, plural=plural)
-
-
-def level_noun(level: str, *, plural: bool = False) -> str:
-    """What a level of a geography is called within a sentence."""
-    return wording.level_name(level, plural=plural)
+    return leaf_levels(pack, 2 if plural else 1)
 
 
 def article(noun: str) -> str:
@@ -64,7 +66,7 @@ def has_table(pack: Pack, table: str) -> bool:
         pack.must_declare(table)
     except UndeclaredSourceError:
         return False
-    return table in pack.common.once("tables described", lambda: {each.table for each in sources(pack.data)})
+    return table in pack.common.once("tables described", lambda: {each.table for each in table_descriptions(pack.data)})
 
 
 def present(pack: Pack, tables: Sequence[str]) -> list[str]:
@@ -74,7 +76,7 @@ def present(pack: Pack, tables: Sequence[str]) -> list[str]:
 
 def period_of(pack: Pack, table: str) -> str:
     """The period of a table, as the data catalogue has it; empty where there is no such table."""
-    return next((each.period for each in sources(pack.data) if each.table == table), "")
+    return next((each.period for each in table_descriptions(pack.data) if each.table == table), "")
 
 
 def price_basis(pack: Pack) -> str:
@@ -105,10 +107,15 @@ def sum_by_leaf(frame: pd.DataFrame, column: str) -> pd.Series:
 
 
 def sum_of_leaves(pack: Pack, leaves: "pd.Series | pd.DataFrame") -> "pd.Series | pd.DataFrame":
-    """Counts of leaves, by code, added to every area of the geography; missing only where no leaf has any."""
-    known = leaves.reindex([area.code for area in pack.peers])
-    sums = {code: known.loc[list(pack.geography.leaves(code))].sum(min_count=1) for code in pack.geography.areas}
+    """Counts of leaves, by code, added to every area and group of the geography; missing only where no leaf has any."""
+    known, codes = leaves.reindex([area.code for area in pack.peers]), every_code(pack)
+    sums = {code: known.loc[list(pack.geography.leaves(code))].sum(min_count=1) for code in codes}
     return pd.DataFrame(sums).T if isinstance(leaves, pd.DataFrame) else pd.Series(sums, dtype=float)
+
+
+def every_code(pack: Pack) -> list[str]:
+    """Codes of the geography's areas, and of its groups of similar areas."""
+    return [*pack.geography.areas, *pack.geography.groups]
 
 
 def provider_names(pack: Pack) -> pd.Series:
@@ -154,36 +161,38 @@ def role(pack: Pack, code: str, own: Iterable[str]) -> str:
     return "area" if code in own and not pack.area.is_whole else "peer"
 
 
-def standing(
-    pack: Pack, numerator: pd.Series, denominator: pd.Series, measured: Measure, method: figures.Method
-) -> Standing:
+def estimates_of(
+    pack: Pack, numerator: pd.Series, denominator: pd.Series, measured: Measure, method: Method
+) -> AreaEstimates:
     """A measure of every area from counts of its leaves, indexed by code, made safe to show."""
     codes = [area.code for area in pack.peers]
     counts = pd.DataFrame({"numerator": numerator.reindex(codes), "denominator": denominator.reindex(codes)})
-    result = figures.standing(pack, counts.rename_axis("area_code").reset_index(), measured, method)
-    return safe(result, is_part=method is figures.as_proportion)
+    result = area_estimates(pack, counts.rename_axis("area_code").reset_index(), measured, method)
+    return safe(result, is_part=method is as_proportion)
 
 
-def from_table(measured: Measure, table: pd.DataFrame, *, is_part: bool = False) -> Standing:
+def from_table(measured: Measure, table: pd.DataFrame, *, is_part: bool = False) -> AreaEstimates:
     """A measure of every area that is worked out already: value, lower, upper, numerator, denominator, by code."""
-    return safe(Standing(measured, estimates(table), estimates(table), {}), is_part=is_part)
+    return safe(AreaEstimates(measured, estimates(table), estimates(table), {}), is_part=is_part)
 
 
-def safe(result: Standing, *, is_part: bool) -> Standing:
-    """The standing with counts rounded, and without values that rest on fewer than eight events. `is_part` says that
+def safe(result: AreaEstimates, *, is_part: bool) -> AreaEstimates:
+    """The estimates with counts rounded, and without values that rest on fewer than eight events. `is_part` says that
     numerators are part of their denominators, so that what is left over is a count as well.
     """
     table = disclosure.safe_estimates(result.table, is_part=is_part)
-    held = table if result.held is result.table else disclosure.safe_estimates(result.held, is_part=is_part)
-    return Standing(result.measured, table, held, result.without)
+    unflagged = table
+    if result.comparators is not result.table:
+        unflagged = disclosure.safe_estimates(result.comparators, is_part=is_part)
+    return AreaEstimates(result.measured, table, unflagged, result.without)
 
 
-def comparisons(pack: Pack, result: Standing) -> list[Comparison]:
+def comparisons(pack: Pack, result: AreaEstimates) -> list[Comparison]:
     """The area against those of its comparators that records say anything about."""
     return [item for item in compared(pack, result) if item.value is not None]
 
 
-def statement(pack: Pack, result: Standing, opening: str, otherwise: str) -> str:
+def statement(pack: Pack, result: AreaEstimates, opening: str, otherwise: str) -> str:
     """The opening, the year and how the area compares; or, where the area has no value that can be shown, otherwise."""
     if np.isnan(result.own(pack).value):
         return otherwise
