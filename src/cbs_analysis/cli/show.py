@@ -16,7 +16,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     from cbs_analysis.geography import Geography
     from cbs_analysis.runner import Job, NotebookRecord
-    from cbs_analysis.tables.checking import CheckResult
+    from cbs_analysis.tables.schema_checks import CheckResult
 
 WIDTH_OF_A_FILE = 200
 ROWS_NAMED = 5

@@ -21,7 +21,7 @@ from cbs_analysis.evidence.pack_facts import MIME as PACK_MIME
 from cbs_analysis.evidence.pack_facts import EditionFacts, GeographyFacts, PackFacts
 from cbs_analysis.evidence.wording import listed
 from cbs_analysis.home import build_dir
-from cbs_analysis.record import NotebookRecord, read_run
+from cbs_analysis.run_record import NotebookRecord, read_run
 
 NOTE_MARK = 'class="cbs-note"'
 PICTURE = re.compile(r"<svg\b.*?</svg>", re.DOTALL)

@@ -14,8 +14,8 @@ import ibis
 import pandas as pd
 from ibis.expr import types as ir
 
-from cbs_analysis.tables import activity
-from cbs_analysis.tables.checking import read_table
+from cbs_analysis.tables.descriptions import table_description, table_descriptions
+from cbs_analysis.tables.schema_checks import read_table
 
 POINTS = ("daycase", "elective", "nonelective_short_stay", "nonelective_long_stay")
 IF_NOT_PRICED = {
@@ -28,7 +28,9 @@ IF_NOT_PRICED = {
 LONG_STAY_NIGHTS = 2
 NO_AGE = -1
 OUTSIDE = "outside"
-"""The kind of a provider's entry that stands for all providers outside London together."""
+"""The kind of a provider's entry that stands for all providers elsewhere together."""
+RETURN = "monthly_activity_return"
+"""The published counts by commissioner and month that records are compared with, where a home has such a table."""
 ELECTIVE = ("11", "12", "13")
 DAY_CASE = "2"
 _AGES = {
@@ -44,7 +46,8 @@ class References:
     `hrgs`: hrg_code, hrg_min_age and hrg_max_age (years, Int32), and a price in pounds at each of `POINTS`.
     `practices`: gp_practice_code, pct_code. `providers`: provider_code, provider_name, kind. `commissioners`:
     commissioner_code, commissioner_name. `lsoas`: lsoa_code. `treatment_functions`: treatment_function_code.
-    `published`: the activity return of PCTs, commissioner_code, month (text) and its measures, NaN where it has none.
+    `published`: the activity return by commissioner_code and month (text) and its measures, NaN where it has none; no
+    rows where the home has no return.
     """
 
     hrgs: pd.DataFrame
@@ -59,18 +62,15 @@ class References:
 def load_references(data: Path, practices: pd.DataFrame) -> References:
     """The references of the data folder, with the practices of the record store: gp_practice_code, pct_code.
 
-    A commissioner is known where its activity code has rows of a PCT in the return. Raises DataError where a table is
-    wrong.
+    A commissioner is known where it is a leaf of a geography today. Raises DataError where a table is wrong.
     """
-    returned = activity.load(data)
-    pcts = returned[returned["org_type"] == activity.PCT]
-    published = pcts.assign(month=pcts["month"].dt.strftime("%Y-%m")).rename(columns={"org_code": "commissioner_code"})
     areas = read_table(data, "areas").rename(
-        columns={"activity_code": "commissioner_code", "organisation_name": "commissioner_name"}
+        columns={"area_code": "commissioner_code", "organisation_name": "commissioner_name"}
     )
-    known = areas[areas["commissioner_code"].isin(published["commissioner_code"])].sort_values(
-        "commissioner_code", ignore_index=True
-    )
+    published = _published(data, areas)
+    tree = read_table(data, "geographies")
+    leaves = tree.loc[~tree["area_code"].isin(tree["parent_code"]), "area_code"]
+    known = areas[areas["commissioner_code"].isin(leaves)].sort_values("commissioner_code", ignore_index=True)
     return References(
         hrgs=hrg_prices(read_table(data, "hrg_reference_costs")),
         practices=practices[["gp_practice_code", "pct_code"]].drop_duplicates("gp_practice_code"),
@@ -78,7 +78,24 @@ def load_references(data: Path, practices: pd.DataFrame) -> References:
         commissioners=known[["commissioner_code", "commissioner_name"]].drop_duplicates("commissioner_code"),
         lsoas=read_table(data, "deprivation_lsoa")[["lsoa_2001_code"]].rename(columns={"lsoa_2001_code": "lsoa_code"}),
         treatment_functions=read_table(data, "treatment_functions")[["treatment_function_code"]],
-        published=published[["commissioner_code", "month", *activity.measures(returned)]].reset_index(drop=True),
+        published=published,
+    )
+
+
+def _published(data: Path, areas: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the return about commissioners: those of the first kind of area that its description names."""
+    if RETURN not in [about.table for about in table_descriptions(data)]:
+        return pd.DataFrame({"commissioner_code": pd.Series(dtype=object), "month": pd.Series(dtype=object)})
+    about, returned = table_description(RETURN, data), read_table(data, RETURN)
+    area = next(column for column in about.columns if column.area_kinds)
+    measures = [column.name for column in about.columns if column.kind in ("integer", "number")]
+    kinds = areas.set_index("commissioner_code")["kind"]
+    own = returned[returned[area.name].map(kinds) == area.area_kinds[0]]
+    rows = own.assign(month=own["month"].dt.strftime("%Y-%m")).rename(columns={area.name: "commissioner_code"})
+    return (
+        rows[["commissioner_code", "month", *measures]]
+        .astype(dict.fromkeys(measures, "float64"))
+        .reset_index(drop=True)
     )
 
 

@@ -21,8 +21,8 @@ from cbs_analysis.simulation.population import CELLS, ResidentPopulation, by_cla
 from cbs_analysis.simulation.providers import Positions, Providers, read_providers
 from cbs_analysis.simulation.random_draws import Choices, Floats
 from cbs_analysis.simulation.world import COUNTED, WORLD_FILE, Figures, FigureTable, Use, World
-from cbs_analysis.tables.catalogue import source
-from cbs_analysis.tables.checking import read_table
+from cbs_analysis.tables.descriptions import table_description
+from cbs_analysis.tables.schema_checks import read_table
 
 ORDINARY_COUNT, DAY_CASE_COUNT, EMERGENCY_COUNT, FIRST_COUNT = range(4)
 LARGEST_SHARE = 10
@@ -185,7 +185,7 @@ def _residents(data: Path, areas: tuple[str, ...], world: World) -> tuple[dict[s
 def _highest_rank(data: Path, figures: Figures) -> float:
     """The number of small areas that are ranked by deprivation, as the description of the column says."""
     table, rank = figures.deprivation["table"], figures.deprivation["rank"]
-    highest = next(each.maximum for each in source(table, data).columns if each.name == rank)
+    highest = next(each.maximum for each in table_description(table, data).columns if each.name == rank)
     if highest is None:
         raise DataError(f"{table}: the description of column {rank} must give its maximum")
     return highest

@@ -83,7 +83,7 @@ def _prepare_chapter(edition: str, chapter: str, whole: str) -> None:
     from cbs_analysis.chapters import open_pack
 
     template = home() / NOTEBOOKS / f"{chapter}.ipynb"
-    names = {"pack": open_pack(whole, edition, declared_tables(template)).common}
+    names: dict[str, object] = {"pack": open_pack(whole, edition, declared_tables(template)).common}
     package = Path(cbs_analysis.__file__).with_name("chapters")
     for call in (found for cell in code_cells(template) for found in _calls(cell)):
         module = call.func.value.id  # type: ignore[attr-defined]
