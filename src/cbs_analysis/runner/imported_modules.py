@@ -195,7 +195,9 @@ def _leading_text(node: ast.expr | None, package: str) -> tuple[str, bool]:
         case ast.Constant(value=str(text)):
             level = len(text) - len(text.lstrip("."))
             return (_absolute(text[level:], level, package) + "." * (text == "." * level) if level else text), True
-        case ast.JoinedStr(values=[ast.FormattedValue(value=ast.Name(id="__package__")), ast.Constant(value=str(text)), *_]):
+        case ast.JoinedStr(
+            values=[ast.FormattedValue(value=ast.Name(id="__package__")), ast.Constant(value=str(text)), *_]
+        ):
             return f"{package}{text}", False
         case ast.JoinedStr(values=[first, *_]) | ast.BinOp(left=first, op=ast.Add()):
             return _leading_text(first, package)[0], False
