@@ -9,12 +9,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parent
 SMALL = CHECKOUT / "build" / "small"
 SHARE = "0.05"
 OWN = ("build", "data")
+# Searches for a case that fails give the same cases each time, but for `make fuzz`.
+hypothesis.settings.register_profile("seeded", derandomize=True)
+hypothesis.settings.register_profile("fuzz", derandomize=False, print_blob=True)
+hypothesis.settings.load_profile("fuzz" if os.environ.get("CBS_FUZZ") else "seeded")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -24,6 +29,13 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         make_small_world()
     os.environ["CBS_HOME"] = str(SMALL)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every search of Hypothesis `fuzz`, for `make fuzz`."""
+    for item in items:
+        if item.get_closest_marker("hypothesis"):
+            item.add_marker(pytest.mark.fuzz)
 
 
 def make_small_world() -> None:

@@ -1,5 +1,7 @@
 """Which modules a notebook reaches: all that its imports can run, wherever they stand, and no others."""
 
+import subprocess
+import sys
 import time
 
 import pytest
