@@ -143,7 +143,7 @@ def test_explain_names_what_changed_since(home, cbs, name, reason):
     *lines, last = path.read_text(encoding="utf-8").splitlines(keepends=True)
     changed = {
         ".ipynb": [*lines, f" {last}"],
-        ".yml": [*lines, last, "# note\n"],
+        ".yml": [*lines, last, "notes: [a note]\n" if "editions" in name else "# note\n"],
         ".csv": [*lines[:-1], last, lines[-1]],  # two rows in the other order
     }
     path.write_text("".join(changed[path.suffix]), encoding="utf-8")
