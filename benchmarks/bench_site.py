@@ -23,9 +23,8 @@ import yaml
 from bench_batch import Row, keep
 
 from cbs_analysis.home import build_dir
-from cbs_analysis.publishing.book import build_pages, build_site
-from cbs_analysis.publishing.theme import NAVIGATION
-from cbs_analysis.publishing.theme.search import ENTRIES
+from cbs_analysis.publishing.site import build_pages, build_site
+from cbs_analysis.publishing.theme import ENTRIES, NAVIGATION
 
 STOCK_SETTINGS = {"title": "Stock", "only_build_toc_files": True, "execute": {"execute_notebooks": "off"}}
 MOST_PAGES = 1_200

@@ -8,15 +8,9 @@ from pathlib import Path
 import nbformat
 import pytest
 import yaml
-from hypothesis import settings
 
 # A shell that starts tests in the background has them ignore interrupts, and so would the commands that they interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-
-# The same examples every time, so that no change fails on another's luck; `make fuzz` searches for new ones.
-settings.register_profile("seeded", derandomize=True)
-settings.register_profile("fuzz", derandomize=False, print_blob=True)
-settings.load_profile("seeded")
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 MakeHome = Callable[..., Path]

@@ -7,6 +7,7 @@ import functools
 import http.server
 import os
 import shutil
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,11 +16,12 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 from watching import Watched
 
-from cbs_analysis.edition import load_edition
-from cbs_analysis.home import params_dir
-from cbs_analysis.publishing.book import build_site
 from cbs_analysis.publishing.downloads import publish
-from cbs_analysis.publishing.edited import gather
+from cbs_analysis.publishing.packs import gather
+from cbs_analysis.publishing.site import build_site
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "unit"))
+from packs_made_up import with_facts  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 EDITION = "2011-12"
@@ -40,9 +42,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     build = tmp_path_factory.mktemp("build")
     for area in ("5LE", "SEL", "LON"):
         shutil.copytree(ROOT / "tests" / "notebooks" / area, build / "editions" / EDITION / area)
+    with_facts(build / "editions" / EDITION)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CBS_BUILD", str(build))
-        edited, packs = gather(load_edition(EDITION, params_dir()))
+        edited, packs = gather(EDITION)
         assert publish(edited, packs).failed == {}
         return build_site(EDITION).parent
 

@@ -20,7 +20,7 @@ from cbs_analysis.evidence.comparing import Comparison, value_range
 from cbs_analysis.evidence.finding import Citation, Finding, Note
 from cbs_analysis.evidence.tables import Column, Table
 from cbs_analysis.home import home
-from cbs_analysis.publishing.book import build_site
+from cbs_analysis.publishing.site import build_site
 
 HOSTILE = (
     "=cmd </script><script>alert(1)</script> {x} {{y}} $y$ | \"q\" 'z' `b` ``` *i* [l](javascript:1) &amp; Ynys Môn "

@@ -5,16 +5,18 @@ import re
 
 import pandas as pd
 
-from cbs_analysis.edition import LocalCommentary, load_edition, load_indicators
+from cbs_analysis.edition import load_edition, load_indicators
 from cbs_analysis.evidence import charts
 from cbs_analysis.evidence.comparing import Comparison, value_range
-from cbs_analysis.evidence.finding import Chart, Citation, Finding
+from cbs_analysis.evidence.finding import Chart, Citation, Definition, Finding
+from cbs_analysis.evidence.pack_facts import MIME as PACK_MIME
+from cbs_analysis.evidence.pack_facts import pack_facts
 from cbs_analysis.evidence.rendering import svg
 from cbs_analysis.evidence.tables import Column, Table
 from cbs_analysis.geography import load_geography
 from cbs_analysis.home import data_dir, params_dir
-from cbs_analysis.publishing.edited import Edited
-from cbs_analysis.publishing.findings import ExecutedChapter, ExecutedPack, Failure
+from cbs_analysis.parameters import LocalCommentary
+from cbs_analysis.publishing.packs import EditionContext, ExecutedChapter, ExecutedPack, Failure
 
 HOSTILE = "=cmd|' /C calc'!A0 </script><script>alert(1)</script> {{x}} #let `b` $y$ \N{RIGHT-TO-LEFT OVERRIDE}abc"
 SENTENCE = "Synthetic records: made by this project, of no real person."
@@ -24,10 +26,47 @@ MADE_UP, PUBLISHED = "readmission_ratio", "daycase_rate_pct"
 LOCAL = LocalCommentary(priorities=(f"+{HOSTILE}",), commentary=f"@{HOSTILE}\n\nSecond.")
 
 
-def edited(name="2011-12"):
+LICENCE = {"name": "OGL-UK-3.0", "title": "Open Government Licence v3.0", "path": "https://example.org/ogl"}
+
+
+def facts(code="5LE", name="2011-12"):
     edition = load_edition(name, params_dir())
+    geography = load_geography(edition.geography, data_dir())
+    return pack_facts(code, edition, geography, load_indicators(params_dir()))
+
+
+def definitions():
+    return {key: Definition.of(item) for key, item in load_indicators(params_dir()).items()}
+
+
+def edited(name="2011-12"):
+    known = facts(name=name)
     made_by = {"daycase_rate_pct": "planned_care", "population": "planned_care"}
-    return Edited(edition, load_geography(edition.geography, data_dir()), load_indicators(params_dir()), made_by)
+    return EditionContext(known.edition, known.geography, definitions(), made_by)
+
+
+def facts_output(known):
+    """What the opening cell of a notebook shows of its pack."""
+    bundle = {"text/plain": known.sentence, PACK_MIME: known.to_json()}
+    return {"output_type": "execute_result", "data": bundle, "metadata": {}, "execution_count": None}
+
+
+def with_facts(folder, name="2011-12"):
+    """Give executed notebooks of areas' packs what later versions record: the pack's facts, and definitions."""
+    known = definitions()
+    for path in folder.glob("*/*.ipynb"):
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", [])]
+        if any(PACK_MIME in output.get("data", {}) for output in outputs):
+            continue
+        for output in outputs:
+            if found := output.get("data", {}).get("application/vnd.cbs.finding+json"):
+                item = known.get(found["indicator"])
+                found |= {"definition": item and item.to_json(), "fifth": None, "funnel": None}
+        next(cell for cell in notebook["cells"] if cell["cell_type"] == "code")["outputs"] = [
+            facts_output(facts(path.parent.name, name))
+        ]
+        path.write_text(json.dumps(notebook), encoding="utf-8")
 
 
 def finding(code="5LE", name="Southwark", words="", indicator="daycase_rate_pct", **changes):
@@ -47,12 +86,15 @@ def finding(code="5LE", name="Southwark", words="", indicator="daycase_rate_pct"
         "denominator": 1540.0, "comparisons": (Comparison("London", "LON", 78.5, None, None, "better", "higher"),),
         "headline": "LON", "spread": 2.0, "peers": value_range(pd.Series([60.0, 72.0, 78.0, 80.0])), "people": 500.0,
         "flagged": False, "flag_reason": "", "caution": words,
-        "source": (Citation("monthly_activity_return", f"Activity {words}".strip(), "Department of Health", "OGL"),),
+        "source": (Citation("monthly_activity_return", f"Activity {words}".strip(), "Department of Health", "OGL",
+                            licences=(LICENCE,)),),
         "methods": ("proportions",), "caveats": (f"Case mix is not adjusted. {words}",), "key_figures": table,
         "table": table, "members": None,
         "chart": Chart(charts.ranked_intervals(frame, title=f"T {words}", value_title="Rate (%)"), f"Dots. {words}"),
     }  # fmt: skip
-    return Finding(**{**values, **changes})
+    given = {**values, **changes}
+    definition = definitions().get(given["indicator"])
+    return Finding(**{"definition": definition, **given})
 
 
 def pack(*findings, code="5LE", failures=(), path=None):

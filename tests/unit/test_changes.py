@@ -5,23 +5,23 @@ from dataclasses import replace
 from html import unescape
 
 import pytest
+from packs_made_up import facts
 from test_publishing_messages import finding, indicator
 
 from cbs_analysis.edition import load_edition
 from cbs_analysis.errors import UserError
-from cbs_analysis.geography import load_geography
-from cbs_analysis.home import data_dir, params_dir
-from cbs_analysis.publishing.changes import FIRST, changes_section
-from cbs_analysis.publishing.edited import Edited
-from cbs_analysis.publishing.findings import ExecutedChapter, ExecutedPack
+from cbs_analysis.parameters import LocalCommentary
+from cbs_analysis.publishing.pack_page import pack_page
+from cbs_analysis.publishing.packs import EditionContext, ExecutedChapter, ExecutedPack
 
 
 @pytest.fixture(scope="module")
 def edited():
-    edition = load_edition("2011-12", params_dir())
-    before = edition.model_copy(update={"name": "2010-11", "title": "Evidence 2010/11"})
-    known = {key: indicator(key, short_name=f"Short {key}") for key in ("rate", "other")}
-    return Edited(edition, load_geography("sector_2009", data_dir()), known, {}, before)
+    known = facts()
+    edition = replace(known.edition, previous="2010-11")
+    before = replace(known.edition, name="2010-11", title="Evidence 2010/11")
+    indicators = {key: indicator(key) for key in ("rate", "other")}
+    return EditionContext(edition, known.geography, indicators, dict.fromkeys(indicators, "planned_care"), before)
 
 
 def pack(*found):
@@ -30,16 +30,27 @@ def pack(*found):
 
 
 def of(period, **changes):
-    return {**finding(**changes), "period": period, "chapter": "planned_care"}
+    known = indicator("rate", short_name="Short rate").to_json()
+    more = {
+        "title": "Rate",
+        "statement": "S.",
+        "caution": "",
+        "function": "monitoring",
+        "caveats": (),
+        "flag_reason": "",
+    }
+    return {**more, **finding(**changes), "definition": known, "period": period, "chapter": "planned_care",
+            "area_name": "Southwark"}  # fmt: skip
 
 
 def said(now, then, edited):
-    page = "".join(changes_section(now, then, edited))
+    page = pack_page(now, edited, LocalCommentary(), before=then).partition("## What changed")[2]
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", page)).split())
 
 
 def test_a_first_edition_says_that_there_is_nothing_before_it(edited):
-    assert FIRST in said(pack(of("2010/11")), None, replace(edited, before=None))
+    first = replace(edited, edition=replace(edited.edition, previous=None))
+    assert "This is the first edition" in said(pack(of("2010/11")), None, first)
 
 
 def test_an_area_without_a_pack_before_is_said(edited):

@@ -133,7 +133,7 @@ def found(monkeypatch):
     }
     bare = {**finding, "statement": "No value", "indicator": None, "value": None, "flagged": True}
     pack = SimpleNamespace(findings=[finding, bare], failures=())
-    monkeypatch.setattr("cbs_analysis.publishing.findings.find_pack", lambda edition, area: pack)
+    monkeypatch.setattr("cbs_analysis.publishing.packs.read_pack", lambda edition, area: pack)
     return [finding, bare]
 
 
@@ -146,7 +146,7 @@ def test_findings_as_json_are_nothing_but_json_with_numbers_unrounded(home, call
 def test_findings_of_a_pack_with_a_failed_chapter_say_so_beside_the_json(home, call, monkeypatch):
     failure = SimpleNamespace(chapter="outlook", cell=3, reason="ValueError: no")
     pack = SimpleNamespace(findings=[], failures=(failure,))
-    monkeypatch.setattr("cbs_analysis.publishing.findings.find_pack", lambda edition, area: pack)
+    monkeypatch.setattr("cbs_analysis.publishing.packs.read_pack", lambda edition, area: pack)
     status, out, err = call("findings", "--area", "5LE", "--json")
     assert (status, json.loads(out)) == (1, [])
     assert "5LE outlook is not among these findings: ValueError: no" in err

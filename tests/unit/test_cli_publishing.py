@@ -4,7 +4,7 @@ import pytest
 from packs_made_up import FAILED, edited, pack
 
 from cbs_analysis.cli.publishing import missing_chapters
-from cbs_analysis.publishing.findings import Failure
+from cbs_analysis.publishing.packs import Failure
 
 
 def test_nothing_is_said_where_nothing_is_missing():

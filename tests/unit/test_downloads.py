@@ -1,17 +1,24 @@
 """What is published beside the site: made once, made again where it must be, whole or absent."""
 
 import io
+import json
 import os
 import subprocess
+import sys
 import zipfile
 from dataclasses import replace
 
 import pytest
 from packs_made_up import edited, finding, pack
 
+from cbs_analysis.cli.publishing import chosen_formats
 from cbs_analysis.files import write_atomically
+from cbs_analysis.parameters import LocalCommentary
 from cbs_analysis.publishing import downloads
-from cbs_analysis.publishing.downloads import KINDS, make_pack, offered, publish, published_folder
+from cbs_analysis.publishing.archive import read_me
+from cbs_analysis.publishing.downloads import make_pack, offered, publish
+from cbs_analysis.publishing.formats import FORMATS, Format, published_folder, wanted_formats
+from cbs_analysis.publishing.pack_page import pack_page
 
 
 @pytest.fixture
@@ -37,7 +44,7 @@ def change(made, words):
 
 def test_every_file_is_made_offered_and_checked_by_its_sum(build, packs):
     done = publish(edited(), packs)
-    assert (done.made, done.kept, done.failed) == (2 * len(KINDS) + 1, 0, {})
+    assert (done.made, done.kept, done.failed) == (2 * len(FORMATS) + 1, 0, {})
     found = offered(edited(), packs)
     assert [item.path.name for item in found["5LE"]] == [
         "5LE-2011-12.xlsx", "5LE-2011-12.pdf", "5LE-2011-12-tables.zip", "5LE-2011-12.zip",
@@ -71,7 +78,7 @@ def test_the_second_time_nothing_is_made(build, packs):
     publish(edited(), packs)
     before = times(build / "published")
     done = publish(edited(), packs)
-    assert (done.made, done.kept) == (0, 2 * len(KINDS) + 1)
+    assert (done.made, done.kept) == (0, 2 * len(FORMATS) + 1)
     assert times(build / "published") == before
 
 
@@ -91,7 +98,7 @@ def test_a_changed_notebook_makes_only_its_packs_files_again_and_the_editions_ar
 
 def test_only_what_is_asked_for_is_made(build, packs):
     publish(edited(), packs, ["pdf"], only=["5LE"])
-    assert [item.kind for item in offered(edited(), packs)["5LE"]] == ["pdf"]
+    assert [item.format for item in offered(edited(), packs)["5LE"]] == ["pdf"]
     assert offered(edited(), packs)["5LD"] == []
 
 
@@ -105,7 +112,37 @@ def test_a_pack_that_fails_keeps_what_it_had_and_stops_no_other(build, packs):
     assert list(done.failed) == ["5LE"]
     assert "KeyError" in done.failed["5LE"]
     assert (published_folder("2011-12", "5LE") / "5LE-2011-12.xlsx").read_bytes() == kept
-    assert [item.kind for item in offered(edited(), packs)["5LD"]] == list(KINDS)
+    assert [item.format for item in offered(edited(), packs)["5LD"]] == list(FORMATS)
+
+
+def write_findings(path, pack, context, local):
+    """The writer of a made-up format: all findings of a pack as one JSON file."""
+    path.write_text(json.dumps(pack.findings), encoding="utf-8")
+
+
+def test_one_entry_and_one_function_add_a_format(build, packs, monkeypatch):
+    entry = Format(
+        "findings", "Findings (JSON)", ".json", f"{__name__}:write_findings", about="The JSON holds findings."
+    )
+    monkeypatch.setitem(FORMATS, entry.name, entry)
+    assert chosen_formats(["findings"]) == (["findings"], False)
+    assert publish(edited(), packs, ["findings"], only=["5LE"]).failed == {}
+    (made,) = offered(edited(), packs)["5LE"]
+    assert (made.path.name, made.label) == ("5LE-2011-12.json", "Findings (JSON)")
+    assert json.loads(made.path.read_text(encoding="utf-8")) == packs["5LE"].findings
+    assert "findings" in json.loads((made.path.parent / "made.json").read_text(encoding="utf-8"))
+    assert 'href="5LE-2011-12.json" download>Findings (JSON)</a>' in pack_page(
+        packs["5LE"], edited(), LocalCommentary(), files=[made]
+    )
+    assert "The JSON holds findings." in read_me(packs["5LE"], edited())
+
+
+def test_the_module_of_a_format_is_imported_only_when_a_file_is_written():
+    code = (
+        "import sys, cbs_analysis.publishing.downloads; print([n for n in ('xlsxwriter', 'typst') if n in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 @pytest.mark.parametrize("moment", range(1, 13))
@@ -125,7 +162,7 @@ def test_a_run_that_is_cut_off_is_carried_on_to_whole_files_and_their_checksums(
     with monkeypatch.context() as patch:
         patch.setattr(downloads, "write_atomically", cut_off)
         with pytest.raises(CutOffError):
-            make_pack(folder, edited(), packs["5LE"], downloads.LocalCommentary(), KINDS, key)
+            make_pack(folder, edited(), packs["5LE"], LocalCommentary(), wanted_formats(), key)
     assert len(offered(edited(), packs)["5LE"]) == (moment - 1) // 3
     draft = folder / ".5LE-2011-12.xlsx.abc.tmp"
     folder.mkdir(parents=True, exist_ok=True)
@@ -137,7 +174,7 @@ def test_a_run_that_is_cut_off_is_carried_on_to_whole_files_and_their_checksums(
     assert {path.name for path in folder.iterdir()} == {
         *(item.path.name for item in offered(edited(), packs)["5LE"]), "made.json", "SHA256SUMS",
     }  # fmt: skip
-    assert len(offered(edited(), packs)["5LE"]) == len(KINDS)
+    assert len(offered(edited(), packs)["5LE"]) == len(FORMATS)
 
 
 def test_which_chapter_makes_an_indicator_is_part_of_what_files_are_made_from(build, packs):
@@ -153,7 +190,6 @@ def test_files_of_an_area_that_is_gone_are_removed(build, packs):
 
 def test_changed_choices_and_commentary_make_files_out_of_date(build, packs, make_home):
     home = make_home(planned_care=["1"])
-    downloads._shared.cache_clear()
     before = downloads.made_from(edited(), packs["5LE"])
     (home / "params" / "areas").mkdir()
     (home / "params" / "areas" / "5LE.yml").write_text("commentary: Ours.\n", encoding="utf-8")

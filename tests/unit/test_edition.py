@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from cbs_analysis.edition import load_commentary, load_edition, load_indicators
+from cbs_analysis.edition import load_edition, load_indicators
 from cbs_analysis.errors import UserError
 from cbs_analysis.home import params_dir
+from cbs_analysis.parameters import load_commentary
 
 LISTED = """population population_growth_pct births_per_1000 deaths_per_1000 life_expectancy_male_years
 life_expectancy_female_years most_deprived_fifth_pct emergency_admission_ratio nonelective_per_1000

@@ -7,7 +7,7 @@ import chart_examples
 import vl_convert
 
 from cbs_analysis.evidence import drawing
-from cbs_analysis.publishing import live
+from cbs_analysis.publishing import chapter_page as live
 
 HOSTILE = "</script><script>alert(1)</script>"
 

@@ -7,7 +7,7 @@ import pypdf
 import pytest
 from packs_made_up import FAILED, HOSTILE, LOCAL, edited, finding, pack
 
-from cbs_analysis.edition import LocalCommentary
+from cbs_analysis.parameters import LocalCommentary
 from cbs_analysis.publishing.pdf import write_pdf
 
 A4 = (595, 842)

@@ -14,15 +14,16 @@ from pathlib import Path
 import pypdf
 import pytest
 import typst
+from packs_made_up import with_facts
 
-from cbs_analysis.edition import LocalCommentary, load_edition
+from cbs_analysis.edition import load_edition
 from cbs_analysis.errors import DataError
 from cbs_analysis.geography import load_geography
 from cbs_analysis.home import data_dir, home, params_dir
+from cbs_analysis.parameters import LocalCommentary
 from cbs_analysis.publishing import pdf
-from cbs_analysis.publishing.edited import Edited, gather
-from cbs_analysis.publishing.findings import ExecutedPack, Failure
 from cbs_analysis.publishing.messages import rank_messages
+from cbs_analysis.publishing.packs import ExecutedPack, Failure, gather
 from cbs_analysis.publishing.pdf import content, letters, write_pdf
 
 REFERENCE = ("5LE", "SEL", "LON")
@@ -36,9 +37,10 @@ def gathered(tmp_path_factory):
     build = tmp_path_factory.mktemp("build")
     for code in REFERENCE:
         shutil.copytree(home() / "tests" / "notebooks" / code, build / "editions" / "2011-12" / code)
+    with_facts(build / "editions" / "2011-12")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CBS_BUILD", str(build))
-        return gather(load_edition("2011-12", params_dir()))
+        return gather("2011-12")
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ import pandas as pd
 from packs_made_up import HOSTILE, edited, finding
 
 from cbs_analysis.evidence.tables import Column, Table
-from cbs_analysis.publishing import live
-from cbs_analysis.publishing.provenance import MOST_ROWS, finished, how_made
+from cbs_analysis.publishing import chapter_page as live
+from cbs_analysis.publishing.chapter_page import MOST_ROWS, finished, how_made
 
 
 def shown(found, **changes):

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from cbs_analysis.edition import Indicator
+from cbs_analysis.evidence.finding import Definition
 from cbs_analysis.publishing.messages import people_weight, rank_messages, sureness
 
 
@@ -25,7 +25,7 @@ def indicator(key="rate", **changes):
         "period": "2010/11",
         "definition": "What it is.",
     }
-    return Indicator(**{**values, **changes})
+    return Definition(**{**values, **changes})
 
 
 def finding(key="rate", value=110.0, lower=108.0, upper=112.0, other=100.0, direction="higher", **changes):
@@ -49,17 +49,21 @@ def finding(key="rate", value=110.0, lower=108.0, upper=112.0, other=100.0, dire
         "spread": 5.0,
         "people": 9999.0,
         "flagged": False,
+        "fifth": None,
+        "definition": indicator(key).to_json(),
     }
     return {**base, **changes}
 
 
 def ranked(findings, **indicators):
-    known = {item["indicator"]: indicator(item["indicator"]) for item in findings if item["indicator"]} | indicators
-    return [message.finding["id"] for message in rank_messages(findings, known)]
+    for item in findings:
+        known = indicators.get(item["indicator"]) or (indicator(item["indicator"]) if item["indicator"] else None)
+        item["definition"] = known.to_json() if known else None
+    return [message.finding["id"] for message in rank_messages(findings)]
 
 
 def test_the_score_is_distance_in_spreads_times_sureness_times_people():
-    (message,) = rank_messages([finding(people=99.0)], {"rate": indicator()})
+    (message,) = rank_messages([finding(people=99.0)])
     assert message.distance == 2.0  # (110 - 100) / 5
     assert message.sureness == pytest.approx(1.0)
     assert message.score == pytest.approx(2.0 * 2 / 4)  # log10(100) / log10(10,000)
@@ -118,14 +122,15 @@ def test_a_finding_that_does_not_stand_clear_of_its_headline_comparator_is_not_a
 
 def test_a_figure_published_without_interval_is_placed_by_its_values():
     bare = finding("years", value=78.0, lower=None, upper=None, other=79.0, direction="", spread=1.0)
-    (message,) = rank_messages([bare], {"years": indicator("years", interval="not published")})
+    bare["definition"] = indicator("years", interval="not published").to_json()
+    (message,) = rank_messages([bare])
     assert message.direction == "lower"
     assert not message.has_interval
 
 
 def test_a_mere_size_is_never_a_message():
     size = indicator("size", denominator="none", polarity="none", interval="not published")
-    assert rank_messages([finding("size", lower=None, upper=None)], {"size": size}) == []
+    assert rank_messages([finding("size", lower=None, upper=None, definition=size.to_json())]) == []
 
 
 def test_one_message_for_each_indicator_and_at_most_seven():

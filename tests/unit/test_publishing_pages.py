@@ -8,25 +8,32 @@ from html import unescape
 
 import pytest
 import yaml
+from packs_made_up import facts, facts_output
 from test_publishing_messages import finding, indicator
 
-from cbs_analysis.edition import LocalCommentary, load_edition
 from cbs_analysis.errors import DataError, UserError
-from cbs_analysis.geography import load_geography
-from cbs_analysis.home import data_dir, home, params_dir
-from cbs_analysis.publishing import book, chapter_page, front, markup, pages, staging, standings, summary
-from cbs_analysis.publishing.edited import Edited
-from cbs_analysis.publishing.findings import (
+from cbs_analysis.home import data_dir, home
+from cbs_analysis.parameters import LocalCommentary
+from cbs_analysis.publishing import (
+    chapter_page,
+    contents,
+    front_page,
+    handbook_pages,
+    indicators,
+    pack_page,
+    site,
+    templating,
+)
+from cbs_analysis.publishing.packs import (
     FINDING_MIME,
     NOT_MADE,
+    EditionContext,
     ExecutedChapter,
     ExecutedPack,
     Failure,
-    find_pack,
     read_pack,
 )
-from cbs_analysis.publishing.mathml import to_mathml
-from cbs_analysis.publishing.theme import navigation
+from cbs_analysis.publishing.theme import navigation, to_mathml
 
 HOSTILE = "<script>alert(1)</script> {x} $y$ | \"q\" 'z' `b` ``` *i* [l](javascript:1) &amp; Môn \N{HOSPITAL}"
 
@@ -34,6 +41,8 @@ HOSTILE = "<script>alert(1)</script> {x} $y$ | \"q\" 'z' `b` ``` *i* [l](javascr
 def whole_finding(key, chapter="planned_care", **changes):
     return finding(
         key,
+        definition=indicator(key, name=f"Name of {key}").to_json() if changes.get("indicator", key) else None,
+        area_name="Southwark",
         id=f"{chapter}.{key}",
         title=f"Title of {key}",
         chapter=chapter,
@@ -53,25 +62,26 @@ def executed(*found, notes=(), failures=(), name="planned_care"):
 
 @pytest.fixture(scope="module")
 def edited():
-    edition = load_edition("2011-12", params_dir())
-    geography = load_geography("sector_2009", data_dir())
+    pack = facts()
     known = {key: indicator(key, name=f"Name of {key}") for key in ("rate", "other", "ratio")}
     made_by = {"rate": "planned_care", "other": "planned_care", "ratio": "emergency_care"}
-    return Edited(edition, geography, known, made_by)
+    return EditionContext(pack.edition, pack.geography, known, made_by)
 
 
 def test_the_first_page_leads_with_messages_linked_to_their_findings(edited):
-    page = summary.summary_page(executed(whole_finding("rate")), edited, LocalCommentary())
+    page = pack_page.pack_page(executed(whole_finding("rate")), edited, LocalCommentary())
     assert '<a href="planned_care.html#rate">Name of rate: higher than London</a>' in page
     assert page.index("Main messages") < page.index("Statement of rate.<") < page.index("Every indicator")
 
 
 def test_a_message_is_the_first_sentence_of_its_finding():
-    assert summary.first_sentence("It was 1.5 per 1,000, e.g. more. That is new.") == "It was 1.5 per 1,000, e.g. more."
+    assert (
+        pack_page.first_sentence("It was 1.5 per 1,000, e.g. more. That is new.") == "It was 1.5 per 1,000, e.g. more."
+    )
 
 
 def test_a_flagged_finding_stands_with_its_reason_and_is_no_message(edited):
-    page = summary.summary_page(executed(whole_finding("rate", flagged=True)), edited, LocalCommentary())
+    page = pack_page.pack_page(executed(whole_finding("rate", flagged=True)), edited, LocalCommentary())
     messages = page[page.index("Main messages") : page.index("Flagged figures")]
     assert "rate" not in messages
     assert "records are missing" in page
@@ -80,13 +90,13 @@ def test_a_flagged_finding_stands_with_its_reason_and_is_no_message(edited):
 
 def test_findings_flagged_for_one_reason_are_listed_together(edited):
     flagged = [whole_finding(key, flagged=True) for key in ("rate", "other")]
-    page = _words(summary.summary_page(executed(*flagged), edited, LocalCommentary()))
+    page = _words(pack_page.pack_page(executed(*flagged), edited, LocalCommentary()))
     assert "Title of rate and Title of other : records are missing" in page
 
 
 def test_a_failed_chapter_is_named_with_cell_error_and_what_is_missing(edited):
     failure = Failure("emergency_care", "Emergency care", 7, "ValueError: no value for 2010-07")
-    page = _words(summary.summary_page(executed(whole_finding("rate"), failures=[failure]), edited, LocalCommentary()))
+    page = _words(pack_page.pack_page(executed(whole_finding("rate"), failures=[failure]), edited, LocalCommentary()))
     assert "Messages from “Emergency care” are missing." in page
     assert "The chapter failed at cell 7: ValueError: no value for 2010-07." in page
     assert "It would have covered: Name of ratio." in page
@@ -94,7 +104,7 @@ def test_a_failed_chapter_is_named_with_cell_error_and_what_is_missing(edited):
 
 
 def test_the_table_has_every_indicator_with_value_interval_comparators_and_a_word(edited):
-    page = summary.summary_page(executed(whole_finding("rate")), edited, LocalCommentary())
+    page = pack_page.pack_page(executed(whole_finding("rate")), edited, LocalCommentary())
     table = _words(page[page.index("<tbody>") : page.index("</tbody>")])
     assert (
         "rate per 1,000, 2010/11, lower is better 110.0 108.0 to 112.0 ◆ worse ↑ higher than London 1.0 100.0" in table
@@ -108,7 +118,7 @@ def test_a_comparator_made_for_the_area_has_its_column_and_its_members_are_named
     made |= {"comparator_members": ["5LD", "5C9"]}
     held["comparisons"].insert(1, {**held["comparisons"][0], **made})
     similar = whole_finding("similar_areas", chapter="population_and_need", indicator=None, comparisons=[])
-    page = summary.summary_page(executed(held, similar), edited, LocalCommentary())
+    page = pack_page.pack_page(executed(held, similar), edited, LocalCommentary())
     heads = _words(page[page.index("<thead>") : page.index("</thead>")])
     assert heads == "Indicator Southwark How it compares lower London higher London Similar PCTs London"
     assert "worse ↑ higher than London 1.0 104.2 100.0" in _words(page[page.index("<tbody>") :])
@@ -119,14 +129,14 @@ def test_a_comparator_made_for_the_area_has_its_column_and_its_members_are_named
 def test_columns_are_what_the_findings_hold_not_what_the_geography_knows(edited):
     fewer = whole_finding("other")
     fewer["comparisons"] = fewer["comparisons"][1:]
-    found = standings.comparators_in([fewer, whole_finding("rate")])
+    found = indicators.comparators_in([fewer, whole_finding("rate")])
     assert [item.code for item in found] == ["SEL", "LON"]
 
 
 def test_a_neutral_indicator_is_higher_or_lower_and_neither_better_nor_worse(edited):
     neutral = whole_finding("rate")
     neutral["comparisons"][1]["status"] = "not compared"
-    page = summary.summary_page(executed(neutral), edited, LocalCommentary())
+    page = pack_page.pack_page(executed(neutral), edited, LocalCommentary())
     row = _words(page[page.index("<tbody>") : page.index("</tbody>")])
     assert "↑ higher than London" in row
     assert "worse" not in row
@@ -136,42 +146,42 @@ def test_a_neutral_indicator_is_higher_or_lower_and_neither_better_nor_worse(edi
 def test_where_no_interval_was_published_the_table_says_what_the_message_says(edited):
     found = whole_finding("rate", lower=None, upper=None)
     found["comparisons"][1] |= {"status": "not compared", "direction": ""}
-    known = {"rate": indicator("rate", name="Name of rate", interval="not published")}
-    page = _words(summary.summary_page(executed(found), replace(edited, indicators=known), LocalCommentary()))
+    found["definition"] = indicator("rate", name="Name of rate", interval="not published").to_json()
+    page = _words(pack_page.pack_page(executed(found), edited, LocalCommentary()))
     assert "Name of rate: higher than London" in page
     assert "By the values alone: no interval was published." in page
     assert "not compared higher than London by value alone" in page
 
 
 def test_a_value_that_is_not_available_leads_to_why(edited):
-    page = summary.summary_page(executed(whole_finding("rate", value=None)), edited, LocalCommentary())
+    page = pack_page.pack_page(executed(whole_finding("rate", value=None)), edited, LocalCommentary())
     assert '<a href="planned_care.html#rate">why, and what is known</a>' in page
 
 
 def test_what_a_comparator_is_without_is_said_beside_its_value(edited):
     caveats = ("As a comparator, London is without Newham, whose figures are flagged.", "Another.")
-    page = _words(summary.summary_page(executed(whole_finding("rate", caveats=caveats)), edited, LocalCommentary()))
+    page = _words(pack_page.pack_page(executed(whole_finding("rate", caveats=caveats)), edited, LocalCommentary()))
     assert "Title of rate: London is without Newham, whose figures are flagged." in page
     assert "Another." not in page
     assert "A comparator leaves out" not in _words(
-        summary.summary_page(executed(whole_finding("rate")), edited, LocalCommentary())
+        pack_page.pack_page(executed(whole_finding("rate")), edited, LocalCommentary())
     )
 
 
 def test_local_commentary_is_marked_as_not_of_the_evidence(edited):
     local = LocalCommentary(priorities=("Shorter waits",), commentary="One.\n\nTwo.")
-    page = summary.summary_page(executed(whole_finding("rate")), edited, local)
+    page = pack_page.pack_page(executed(whole_finding("rate")), edited, local)
     ours = page[page.index("## Local commentary") :]
     assert "It is not part of the evidence." in ours
     assert "<p>One.</p><p>Two.</p>" in ours
     assert "<li>Shorter waits</li>" in ours
-    assert "Local commentary" not in summary.summary_page(executed(), edited, LocalCommentary())
+    assert "Local commentary" not in pack_page.pack_page(executed(), edited, LocalCommentary())
 
 
 def test_hostile_text_cannot_leave_its_block(edited):
     local = LocalCommentary(priorities=(HOSTILE,), commentary=f"{HOSTILE}\n```\n# heading\n\n{HOSTILE}")
     hostile = whole_finding("rate") | {"title": HOSTILE, "statement": HOSTILE, "period": HOSTILE}
-    page = summary.summary_page(executed(hostile), edited, local)
+    page = pack_page.pack_page(executed(hostile), edited, local)
     assert "<script" not in page
     assert page.count("```") == 2 * page.count("```{raw} html")
 
@@ -186,25 +196,25 @@ def test_an_area_name_in_a_title_keeps_every_character_as_text(edited):
 
 def test_all_38_packs_and_their_chapters_are_in_the_contents_and_on_the_front_page(edited, tmp_path):
     packs = {code: ExecutedPack(code, executed().chapters, ()) for code in edited.geography.areas}
-    contents = yaml.safe_load(staging.toc(staging.contents(edited, packs, tmp_path)))
-    files = list(_files(contents["parts"]))
+    tree = yaml.safe_load(contents.toc(contents.contents(edited, packs, tmp_path)))
+    files = list(_files(tree["parts"]))
     expected = {f"packs/{code}/{page}" for code in edited.geography.areas for page in ("index", "planned_care")}
     assert len(edited.geography.areas) == 38
     assert expected == {name for name in files if name.startswith("packs/")}
-    first = front.front_page(edited, packs)
+    first = front_page.front_page(edited, packs)
     assert all(f'href="packs/{code}/index.html"' in first for code in packs)
 
 
 def test_packs_below_one_that_was_not_made_are_still_in_the_contents(edited, tmp_path):
     packs = {"5LE": executed()}
-    contents = yaml.safe_load(staging.toc(staging.contents(edited, packs, tmp_path)))
-    assert list(_files(contents["parts"])) == ["packs/5LE/index", "packs/5LE/planned_care"]
-    assert "Lambeth (not made)" in _words(front.front_page(edited, packs))
+    tree = yaml.safe_load(contents.toc(contents.contents(edited, packs, tmp_path)))
+    assert list(_files(tree["parts"])) == ["packs/5LE/index", "packs/5LE/planned_care"]
+    assert "Lambeth (not made)" in _words(front_page.front_page(edited, packs))
 
 
 def test_another_geography_is_said_in_its_own_words():
-    england = load_geography("sha_2010", data_dir())
-    assert front.in_words(england) == "England (151 PCTs in 10 SHAs)"
+    england = facts(name="england-2011-12").geography
+    assert front_page.geography_summary(england) == "England (151 PCTs in 10 SHAs)"
 
 
 def test_navigation_opens_only_the_branch_the_page_lies_in():
@@ -238,12 +248,12 @@ def test_formulas_become_mathml():
 
 
 def test_markdown_escapes_every_punctuation_mark():
-    assert markup.markdown("a|b\n`c`") == r"a\|b \`c\`"
+    assert templating.markdown("a|b\n`c`") == r"a\|b \`c\`"
 
 
 def test_the_catalogue_has_every_table_with_its_columns():
-    package = pages.read_package(data_dir())
-    page = pages.catalogue_page(package)
+    package = handbook_pages.read_package(data_dir())
+    page = handbook_pages.catalogue_page(package)
     for resource in package["resources"]:
         assert f'id="table-{resource["name"]}"' in page
     assert "<code>elective_daycase_admissions</code>" in page
@@ -257,6 +267,10 @@ def test_every_package_has_a_line_saying_what_it_is_for():
     assert wanted == set(re.findall(r"^\| ([\w-]+) \|", page, re.M)) - {"Package"}
 
 
+def bundle_of(key):
+    return {FINDING_MIME: {"id": key, "definition": None, "indicator": None}}
+
+
 class TestReadingExecutedNotebooks:
     @pytest.fixture
     def folder(self, tmp_path, monkeypatch):
@@ -267,7 +281,7 @@ class TestReadingExecutedNotebooks:
         outputs = [{"output_type": "execute_result", "data": data, "metadata": {}} for data in bundles]
         cells = [
             {"cell_type": "markdown", "source": ["# A title\n", "\n", "Why."]},
-            {"cell_type": "code", "source": "", "outputs": outputs, "metadata": {}},
+            {"cell_type": "code", "source": "", "outputs": [facts_output(facts()), *outputs], "metadata": {}},
         ]
         path = folder / "5LE" / f"{chapter}.ipynb"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -288,9 +302,9 @@ class TestReadingExecutedNotebooks:
         (folder / "run.json").write_text(json.dumps({"notebooks": [{**failed, **changes}]}), encoding="utf-8")
 
     def test_findings_come_in_the_order_of_the_edition_then_of_the_cells(self, folder):
-        self.write(folder, "planned_care", {FINDING_MIME: {"id": "p.1"}}, {FINDING_MIME: {"id": "p.2"}})
-        self.write(folder, "population_and_need", {FINDING_MIME: {"id": "n.1"}})
-        assert [item["id"] for item in find_pack("2011-12", "5LE").findings] == ["n.1", "p.1", "p.2"]
+        self.write(folder, "planned_care", bundle_of("p.1"), bundle_of("p.2"))
+        self.write(folder, "population_and_need", bundle_of("n.1"))
+        assert [item["id"] for item in read_pack("2011-12", "5LE").findings] == ["n.1", "p.1", "p.2"]
 
     def test_titles_notes_and_failures_are_read(self, folder, edited):
         note = {
@@ -299,20 +313,20 @@ class TestReadingExecutedNotebooks:
         }
         self.write(folder, "planned_care", note)
         self.record(folder)
-        pack = read_pack(edited.edition, "5LE")
+        pack = read_pack("2011-12", "5LE")
         assert (pack.chapters[0].title, pack.chapters[0].notes) == ("A title", ("Nothing & why.",))
         failures = {item.chapter: item for item in pack.failures}
         assert failures["outlook"].reason == "KeyError: 'x' more"
         assert failures["emergency_care"].reason == NOT_MADE
 
     def test_a_notebook_left_from_before_a_failure_is_not_read(self, folder):
-        self.write(folder, "outlook", {FINDING_MIME: {"id": "o.1"}})
+        self.write(folder, "outlook", bundle_of("o.1"))
         self.record(folder)
-        assert find_pack("2011-12", "5LE").findings == []
+        assert read_pack("2011-12", "5LE").findings == []
 
     def test_what_a_run_recorded_before_it_was_killed_counts(self, folder):
-        self.write(folder, "outlook", {FINDING_MIME: {"id": "o.1"}})
-        self.write(folder, "planned_care", {FINDING_MIME: {"id": "p.1"}})
+        self.write(folder, "outlook", bundle_of("o.1"))
+        self.write(folder, "planned_care", bundle_of("p.1"))
         self.record(folder)
         outcomes = (("outlook", "done"), ("planned_care", "failed"))
         lines = [
@@ -320,28 +334,27 @@ class TestReadingExecutedNotebooks:
             for name, status in outcomes
         ]
         (folder / "run.journal").write_text("\n".join(lines), encoding="utf-8")
-        assert [item["id"] for item in find_pack("2011-12", "5LE").findings] == ["o.1"]
+        assert [item["id"] for item in read_pack("2011-12", "5LE").findings] == ["o.1"]
 
     def test_a_pack_that_was_not_made_is_said_with_what_to_run(self, folder):
         with pytest.raises(UserError, match="run cbs packs --edition 2011-12 --area 5LE"):
-            find_pack("2011-12", "5LE")
+            read_pack("2011-12", "5LE")
 
-    def test_unknown_areas_and_editions_are_named(self, folder):
-        with pytest.raises(UserError, match="5LX"):
-            find_pack("2011-12", "5LX")
-        with pytest.raises(UserError, match="2012"):
-            find_pack("2012", "5LE")
+    def test_a_notebook_without_its_packs_facts_or_definitions_is_refused_by_name(self, folder):
+        self.write(folder, "outlook", {FINDING_MIME: {"id": "o.1"}})
+        with pytest.raises(DataError, match=r"5LE/outlook\.ipynb: executed by an earlier version.*run cbs packs again"):
+            read_pack("2011-12", "5LE")
 
     def test_a_broken_notebook_is_a_data_error(self, folder):
         path = folder / "5LE" / "outlook.ipynb"
         path.parent.mkdir(parents=True)
         path.write_text("{", encoding="utf-8")
         with pytest.raises(DataError, match=r"outlook\.ipynb"):
-            find_pack("2011-12", "5LE")
+            read_pack("2011-12", "5LE")
 
     def test_a_site_of_no_packs_is_refused(self, folder):
         with pytest.raises(UserError, match="no pack has been made"):
-            book.build_site("2011-12")
+            site.build_site("2011-12")
         assert not folder.parents[1].joinpath("site").exists()
 
 
@@ -367,4 +380,4 @@ def test_a_method_without_a_page_is_named_with_the_finding_that_names_it(edited,
     with pytest.raises(
         UserError, match=r"planned_care\.rate: methods: 'ratse' has no page in book/methods; nearest: rates"
     ):
-        book._check_methods(edited, {"5LE": pack}, tmp_path)
+        site._check_methods({"5LE": pack}, tmp_path)

@@ -4,12 +4,11 @@ import re
 
 import pandas as pd
 import pytest
+from packs_made_up import facts
 from test_publishing_messages import finding
 
 from cbs_analysis.evidence.comparing import value_range
-from cbs_analysis.geography import load_geography
-from cbs_analysis.home import data_dir
-from cbs_analysis.publishing.spine import EDGE, SHAPES, WIDTH, spine
+from cbs_analysis.publishing.indicator_table import EDGE, SHAPES, WIDTH, spine
 
 PEERS = {
     "count": 31,
@@ -23,7 +22,7 @@ PEERS = {
 
 @pytest.fixture(scope="module")
 def london():
-    return load_geography("sector_2009", data_dir())
+    return facts().geography
 
 
 def row(london, **changes):

@@ -27,19 +27,16 @@ from cbs_analysis.chapters import building, open_pack
 from cbs_analysis.evidence.finding import Chart
 from cbs_analysis.evidence.rendering import labelled, svg
 from cbs_analysis.home import data_dir
-from cbs_analysis.publishing import pages
-from cbs_analysis.publishing.across import Across
-from cbs_analysis.publishing.area_table import area_table
-from cbs_analysis.publishing.changes import changes_section
-from cbs_analysis.publishing.chapter_page import chapter_page
-from cbs_analysis.publishing.front import front_page
-from cbs_analysis.publishing.indicator_pages import indicator_page, indicators_page
-from cbs_analysis.publishing.live import unpacked
+from cbs_analysis.publishing import handbook_pages
+from cbs_analysis.publishing.areas import area_table
+from cbs_analysis.publishing.chapter_page import chapter_page, how_made, unpacked
+from cbs_analysis.publishing.contents import search_entries
+from cbs_analysis.publishing.front_page import front_page
+from cbs_analysis.publishing.indicator_page import indicator_page, indicators_page
+from cbs_analysis.publishing.indicators import IndicatorValues
 from cbs_analysis.publishing.messages import rank_messages, rank_synthetic
+from cbs_analysis.publishing.pack_page import pack_page
 from cbs_analysis.publishing.pdf import write_pdf
-from cbs_analysis.publishing.provenance import how_made
-from cbs_analysis.publishing.search_entries import search_entries
-from cbs_analysis.publishing.summary import summary_page
 from cbs_analysis.publishing.tables import table_files
 from cbs_analysis.publishing.workbook import write_workbook
 from cbs_analysis.tables import catalogue
@@ -129,12 +126,12 @@ def test_a_label_reaches_the_picture_whatever_title_a_chart_has(title):
 def test_messages_from_synthetic_records_stand_apart(known):
     found = both().findings
     found[1]["spread"] = 0.001  # as far from its comparator as can be
-    assert [message.finding["indicator"] for message in rank_messages(found, known.indicators)] == [PUBLISHED]
-    assert [message.finding["indicator"] for message in rank_synthetic(found, known.indicators)] == [MADE_UP]
+    assert [message.finding["indicator"] for message in rank_messages(found)] == [PUBLISHED]
+    assert [message.finding["indicator"] for message in rank_synthetic(found)] == [MADE_UP]
 
 
 def test_the_first_page_lists_them_under_a_heading_of_their_own_with_the_label_in_each(known):
-    page = summary_page(both(), known, LOCAL)
+    page = pack_page(both(), known, LOCAL)
     main, _, after = page.partition("## From synthetic records")
     apart, _, rest = after.partition("## Every indicator")
     name = known.indicators[MADE_UP].name
@@ -152,12 +149,12 @@ def test_the_first_page_lists_them_under_a_heading_of_their_own_with_the_label_i
 
 
 def test_with_nothing_but_synthetic_findings_there_is_no_main_message(known):
-    page = summary_page(pack(made_up()), known, LOCAL)
+    page = pack_page(pack(made_up()), known, LOCAL)
     assert "No finding stands clear of its comparator." in page.partition("## From synthetic records")[0]
 
 
 def test_a_flagged_one_keeps_its_label(known):
-    page = summary_page(pack(made_up(flagged=True, flag_reason="Not believed.")), known, LOCAL)
+    page = pack_page(pack(made_up(flagged=True, flag_reason="Not believed.")), known, LOCAL)
     (line,) = re.findall(r"<li>[^<]*<a[^>]*>Readmissions</a>.*?</li>", page)
     assert LABEL in line
 
@@ -165,8 +162,8 @@ def test_a_flagged_one_keeps_its_label(known):
 def test_what_changed_is_not_compared_where_only_one_of_two_is_synthetic(known):
     before = pack(made_up(value=60.0))
     before.findings[0]["synthetic"] = ""
-    since = replace(known, before=known.edition)
-    page = "".join(changes_section(pack(made_up()), before, since))
+    since = replace(known, edition=replace(known.edition, previous="2010-11"), before=known.edition)
+    page = pack_page(pack(made_up()), since, LOCAL, before=before).partition("## What changed")[2]
     assert "Only one of the two rests on synthetic records, so not compared." in page
     assert LABEL in page
 
@@ -200,7 +197,7 @@ def test_how_it_was_made_names_the_table_as_synthetic(known):
 
 
 def test_an_indicators_page_has_it_above_all_in_its_charts_tables_and_map(known, packs):
-    page = indicator_page(known.indicators[MADE_UP], Across(known, packs), known, {})
+    page = indicator_page(known.indicators[MADE_UP], IndicatorValues(known, packs), known, {})
     assert words(page).index(SENTENCE) < words(page).index("From ")
     captions = re.findall(r"<caption>(.*?)</caption>", page)
     assert captions
@@ -211,14 +208,14 @@ def test_an_indicators_page_has_it_above_all_in_its_charts_tables_and_map(known,
     assert len(pictures) == len(scripts)
     assert all(LABEL in words(picture) for picture in pictures)
     assert all(unpacked(script)["title"]["subtitle"][-1] == LABEL for script in scripts)
-    other = indicator_page(known.indicators[PUBLISHED], Across(known, packs), known, {})
+    other = indicator_page(known.indicators[PUBLISHED], IndicatorValues(known, packs), known, {})
     assert not ANY.search(other)
 
 
 def test_the_map_of_a_whole_geography_is_labelled(known):
     leaves = [area for area in known.geography.areas.values() if area.is_leaf]
     all_of_them = {area.code: both(area.code, area.name) for area in leaves}
-    page = indicator_page(known.indicators[MADE_UP], Across(known, all_of_them), known, {})
+    page = indicator_page(known.indicators[MADE_UP], IndicatorValues(known, all_of_them), known, {})
     assert re.search(rf'<span class="cbs-synthetic">{LABEL}</span><ol class="cbs-map[^>]*\(synthetic records\)"', page)
 
 
@@ -229,7 +226,7 @@ def test_the_list_of_indicators_marks_those_that_rest_on_it(known):
 
 
 def test_the_front_page_shows_published_figures_first_and_says_which_are_not(known, packs):
-    assert Across(known, packs).first().id == PUBLISHED
+    assert IndicatorValues(known, packs).first().id == PUBLISHED
     page = front_page(known, packs)
     name = known.indicators[MADE_UP].name
     assert f">{name}{ENDING}</option>" in page
@@ -258,16 +255,16 @@ def test_search_results_say_it(known, packs):
 
 
 def test_the_catalogue_says_it_of_a_table():
-    entry = {"name": "t", "title": "T", "path": "derived/t.parquet", "schema": {"fields": []}, "synthetic": True}
-    assert SENTENCE in words(pages.catalogue_page({"resources": [entry]}))
-    assert not ANY.search(pages.catalogue_page({"resources": [{**entry, "synthetic": False}]}))
+    entry = {"name": "t", "title": "T", "path": "derived/t.parquet", "file": "derived/t.parquet", "schema": {"fields": []}, "synthetic": True}
+    assert SENTENCE in words(handbook_pages.catalogue_page({"resources": [entry]}))
+    assert not ANY.search(handbook_pages.catalogue_page({"resources": [{**entry, "synthetic": False}]}))
 
 
 def test_the_catalogue_has_the_tables_derived_from_records():
-    derived = [item for item in pages.read_package(data_dir())["resources"] if item["path"].startswith("derived/")]
+    derived = [item for item in handbook_pages.read_package(data_dir())["resources"] if item["path"].startswith("derived/")]
     assert "spell_flows" in {item["name"] for item in derived}
     assert all(item["synthetic"] for item in derived)
-    assert "<code>derived/spell_flows.parquet</code>" in pages.catalogue_page({"resources": derived})
+    assert "<code>derived/spell_flows.parquet</code>" in handbook_pages.catalogue_page({"resources": derived})
 
 
 # ---- Notebooks executed before findings said what they rest on
@@ -279,9 +276,9 @@ def test_old_notebooks_are_still_read_and_rest_on_published_figures(tmp_path, kn
         del found["synthetic"]
         for item in found["source"]:
             del item["synthetic"]
-    across = Across(known, {"5LE": old})
+    across = IndicatorValues(known, {"5LE": old})
     shown = [
-        summary_page(old, known, LOCAL),
+        pack_page(old, known, LOCAL),
         front_page(known, {"5LE": old}),
         indicator_page(known.indicators[PUBLISHED], across, known, {}),
         area_table(across.leaves(PUBLISHED), known.indicators[PUBLISHED], known.geography, "T"),

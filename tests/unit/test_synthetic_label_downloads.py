@@ -22,7 +22,7 @@ from packs_made_up import (
 )
 
 from cbs_analysis.evidence.tables import Column, Table
-from cbs_analysis.publishing.downloads import _read_me
+from cbs_analysis.publishing.archive import read_me
 from cbs_analysis.publishing.pdf import write_pdf
 from cbs_analysis.publishing.tables import table_files
 from cbs_analysis.publishing.workbook import write_workbook
@@ -105,8 +105,8 @@ def test_tables_to_take_along_say_it_in_their_name_their_title_and_a_last_column
 
 
 def test_the_archives_read_me_says_it(known):
-    assert SENTENCE in _read_me(known, both())
-    assert not ANY.search(_read_me(known, pack()))
+    assert SENTENCE in read_me(both(), known)
+    assert not ANY.search(read_me(pack(), known))
 
 
 def test_a_tables_notes_and_withheld_cells_go_along_with_it(tmp_path, known):

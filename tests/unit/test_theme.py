@@ -4,8 +4,7 @@ from docutils.core import publish_doctree
 
 from cbs_analysis.home import home
 from cbs_analysis.publishing import theme
-from cbs_analysis.publishing.theme.search import sections
-from cbs_analysis.publishing.theme.terms import Explainer, Term, read_terms
+from cbs_analysis.publishing.theme import Explainer, Term, read_terms, sections
 
 LSOA = Term("LSOA, lower super output area", "A small area.", ("LSOA", "lower super output area"))
 DAY_CASE = Term("Day case", "Comes and goes <on one day>.", ("Day case",))

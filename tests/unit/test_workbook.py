@@ -6,7 +6,7 @@ import openpyxl
 import pytest
 from packs_made_up import FAILED, HOSTILE, LOCAL, edited, finding, pack
 
-from cbs_analysis.edition import LocalCommentary
+from cbs_analysis.parameters import LocalCommentary
 from cbs_analysis.publishing.workbook import write_workbook
 from cbs_analysis.workbooks import Book, sheet_name
 

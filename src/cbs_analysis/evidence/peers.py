@@ -74,6 +74,7 @@ def peer_funnel(peers: pd.DataFrame, names: Mapping[str, str], method: str, per:
             "flagged": counted["flagged"].astype(bool).to_numpy(),
         }
     )
+    points = points.sort_values("name", kind="stable", ignore_index=True)
     known = points[~points["flagged"] & points["events"].gt(0)]
     if len(known) < FEWEST_FOR_A_FUNNEL:
         return None

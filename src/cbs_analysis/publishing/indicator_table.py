@@ -67,7 +67,7 @@ def indicator_section(pack: ExecutedPack, context: EditionContext) -> Markup:
     area, findings = geography.area(pack.area_code), indicator_findings(pack.findings)
     comparators = comparators_in(findings.values())
     rows = {False: [], True: []}  # type: dict[bool, list[dict[str, Any]]]
-    for key, item in context.indicators.items():
+    for key, item in context.shown_in(pack).items():
         finding = findings.get(key)
         row = _row(finding, comparators, geography) if finding else _absent_row(item, pack, context)
         rows[item.is_size].append(row)

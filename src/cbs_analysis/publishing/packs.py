@@ -100,8 +100,13 @@ class EditionContext:
 
     @property
     def absent(self) -> list[str]:
-        """The names of indicators that no pack has."""
+        """The names of the edition's indicators that no pack has."""
         return [name for key, name in self.edition.indicators.items() if key not in self.made_by]
+
+    def shown_in(self, pack: ExecutedPack) -> dict[str, Definition]:
+        """The indicators that a table of this pack has a row for: those that some pack has."""
+        own = {finding["indicator"] for finding in pack.findings}
+        return {key: item for key, item in self.indicators.items() if key in own or key in self.made_by}
 
     def covered_by(self, chapter: str) -> list[str]:
         """The names of the indicators that a chapter is about."""

@@ -299,7 +299,7 @@ def indicators(pack: ExecutedPack, context: EditionContext, places: Mapping[str,
     findings, geography = indicator_findings(pack.findings), context.geography
     comparators = comparators_in(findings.values())
     rows: dict[bool, list[Json]] = {True: [], False: []}
-    for key, item in context.indicators.items():
+    for key, item in context.shown_in(pack).items():
         if (finding := findings.get(key)) and (own := definition(finding)):
             rows[item.is_size].append(_row(own, finding, comparators, geography, places[finding["id"]]))
         else:
