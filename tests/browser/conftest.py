@@ -21,7 +21,7 @@ from cbs_analysis.publishing.packs import gather
 from cbs_analysis.publishing.site import build_site
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "unit"))
-from packs_made_up import with_facts  # noqa: E402
+from packs_made_up import with_facts
 
 ROOT = Path(__file__).resolve().parents[2]
 EDITION = "2011-12"

@@ -16,10 +16,14 @@ import pandas as pd
 import pytest
 import yaml
 
+from cbs_analysis.edition import load_edition, load_indicators
 from cbs_analysis.evidence.comparing import Comparison, value_range
-from cbs_analysis.evidence.finding import Citation, Finding, Note
+from cbs_analysis.evidence.finding import Citation, Definition, Finding, Note
+from cbs_analysis.evidence.pack_facts import MIME as PACK_MIME
+from cbs_analysis.evidence.pack_facts import pack_facts
 from cbs_analysis.evidence.tables import Column, Table
-from cbs_analysis.home import home
+from cbs_analysis.geography import load_geography
+from cbs_analysis.home import data_dir, home, params_dir
 from cbs_analysis.publishing.site import build_site
 
 HOSTILE = (
@@ -265,7 +269,7 @@ def _notebook(path: Path, code: str, name: str) -> None:
     v4 = nbformat.v4
     cells = [
         v4.new_markdown_cell("# Planned care\n\nWhy it matters.", id="title"),
-        v4.new_code_cell("pack = open_pack(area_code, edition)", id="open"),
+        v4.new_code_cell("pack = open_pack(area_code, edition)\npack", id="open", outputs=[_facts(code)]),
         v4.new_markdown_cell("## Daycases", id="why"),
     ]
     for number, shown in enumerate((_finding(code, name), Note("Nothing to say about the City."))):
@@ -274,6 +278,14 @@ def _notebook(path: Path, code: str, name: str) -> None:
         cells.append(v4.new_code_cell("chapter.finding(pack)", id=f"cell{number}", outputs=[output]))
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(v4.new_notebook(cells=cells), path)
+
+
+def _facts(code: str) -> nbformat.NotebookNode:
+    edition = load_edition("small", params_dir())
+    geography = load_geography(edition.geography, data_dir())
+    facts = pack_facts(code, edition, geography, load_indicators(params_dir()))
+    data = {"text/plain": facts.sentence, PACK_MIME: facts.to_json()}
+    return nbformat.v4.new_output("execute_result", data=data, execution_count=1)
 
 
 def _finding(code: str, name: str) -> Finding:
@@ -316,6 +328,7 @@ def _finding(code: str, name: str) -> Finding:
         table=table,
         members=None,
         chart=None,
+        definition=Definition.of(load_indicators(params_dir())["daycase_rate_pct"]),
     )
 
 

@@ -39,8 +39,17 @@ def london():
     leaves = [area for area in known.geography.areas.values() if area.is_leaf]
     packs = {}
     for rank, area in enumerate(leaves):
-        found = finding(area.code, area.name, value=value_of(rank), lower=value_of(rank) - 1, upper=value_of(rank) + 1,
-                        fifth=rank // 6 + 1 if rank < 30 else None, flagged=rank == 30, flag_reason="records are missing" if rank == 30 else "")  # fmt: skip
+        value, is_flagged = value_of(rank), rank == 30
+        found = finding(
+            area.code,
+            area.name,
+            value=value,
+            lower=value - 1,
+            upper=value + 1,
+            fifth=None if is_flagged else rank // 6 + 1,
+            flagged=is_flagged,
+            flag_reason="records are missing" if is_flagged else "",
+        )
         packs[area.code] = pack(found, code=area.code)
     for code in ("SEL", "LON"):
         funnel = london_funnel(leaves) if code == "LON" else None

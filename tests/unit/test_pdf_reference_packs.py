@@ -14,17 +14,15 @@ from pathlib import Path
 import pypdf
 import pytest
 import typst
-from packs_made_up import with_facts
+from packs_made_up import facts, with_facts
 
-from cbs_analysis.edition import load_edition
 from cbs_analysis.errors import DataError
-from cbs_analysis.geography import load_geography
-from cbs_analysis.home import data_dir, home, params_dir
+from cbs_analysis.home import home
 from cbs_analysis.parameters import LocalCommentary
 from cbs_analysis.publishing import pdf
 from cbs_analysis.publishing.messages import rank_messages
 from cbs_analysis.publishing.packs import ExecutedPack, Failure, gather
-from cbs_analysis.publishing.pdf import content, letters, write_pdf
+from cbs_analysis.publishing.pdf import content, write_pdf
 
 REFERENCE = ("5LE", "SEL", "LON")
 MARKUP = "#panic() $x$ *b* _i_ `r` @ref <l> \\u{1} // c /* = h [x](y) <script>alert(1)</script> & {x} -- ~"
@@ -154,7 +152,7 @@ def test_every_picture_has_a_text_alternative(made, packs, code):
     assert all(alternatives)
     for finding in packs[code].findings:
         if finding["chart_description"]:
-            assert letters.replaced(finding["chart_description"]) in alternatives
+            assert pdf.replaced(finding["chart_description"]) in alternatives
 
 
 @pytest.mark.parametrize("code", REFERENCE)
@@ -197,7 +195,7 @@ def test_every_finding_and_message_is_said(made, edited, packs, code):
             assert _plain(part) in text
         for part in (*finding["caveats"], *(item["publisher"] for item in finding["source"])):
             assert _plain(part) in text
-    for message in rank_messages(packs[code].findings, edited.indicators):
+    for message in rank_messages(packs[code].findings):
         assert _plain(f"{message.direction} than {message.comparison['comparator']}") in text
 
 
@@ -292,10 +290,10 @@ def test_characters_that_go_with_no_font_together_do_not_fail_it(edited, packs, 
 
 
 def test_every_character_that_is_kept_is_in_the_fonts(tmp_path):
-    kept = [chr(code) for code in range(0x20, 0x10000) if re.fullmatch(f"[{letters.SHOWN}]", chr(code))]
+    kept = [chr(code) for code in range(0x20, 0x10000) if re.fullmatch(f"[{pdf.SHOWN}]", chr(code))]
     assert len(kept) > 2_000
     assert all(
-        re.fullmatch(f"[{letters.SHOWN}]", mark) for mark in "\u25cf\u25cb\u25c6\u25a0\u2191\u2193\u2013\u2212\ufffd"
+        re.fullmatch(f"[{pdf.SHOWN}]", mark) for mark in "\u25cf\u25cb\u25c6\u25a0\u2191\u2193\u2013\u2212\ufffd"
     )
     _set_plainly(tmp_path, kept, "regular")
     _set_plainly(tmp_path, kept, "semibold")
@@ -348,8 +346,8 @@ def test_without_local_commentary_there_is_no_such_section(made):
 
 def test_an_area_of_any_geography_may_have_one(edited, packs, tmp_path):
     """Nothing rests on London or on a PCT: strategic health authorities, and no findings that know a range."""
-    england = load_edition("england-2011-12", params_dir())
-    other = Edited(england, load_geography(england.geography, data_dir()), edited.indicators, edited.made_by)
+    known = facts(name="england-2011-12")
+    england, other = known.edition, replace(edited, edition=known.edition, geography=known.geography)
     chapter = next(chapter for chapter in packs["LON"].chapters if chapter.name == "planned_care")
     old = [{key: part for key, part in finding.items() if key != "peers"} for finding in chapter.findings[:2]]
     for code in ("ENG", "Q36", "5QE"):
