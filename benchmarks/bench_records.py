@@ -28,9 +28,9 @@ import pyarrow.parquet as pq
 from bench_batch import GIB, Row, keep
 
 from cbs_analysis.home import data_dir, home, params_dir
-from cbs_analysis.records.checking_records import check_records
-from cbs_analysis.records.references import References, load_references
-from cbs_analysis.records.rules import Rule, load_rules
+from cbs_analysis.records.quality_checks import check_records
+from cbs_analysis.records.quality_rules import QualityRule, load_rules
+from cbs_analysis.records.reference_data import ReferenceData, load_reference_data
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "unit"))
 import pandas_rules
@@ -81,7 +81,7 @@ def against_pandas(folder: Path) -> Row:
     """
     rules = tuple(rule for rule in load_rules(params_dir()) if rule.is_of_records)
     practices = pd.read_parquet(folder / "practices.parquet")
-    references = load_references(data_dir(), practices)
+    references = load_reference_data(data_dir(), practices)
     files = {feed: sorted((folder / feed).glob("*.parquet")) for feed in FEEDS}
     started = time.perf_counter()
     connection = ibis.duckdb.connect()
@@ -104,7 +104,7 @@ def against_pandas(folder: Path) -> Row:
 
 
 def _check_in_pandas(
-    feed: str, frame: pd.DataFrame, references: References, rules: Sequence[Rule]
+    feed: str, frame: pd.DataFrame, references: ReferenceData, rules: Sequence[QualityRule]
 ) -> tuple[pd.DataFrame, ...]:
     """What our check gives too: records that break each rule and their price, by place; and those records themselves.
 

@@ -11,8 +11,8 @@ import ibis
 import pytest
 
 from cbs_analysis.home import params_dir
-from cbs_analysis.records.importing import import_files
 from cbs_analysis.records.store import Store
+from cbs_analysis.records.submissions import import_files
 
 KILLS = 20
 KEYS = "cds_unique_identifier,person_pseudonym,commissioner_code,gp_practice_code,lsoa_code,provider_code,site_code"
@@ -25,7 +25,7 @@ import sys
 from pathlib import Path
 from cbs_analysis.errors import UserError
 from cbs_analysis.home import params_dir
-from cbs_analysis.records.importing import import_files
+from cbs_analysis.records.submissions import import_files
 from cbs_analysis.records.store import Store
 print("begin", flush=True)
 try:

@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 
 from cbs_analysis.home import data_dir, params_dir
-from cbs_analysis.records import cells, features, flows
-from cbs_analysis.records.checking_records import check_records
-from cbs_analysis.records.references import load_references, referenced
-from cbs_analysis.records.rules import load_rules
+from cbs_analysis.records import case_mix
+from cbs_analysis.records.quality_checks import check_records
+from cbs_analysis.records.quality_rules import load_rules
+from cbs_analysis.records.reference_data import load_reference_data, referenced
 
 pyspark = pytest.importorskip("pyspark") if os.environ.get("CBS_SPARK") != "required" else __import__("pyspark")
 if os.environ.get("CBS_SPARK") != "required" and shutil.which("java") is None:
@@ -48,17 +48,17 @@ def _spells(connection: Any) -> Any:
 def _results(connection: Any) -> dict[str, pd.DataFrame]:
     """What one backend makes of the same spells."""
     world = Path(os.environ["CBS_HOME"]) / "build" / "synthetic"
-    references = load_references(data_dir(), pd.read_parquet(world / "practices.parquet"))
+    references = load_reference_data(data_dir(), pd.read_parquet(world / "practices.parquet"))
     rules = tuple(rule for rule in load_rules(params_dir()) if rule.feed == "apc")
     spells = _spells(connection)
     checked = check_records({"apc": spells}, references, rules)
-    lsoas = ibis.memtable(features.deprivation(data_dir()))
-    found = features.spells(referenced(spells, "apc", references), lsoas)
+    lsoas = ibis.memtable(case_mix.deprivation(data_dir()))
+    found = case_mix.spells(referenced(spells, "apc", references), lsoas)
     counts = checked.counts.groupby("rule", observed=True)[["records", "failed", "value_gbp"]].sum().reset_index()
     return {
         "rules": counts.astype({"rule": str}).sort_values("rule", ignore_index=True),
-        "flows": _ordered(flows.spell_flows(found).execute()),
-        "cells": _ordered(cells.spell_cells(found, pd.Timestamp("2011-03-31").date())),
+        "flows": _ordered(case_mix.spell_flows(found).execute()),
+        "cells": _ordered(case_mix.spell_cells(found, pd.Timestamp("2011-03-31").date())),
     }
 
 

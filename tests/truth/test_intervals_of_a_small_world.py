@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cbs_analysis.records import benchmarks, cells, features
+from cbs_analysis.records import benchmarking_models, case_mix
 from cbs_analysis.simulation import load_world, read_scenario, simulated_records
 from cbs_analysis.stats import casemix, potential
 
@@ -48,15 +48,15 @@ class Drawn:
 @cache
 def _drawn() -> Drawn:
     scenario = read_scenario(load_world(PARAMS), DATA, months=MONTHS, share=SHARE)
-    lsoas = features.deprivation(DATA)
-    held: dict[str, list[bool]] = {measure.name: [] for measure in benchmarks.SPELL_MEASURES}
+    lsoas = case_mix.deprivation(DATA)
+    held: dict[str, list[bool]] = {measure.name: [] for measure in benchmarking_models.SPELL_MEASURES}
     won: list[bool] = []
     all_won: list[bool] = []
     for seed in range(1, WORLDS + 1):
         world = simulated_records(scenario, seed, draw_effects=True, fields=FIELDS)
         true = world.effects.table().to_pandas().pivot(index="provider_code", columns="measure", values="effect")
         found = _cells(world.table, lsoas)
-        for measure in benchmarks.SPELL_MEASURES:
+        for measure in benchmarking_models.SPELL_MEASURES:
             fitted = _fitted(found, measure)
             units = fitted.units[fitted.units["cases"] >= FEWEST_CASES].dropna(subset=["effect_standard_error"])
             effect = true[measure.name].reindex(fitted.units.index)
@@ -74,16 +74,16 @@ def _cells(table: object, lsoas: pd.DataFrame) -> pd.DataFrame:
     connection = ibis.duckdb.connect()
     spells = connection.create_table("spells", table)
     spells = spells.mutate(month=spells.discharge_date.strftime("%Y-%m"))
-    with_features = features.spells(spells, connection.create_table("lsoas", lsoas))
-    return cells.spell_cells(with_features, with_features.discharge_date.max().execute())
+    with_features = case_mix.spells(spells, connection.create_table("lsoas", lsoas))
+    return case_mix.spell_cells(with_features, with_features.discharge_date.max().execute())
 
 
-def _fitted(found: pd.DataFrame, measure: benchmarks.Measure) -> casemix.CaseMix:
+def _fitted(found: pd.DataFrame, measure: benchmarking_models.Measure) -> casemix.CaseMix:
     counts = [measure.cases, measure.events, *([measure.squared] if measure.squared else [])]
-    keys = [*cells.COVARIATES, "provider_code", *([measure.within] if measure.within else [])]
+    keys = [*case_mix.COVARIATES, "provider_code", *([measure.within] if measure.within else [])]
     patterns = found[found[measure.cases] > 0].groupby(keys)[counts].sum().reset_index()
     return casemix.fit(
-        patterns, cases=measure.cases, events=measure.events, covariates=cells.COVARIATES, unit="provider_code",
+        patterns, cases=measure.cases, events=measure.events, covariates=case_mix.COVARIATES, unit="provider_code",
         family=measure.family, within=measure.within, events_squared=measure.squared,
     )  # fmt: skip
 
@@ -101,7 +101,7 @@ def _wins(units: pd.DataFrame, effect: pd.Series) -> tuple[list[bool], bool]:
     return each.tolist(), bool(total)
 
 
-@pytest.mark.parametrize("measure", [measure.name for measure in benchmarks.SPELL_MEASURES])
+@pytest.mark.parametrize("measure", [measure.name for measure in benchmarking_models.SPELL_MEASURES])
 def test_intervals_of_trusts_effects_hold_the_truth(measure: str) -> None:
     held = _drawn().effects[measure]
     print(

@@ -18,11 +18,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from cbs_analysis.geography import load_geography
-from cbs_analysis.records.breaks_in_feeds import breaks
-from cbs_analysis.records.checking_records import Checked
-from cbs_analysis.records.derived_tables import Held, checked_store, prepare
-from cbs_analysis.records.importing import import_files
+from cbs_analysis.records.derived_tables import OpenedStore, checked_store, prepare
+from cbs_analysis.records.quality_checks import QualityResults
+from cbs_analysis.records.quality_tables import feed_breaks
 from cbs_analysis.records.store import Store
+from cbs_analysis.records.submissions import import_files
 from cbs_analysis.simulation import load_world, write_extracts
 from cbs_analysis.stats import shrinkage
 from cbs_analysis.tables.derived import path_of
@@ -45,8 +45,8 @@ class Marked:
     """A world's truths, what the rules found in it, and the table of trusts that chapters read."""
 
     truth: Path
-    held: Held
-    checked: Checked
+    held: OpenedStore
+    checked: QualityResults
     trusts: pd.DataFrame
 
 
@@ -103,7 +103,7 @@ def test_every_planted_error_is_found_and_next_to_nothing_else(world: Marked) ->
 
 def test_planted_breaks_are_found(world: Marked) -> None:
     planted = pd.read_parquet(world.truth / "planted_breaks.parquet")
-    found = breaks(world.checked, world.held.rules)
+    found = feed_breaks(world.checked, world.held.rules)
     found = found[found["rule"].isin(planted["rule"].unique()) & (found["expected"] >= FEWEST_RECORDS)]
     usual = world.checked.measures.groupby(["rule", "provider_code", "month"], observed=True)["records"].sum()
     usual = usual.groupby(["rule", "provider_code"], observed=True).median().rename("usual").reset_index()

@@ -11,8 +11,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from cbs_analysis.records.importing import Outcome, import_files
 from cbs_analysis.records.store import Store
+from cbs_analysis.records.submissions import ImportOutcome, import_files
 
 MEMORY = Path("/dev/shm")
 
@@ -80,7 +80,7 @@ def write(path: Path, rows: Sequence[str], header: str | None = HEADER) -> Path:
 
 def send(
     store: Store, params: Path, path: Path, rows: Sequence[str] | None = None, protocol: Any = "bulk", **more: Any
-) -> Outcome:
+) -> ImportOutcome:
     """Import one file of visits, written first where its rows are given."""
     if rows is not None:
         write(path, rows, NET_HEADER if protocol == "net" else HEADER)
@@ -112,5 +112,5 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in [*folder.glob("manifest.json"), *files]}
 
 
-def adds_up(outcome: Outcome) -> bool:
+def adds_up(outcome: ImportOutcome) -> bool:
     return outcome.sent == outcome.loaded + outcome.replaced + outcome.quarantined

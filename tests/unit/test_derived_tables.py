@@ -102,7 +102,7 @@ def test_after_another_import_they_are_not_read_until_they_are_derived_again(hom
 
 def test_where_there_are_none_the_error_says_how_to_make_them(home):
     shutil.rmtree(home / "build" / "synthetic-records" / "derived")
-    with pytest.raises(DataError, match="is not derived yet .*cbs records ready"):
+    with pytest.raises(DataError, match=r"is not derived yet .*cbs records ready"):
         derived.read(TABLE)
 
 

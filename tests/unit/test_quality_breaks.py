@@ -9,11 +9,10 @@ import pytest
 
 from cbs_analysis.errors import UserError
 from cbs_analysis.home import data_dir, params_dir
-from cbs_analysis.records.breaks_in_feeds import breaks
-from cbs_analysis.records.checking_records import ARRIVED_COLUMNS, Checked
-from cbs_analysis.records.reconciling import totals
-from cbs_analysis.records.references import References, load_references
-from cbs_analysis.records.rules import load_rules
+from cbs_analysis.records.quality_checks import ARRIVED_COLUMNS, QualityResults
+from cbs_analysis.records.quality_rules import load_rules
+from cbs_analysis.records.quality_tables import feed_breaks, totals
+from cbs_analysis.records.reference_data import ReferenceData, load_reference_data
 from cbs_analysis.stats.calendar import working_days
 
 RULES = load_rules(params_dir())
@@ -33,7 +32,7 @@ def checked_with(counts, months=MONTHS, rule="op_break", measure="follow_up_appo
     ]
     columns = ["feed", "rule", "measure", "provider_code", "commissioner_code", "month", "records"]
     measures = pd.DataFrame(rows, columns=columns)
-    return Checked(pa.table({}), pd.DataFrame(), measures, measures.assign(price_gbp=0.0)[list(ARRIVED_COLUMNS)])
+    return QualityResults(pa.table({}), pd.DataFrame(), measures, measures.assign(price_gbp=0.0)[list(ARRIVED_COLUMNS)])
 
 
 def simulated(seed, providers=28):
@@ -60,7 +59,7 @@ def test_months_of_which_half_the_records_are_missing_are_found_and_hardly_any_o
     true, found, both = 0, 0, 0
     for seed in range(40):
         counts, planted = simulated(seed)
-        table = breaks(checked_with(counts), OP)
+        table = feed_breaks(checked_with(counts), OP)
         told = set(zip(table["month"], table["provider_code"], strict=True))
         true, found, both = true + len(planted), found + len(told), both + len(planted & told)
     assert both / true >= 0.97
@@ -74,7 +73,7 @@ def flat(level=1000):
 def test_a_fall_that_has_not_come_back_counts_from_its_first_month():
     counts = flat()
     counts[28:, 2] *= 0.5
-    table = breaks(checked_with(counts), OP)
+    table = feed_breaks(checked_with(counts), OP)
     assert table["month"].tolist() == [str(month) for month in MONTHS[28:]]
     assert set(table["provider_code"]) == {"R02"}
     assert (table["records"] / table["expected"]).between(0.45, 0.55).all()
@@ -85,7 +84,7 @@ def test_a_month_without_any_record_is_a_break_but_the_months_before_a_trust_beg
     counts[20, 1] = 0
     counts[:12, 3] = 0
     counts[35, 4] = 0
-    table = breaks(checked_with(counts), OP)
+    table = feed_breaks(checked_with(counts), OP)
     assert list(zip(table["provider_code"], table["month"], table["records"], strict=True)) == [
         ("R01", "2009-12", 0),
         ("R04", "2011-03", 0),
@@ -95,16 +94,16 @@ def test_a_month_without_any_record_is_a_break_but_the_months_before_a_trust_beg
 def test_few_records_or_few_months_are_not_judged():
     counts = flat(20)
     counts[10, 0] = 1
-    assert breaks(checked_with(counts), OP).empty
+    assert feed_breaks(checked_with(counts), OP).empty
     short = flat()[:12]
     short[5, 0] = 100
-    assert breaks(checked_with(short, MONTHS[:12]), OP).empty
-    assert breaks(checked_with(flat()[:0], MONTHS[:0]), OP).empty
+    assert feed_breaks(checked_with(short, MONTHS[:12]), OP).empty
+    assert feed_breaks(checked_with(flat()[:0], MONTHS[:0]), OP).empty
 
 
 @pytest.fixture(scope="module")
 def references():
-    return load_references(data_dir(), pd.DataFrame({"gp_practice_code": ["F80001"], "pct_code": ["5A4"]}))
+    return load_reference_data(data_dir(), pd.DataFrame({"gp_practice_code": ["F80001"], "pct_code": ["5A4"]}))
 
 
 def test_a_measure_that_the_return_does_not_have_is_told(references):
@@ -119,7 +118,7 @@ def test_records_stand_beside_the_published_count_of_their_month_and_commissione
         {"commissioner_code": ["5A4"] * 3, "month": ["2008-04", "2008-05", "2008-06"],
          "first_outpatient_attendances": [1000.0, 1000.0, np.nan]}
     )  # fmt: skip
-    beside = References(**{**vars(references), "published": published})
+    beside = ReferenceData(**{**vars(references), "published": published})
     counts = np.array([[600, 405], [500, 400], [500, 500]])
     checked = checked_with(counts, MONTHS[:3], "op_total_return", "first_outpatient_attendances")
     table = totals(checked, beside, [rule for rule in RULES if rule.id == "op_total_return"])

@@ -12,16 +12,13 @@ from test_quality_rules import stored
 
 from cbs_analysis.errors import UserError
 from cbs_analysis.home import data_dir, params_dir
-from cbs_analysis.records.checking_records import COUNT_COLUMNS, Checked, _no_failures, check_records
-from cbs_analysis.records.completeness import financial_years
-from cbs_analysis.records.derived_tables import Held
+from cbs_analysis.records.derived_tables import OpenedStore
 from cbs_analysis.records.feedback import feedback, trend, worst_examples
-from cbs_analysis.records.letter_sheet import LABEL
-from cbs_analysis.records.letter_tables import find
-from cbs_analysis.records.letters import write_letters
-from cbs_analysis.records.query_letter import write_query_letter
-from cbs_analysis.records.references import load_references
-from cbs_analysis.records.rules import KEY, load_rules
+from cbs_analysis.records.letters import LABEL, letter_findings, write_letters, write_query_letter
+from cbs_analysis.records.quality_checks import COUNT_COLUMNS, QualityResults, _no_failures, check_records
+from cbs_analysis.records.quality_rules import KEY, load_rules
+from cbs_analysis.records.quality_tables import financial_years
+from cbs_analysis.records.reference_data import load_reference_data
 from cbs_analysis.stats.intervals import proportion_interval
 
 RULES = load_rules(params_dir())
@@ -31,7 +28,7 @@ ELSEWHERE = "../5A4"
 
 @pytest.fixture(scope="module")
 def records():
-    references = load_references(data_dir(), pandas_rules.practices())
+    references = load_reference_data(data_dir(), pandas_rules.practices())
     frame = pandas_rules.random_records("apc", 4000, 11, references)
     frame.loc[frame.index[:50], "primary_diagnosis_icd10"] = HOSTILE
     frame.loc[frame.index[50:150], "provider_code"] = "OUT"
@@ -86,9 +83,9 @@ def test_feedback_says_who_is_far_above_the_others_and_not_who_is_a_little():
         {"feed": "apc", "rule": "apc_hrg_missing", "provider_code": codes, "commissioner_code": "5A4",
          "month": "2009-04", "records": 10_000, "failed": failed, "value_gbp": 0.0}
     )[list(COUNT_COLUMNS)]  # fmt: skip
-    table = feedback(Checked(_no_failures(), counts, pd.DataFrame(), pd.DataFrame()), RULES)
+    table = feedback(QualityResults(_no_failures(), counts, pd.DataFrame(), pd.DataFrame()), RULES)
     assert table["standing"].tolist() == ["like others"] * 19 + ["higher"]
-    alone = feedback(Checked(_no_failures(), counts.head(2), pd.DataFrame(), pd.DataFrame()), RULES)
+    alone = feedback(QualityResults(_no_failures(), counts.head(2), pd.DataFrame(), pd.DataFrame()), RULES)
     assert alone["standing"].tolist() == ["not judged"] * 2
 
 
@@ -125,7 +122,7 @@ def test_the_worst_examples_are_the_dearest_of_each_rule(checked):
 @pytest.fixture(scope="module")
 def folder(checked, records, tmp_path_factory):
     path = tmp_path_factory.mktemp("letters")
-    written = write_letters(checked, Held(None, {}, records[1], RULES), path / "letters", is_synthetic=True)
+    written = write_letters(checked, OpenedStore(None, {}, records[1], RULES), path / "letters", is_synthetic=True)
     assert written == (len(list(path.rglob("trusts/*.xlsx"))), len(list(path.rglob("pcts/*.xlsx"))))
     return path / "letters"
 
@@ -153,7 +150,7 @@ def summary(books, pct):
 @pytest.fixture(scope="module")
 def of_trusts(checked, records):
     names = records[1].providers.set_index("provider_code")["provider_name"].drop("OUT")
-    return find(checked, RULES, names, "provider_code")
+    return letter_findings(checked, RULES, names, "provider_code")
 
 
 def cells(book):
@@ -295,7 +292,7 @@ def test_nobody_is_told_a_record_that_it_neither_sent_nor_pays_for(books, checke
 
 def test_every_sheet_of_synthetic_records_says_so_and_none_of_real_records(books, checked, records, pct, tmp_path):
     assert all(sheet["A1"].value == LABEL for book in books.values() for sheet in book)
-    write_letters(checked, Held(None, {}, records[1], RULES), tmp_path, is_synthetic=False)
+    write_letters(checked, OpenedStore(None, {}, records[1], RULES), tmp_path, is_synthetic=False)
     for name in ("trusts/RJ1.xlsx", f"pcts/{pct}.xlsx"):
         assert not any("SYNTHETIC" in str(cell.value) for cell in cells(openpyxl.load_workbook(tmp_path / name)))
 
@@ -308,13 +305,13 @@ def test_no_cell_is_a_formula_whatever_stands_in_a_record(books, letter, summary
 
 
 def test_the_same_records_give_the_same_workbooks_byte_for_byte(folder, checked, records, tmp_path):
-    write_letters(checked, Held(None, {}, records[1], RULES), tmp_path, is_synthetic=True)
+    write_letters(checked, OpenedStore(None, {}, records[1], RULES), tmp_path, is_synthetic=True)
     again = {path.relative_to(tmp_path): path.read_bytes() for path in tmp_path.rglob("*.xlsx")}
     assert again == {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.xlsx")}
 
 
 def test_a_letter_too_long_to_correct_by_hand_lists_some_of_every_rule(of_trusts, checked, tmp_path, monkeypatch):
-    monkeypatch.setattr("cbs_analysis.records.query_letter.MOST_RECORDS", 100)
+    monkeypatch.setattr("cbs_analysis.records.letters.MOST_RECORDS", 100)
     path = tmp_path / "short.xlsx"
     write_query_letter(path, of_trusts, no_months(), "RJ1", is_synthetic=False)
     sheet = openpyxl.load_workbook(path)["Records to correct"]

@@ -13,11 +13,19 @@ import pytest
 
 from cbs_analysis.errors import UserError
 from cbs_analysis.home import data_dir, params_dir
-from cbs_analysis.records.checking_records import PERSON, _Pass, check_records, failing, window_failures
-from cbs_analysis.records.completeness import completeness
-from cbs_analysis.records.predicates import PredicateError, predicate
-from cbs_analysis.records.references import hrg_prices, load_references, referenced
-from cbs_analysis.records.rules import FEEDS, KEY, blank, feed_types, load_rules, of_feed
+from cbs_analysis.records.quality_checks import PERSON, _Pass, check_records, failing, window_failures
+from cbs_analysis.records.quality_rules import (
+    FEEDS,
+    KEY,
+    PredicateError,
+    blank,
+    feed_types,
+    load_rules,
+    of_feed,
+    predicate,
+)
+from cbs_analysis.records.quality_tables import completeness
+from cbs_analysis.records.reference_data import hrg_prices, load_reference_data, referenced
 
 ROWS = 3000
 RULES = load_rules(params_dir())
@@ -26,7 +34,7 @@ KINDS = {"string": pa.string(), "int32": pa.int32(), "date": pa.date32()}
 
 @pytest.fixture(scope="module")
 def references():
-    return load_references(data_dir(), pandas_rules.practices())
+    return load_reference_data(data_dir(), pandas_rules.practices())
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import ibis
 import pandas as pd
 import pytest
 
-from cbs_analysis.records import cells, features, flows
+from cbs_analysis.records import case_mix
 
 DAY = datetime.date
 
@@ -36,7 +36,7 @@ def _spell(key: str, person: str | None, admitted: str, discharged: str, method:
 
 def _spells(*rows: dict) -> pd.DataFrame:
     lsoas = ibis.memtable(pd.DataFrame({"lsoa_code": ["E01000001"], "deprivation_fifth": ["2"]}))
-    return features.spells(ibis.memtable(pd.DataFrame(list(rows))), lsoas)
+    return case_mix.spells(ibis.memtable(pd.DataFrame(list(rows))), lsoas)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_kinds_of_admission_are_those_of_the_return() -> None:
 
 
 def test_a_readmission_is_an_emergency_within_thirty_days_by_any_provider() -> None:
-    found = features.with_readmission(
+    found = case_mix.with_readmission(
         _spells(
             _spell("1", "a", "2010-04-01", "2010-04-05"),
             _spell("2", "a", "2010-05-05", "2010-05-06", provider_code="RJ1"),  # day 30
@@ -101,7 +101,7 @@ def test_cells_count_stays_day_cases_and_readmissions_apart() -> None:
         _spell("5", "d", "2010-04-02", "2010-04-09", "11", discharge_method_code="4"),
         _spell("6", "e", "2010-04-02", "2010-04-03", person_gender_code="9"),
     )
-    found = cells.spell_cells(spells, DAY(2010, 12, 31)).set_index("case_mix")
+    found = case_mix.spell_cells(spells, DAY(2010, 12, 31)).set_index("case_mix")
     emergency, elective = found.loc["EB emergency"], found.loc["EB elective"]
     assert (emergency["spells"], emergency["nights"], emergency["nights_squared"]) == (2, 6, 20)
     assert (emergency["judged"], emergency["readmitted"]) == (2, 1)
@@ -115,6 +115,6 @@ def test_flows_count_spells_nights_and_prices_by_who_pays_and_who_treats() -> No
         _spell("2", "b", "2010-04-01", "2010-04-03"),
         _spell("3", "c", "2010-04-02", "2010-04-02", provider_code="RJ1"),
     )
-    found = flows.spell_flows(spells).execute().set_index("provider_code")
+    found = case_mix.spell_flows(spells).execute().set_index("provider_code")
     assert found.loc["RJZ", ["spells", "bed_days", "price_gbp"]].tolist() == [2, 6, 200.0]
     assert found.loc["RJ1", ["spells", "bed_days", "price_gbp"]].tolist() == [1, 0, 100.0]

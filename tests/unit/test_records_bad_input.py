@@ -12,9 +12,9 @@ from record_submissions import HEADER, contents, fast_folder, held, make_params,
 
 from cbs_analysis.errors import UserError
 from cbs_analysis.records import store as store_module
-from cbs_analysis.records.importing import import_files
-from cbs_analysis.records.lines import LONGEST_LINE
 from cbs_analysis.records.store import Store
+from cbs_analysis.records.submissions import import_files
+from cbs_analysis.records.submitted_files import LONGEST_LINE
 
 GOOD = "A1,RJ1,44,2010-04-03,AA01"
 
@@ -159,7 +159,7 @@ def test_a_line_of_many_megabytes_is_quarantined_in_little_memory(place):
             file.write(b"x" * (1 << 20))
         file.write(f"\n{GOOD.replace('A1', 'A2')}\n".encode())
     code = (
-        "import resource, sys; from pathlib import Path; from cbs_analysis.records.importing import import_files;"
+        "import resource, sys; from pathlib import Path; from cbs_analysis.records.submissions import import_files;"
         "from cbs_analysis.records.store import Store; place = Path(sys.argv[1]);"
         "most = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss; before = most();"
         "outcome = import_files(Store(place / 'long'), 'visits', [place / 'long.csv.gz'], params=place / 'params');"
@@ -293,7 +293,7 @@ def test_a_limit_on_the_size_of_files_is_one_line_too(store, place):
     before = contents(store.folder)
     code = (
         "import resource, signal, sys; from pathlib import Path; from cbs_analysis.errors import UserError;"
-        "from cbs_analysis.records.importing import import_files; from cbs_analysis.records.store import Store;"
+        "from cbs_analysis.records.submissions import import_files; from cbs_analysis.records.store import Store;"
         "place = Path(sys.argv[1]); signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (600, 600));\n"
         "try: import_files(Store(place / 'records'), 'visits', [place / 'sent.csv'], params=place / 'params')\n"

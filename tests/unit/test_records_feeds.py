@@ -11,8 +11,8 @@ from record_submissions import OWN, VISITS, make_params
 from cbs_analysis.errors import UserError
 from cbs_analysis.home import params_dir
 from cbs_analysis.records.feeds import feed_names, load_feed
-from cbs_analysis.records.importing import import_files
 from cbs_analysis.records.store import Store
+from cbs_analysis.records.submissions import import_files
 
 PARAMS = params_dir()
 

@@ -10,8 +10,8 @@ import pytest
 from record_submissions import HEADER, adds_up, contents, fast_folder, held, make_params, write
 
 from cbs_analysis.errors import UserError
-from cbs_analysis.records.importing import import_files
 from cbs_analysis.records.store import Store
+from cbs_analysis.records.submissions import import_files
 
 GOOD = "A1,RJ1,44,2010-04-03,AA01"
 BOM = "\ufeff"

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from record_submissions import HEADER, fast_folder, held, make_params
 
 from cbs_analysis.errors import UserError
-from cbs_analysis.records.importing import import_files
 from cbs_analysis.records.store import Store
+from cbs_analysis.records.submissions import import_files
 
 ROWS = [
     "A1,RJ1,44,2010-04-03,AA01",

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from record_submissions import adds_up, contents, fast_folder, held, keys, make_params, send
 
 from cbs_analysis.errors import UserError
-from cbs_analysis.records.importing import close_month, import_files
 from cbs_analysis.records.store import Store
+from cbs_analysis.records.submissions import close_month, import_files
 
 MONTHS = ("2010-04", "2010-05", "2010-06")
 

@@ -12,9 +12,9 @@ from record_submissions import contents, fast_folder, make_params, send
 from cbs_analysis.errors import DataError, UserError
 from cbs_analysis.home import params_dir
 from cbs_analysis.records.feeds import load_feed
-from cbs_analysis.records.importing import import_files, status
-from cbs_analysis.records.staging import Room
+from cbs_analysis.records.provider_merge import RowLimit
 from cbs_analysis.records.store import Store, stored_schema
+from cbs_analysis.records.submissions import import_files, status
 
 ROWS = ["A1,RJ1,1,2010-04-01,", "A2,RJ1,x,2010-04-01,", "A3,RJ2,1,2010-05-01,X"]
 
@@ -191,7 +191,7 @@ def contents_as_they_lie(store):
 
 
 def test_providers_are_merged_at_one_time_while_there_is_room_and_a_large_one_alone():
-    room, held, most = Room(10), [], []
+    room, held, most = RowLimit(10), [], []
     lock = threading.Lock()
 
     def work(rows):

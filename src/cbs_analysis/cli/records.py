@@ -77,7 +77,7 @@ def import_(
     """
     from cbs_analysis.cli.show import progress_bar
     from cbs_analysis.home import params_dir
-    from cbs_analysis.records.importing import import_files
+    from cbs_analysis.records.submissions import import_files
 
     with progress_bar("files") as tell:
         outcome = import_files(_store(), feed, files, protocol=protocol, params=params_dir(), on_progress=tell)
@@ -103,8 +103,8 @@ def check(
     from cbs_analysis.cli import records_shown
     from cbs_analysis.home import build_dir, data_dir, params_dir
     from cbs_analysis.records.derived_tables import checked_store
-    from cbs_analysis.records.describing import named
     from cbs_analysis.records.letters import write_letters
+    from cbs_analysis.records.submissions import named
 
     store = _store_in_use()
     held, checked = checked_store(store, data_dir(), params_dir())
@@ -158,7 +158,7 @@ def ready(
 @app.command()
 def status() -> None:
     """Say what the store holds: records by feed, what was sent, and what became of it."""
-    from cbs_analysis.records.describing import status as described
+    from cbs_analysis.records.submissions import status as described
 
     typer.echo(described(_store_in_use()))
 
@@ -168,7 +168,7 @@ def close(
     month: Annotated[str, typer.Argument(metavar="MONTH", help="Such as 2010-03.")],
 ) -> None:
     """Close a month: records of it that are sent from here on go to quarantine, and those that are there stay."""
-    from cbs_analysis.records.closing import close_month
+    from cbs_analysis.records.store import close_month
 
     close_month(_store(), month)
     typer.echo(f"{month} is closed: later records of it go to quarantine")

@@ -5,17 +5,16 @@ from typing import TYPE_CHECKING
 from cbs_analysis.cli.show import console
 
 if TYPE_CHECKING:
-    from cbs_analysis.records.checking_records import Checked
-    from cbs_analysis.records.derived_tables import Held
+    from cbs_analysis.records.derived_tables import OpenedStore
+    from cbs_analysis.records.quality_checks import QualityResults
 
 
-def rules(checked: "Checked", held: "Held") -> None:
+def rules(checked: "QualityResults", held: "OpenedStore") -> None:
     """Every rule that records break: how many do, of how many, and what is in question."""
     from rich.table import Table
     from rich.text import Text
 
-    from cbs_analysis.records.breaks_in_feeds import breaks
-    from cbs_analysis.records.reconciling import totals
+    from cbs_analysis.records.quality_tables import feed_breaks, totals
 
     columns = ["records", "failed", "value_gbp"]
     counts = checked.counts.groupby("rule", observed=True)[columns].sum()
@@ -37,7 +36,7 @@ def rules(checked: "Checked", held: "Held") -> None:
         table.add_row(*(Text(cell) for cell in (rule.id, rule.severity, rule.title, *shown)))
     out = console()
     out.print(table)
-    months, sums = breaks(checked, held.rules), totals(checked, held.references, held.rules)
+    months, sums = feed_breaks(checked, held.rules), totals(checked, held.references, held.rules)
     beyond = int(sums["is_beyond_tolerance"].sum())
     out.print(
         f"{len(months):,} months of a trust stand out; {beyond:,} of {len(sums):,} totals are not the published ones"

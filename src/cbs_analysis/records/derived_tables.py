@@ -18,13 +18,11 @@ import cbs_analysis
 from cbs_analysis.errors import UserError
 from cbs_analysis.files import digest_of_files, write_atomically
 from cbs_analysis.home import files_under
-from cbs_analysis.records import benchmarks, cells, features, flows, quality
-from cbs_analysis.records.breaks_in_feeds import breaks
-from cbs_analysis.records.checking_records import Checked, check_records
-from cbs_analysis.records.completeness import completeness, financial_years
-from cbs_analysis.records.reconciling import totals
-from cbs_analysis.records.references import References, load_references, referenced
-from cbs_analysis.records.rules import KEY, Rule, load_rules
+from cbs_analysis.records import benchmarking_models, case_mix, quality_tables
+from cbs_analysis.records.quality_checks import QualityResults, check_records
+from cbs_analysis.records.quality_rules import KEY, QualityRule, load_rules
+from cbs_analysis.records.quality_tables import completeness, feed_breaks, financial_years, totals
+from cbs_analysis.records.reference_data import ReferenceData, load_reference_data, referenced
 from cbs_analysis.records.store import Store
 from cbs_analysis.tables import derived
 
@@ -36,13 +34,13 @@ _TYPES = {"string": "object", "integer": "int64", "number": "float64"}
 
 
 @dataclass(frozen=True)
-class Held:
+class OpenedStore:
     """The records of a store, ready to be asked: a connection, the table of each feed, references and rules."""
 
     connection: Any
     tables: dict[str, Any]
-    references: References
-    rules: tuple[Rule, ...]
+    references: ReferenceData
+    rules: tuple[QualityRule, ...]
 
 
 def connect() -> Any:
@@ -53,20 +51,20 @@ def connect() -> Any:
     return connection
 
 
-def checked_store(store: Store, data: Path, params: Path) -> tuple[Held, Checked]:
-    """Every record held against every rule. Raises UserError and DataError as `hold`."""
-    held = hold(store, connect(), data, params)
+def checked_store(store: Store, data: Path, params: Path) -> tuple[OpenedStore, QualityResults]:
+    """Every record held against every rule. Raises UserError and DataError as `open_store`."""
+    held = open_store(store, connect(), data, params)
     return held, check_records(held.tables, held.references, held.rules)
 
 
-def hold(store: Store, connection: Any, data: Path, params: Path) -> Held:
+def open_store(store: Store, connection: Any, data: Path, params: Path) -> OpenedStore:
     """Raises UserError where the store holds no spells, or the rules are wrong; DataError where a table is."""
     if not store.files("apc"):
         raise UserError(
             "the record store holds no spells; import some: cbs records import apc FILE, or cbs records ready"
         )
     tables = {feed: store.table(feed, connection) for feed in FEEDS}
-    return Held(connection, tables, load_references(data, store.practices()), load_rules(params))
+    return OpenedStore(connection, tables, load_reference_data(data, store.practices()), load_rules(params))
 
 
 def key_of(store: Store, data: Path, params: Path) -> str:
@@ -87,14 +85,14 @@ def prepare(store: Store, data: Path, params: Path, on_step: Callable[[str], obj
     """Make the tables that chapters read; False where those in the store are of the same records, rules and code.
 
     `on_step` is called with each of `STEPS` as it begins. Raises UserError where they cannot be written, and
-    UserError and DataError as `hold`.
+    UserError and DataError as `open_store`.
     """
     key = key_of(store, data, params)
     if _made_from(store.folder) == key:
         return False
     with closing(connect().con) as raw:
         connection = ibis.duckdb.from_connection(raw)
-        held = hold(store, connection, data, params)
+        held = open_store(store, connection, data, params)
         frames = tables_of(held, store, data, on_step)
     months = frames["records_months"]["month"].astype(str)
     period = f"{months.min()} to {months.max()}"
@@ -108,7 +106,7 @@ def prepare(store: Store, data: Path, params: Path, on_step: Callable[[str], obj
     return True
 
 
-def tables_of(held: Held, store: Store, data: Path, on_step: Callable[[str], object]) -> dict[str, pd.DataFrame]:
+def tables_of(held: OpenedStore, store: Store, data: Path, on_step: Callable[[str], object]) -> dict[str, pd.DataFrame]:
     """Every derived table by name; see `tables.derived`."""
     on_step("rules")
     found, again = _of_rules(held)
@@ -119,23 +117,23 @@ def tables_of(held: Held, store: Store, data: Path, on_step: Callable[[str], obj
         [completeness(held.tables[feed], feed, held.references, held.rules) for feed in FEEDS]
     )
     on_step("flows")
-    lsoas = ibis.memtable(features.deprivation(data))
-    spells = features.spells(referenced(cleansed(held, again, "apc"), "apc", held.references), lsoas)
-    appointments = features.appointments(cleansed(held, again, "op"), lsoas)
-    spells = spells.select(*features.KEPT_OF_SPELLS).cache()
-    found["spell_flows"] = flows.spell_flows(spells).execute()
-    found["outpatient_flows"] = flows.outpatient_flows(appointments).execute()
+    lsoas = ibis.memtable(case_mix.deprivation(data))
+    spells = case_mix.spells(referenced(cleansed(held, again, "apc"), "apc", held.references), lsoas)
+    appointments = case_mix.appointments(cleansed(held, again, "op"), lsoas)
+    spells = spells.select(*case_mix.KEPT_OF_SPELLS).cache()
+    found["spell_flows"] = case_mix.spell_flows(spells).execute()
+    found["outpatient_flows"] = case_mix.outpatient_flows(appointments).execute()
     on_step("models")
     spells = spells.filter(spells.financial_year == year)
     like = (
-        cells.spell_cells(spells, spells.discharge_date.max().execute()),
-        cells.appointment_cells(appointments.filter(appointments.financial_year == year)),
+        case_mix.spell_cells(spells, spells.discharge_date.max().execute()),
+        case_mix.appointment_cells(appointments.filter(appointments.financial_year == year)),
     )
-    prices = cells.event_prices(spells)
-    return found | benchmarks.tables(*like, lambda measure: prices.get(measure, pd.Series(dtype=float)))
+    prices = case_mix.event_prices(spells)
+    return found | benchmarking_models.tables(*like, lambda measure: prices.get(measure, pd.Series(dtype=float)))
 
 
-def _of_rules(held: Held) -> tuple[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]:
+def _of_rules(held: OpenedStore) -> tuple[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]:
     """The tables that say what the rules found, and of each feed the records that are another again."""
     checked = check_records(held.tables, held.references, held.rules)
     found = {
@@ -143,12 +141,12 @@ def _of_rules(held: Held) -> tuple[dict[str, pd.DataFrame], dict[str, pd.DataFra
         "records_against_return": totals(checked, held.references, held.rules).rename(
             columns={"commissioner_code": "area_code"}
         ),
-        "records_breaks": breaks(checked, held.rules),
-        "records_with_errors": quality.with_errors(checked, held.rules),
-        "quality_counts": quality.counts_by_year(checked),
-        "quality_rules": quality.described(held.rules),
+        "records_breaks": feed_breaks(checked, held.rules),
+        "records_with_errors": quality_tables.with_errors(checked, held.rules),
+        "quality_counts": quality_tables.counts_by_year(checked),
+        "quality_rules": quality_tables.rule_descriptions(held.rules),
     }
-    return found, {feed: quality.duplicates(checked.failures, feed) for feed in FEEDS}
+    return found, {feed: quality_tables.duplicates(checked.failures, feed) for feed in FEEDS}
 
 
 def latest_year(months: pd.Series) -> str:
@@ -160,7 +158,7 @@ def latest_year(months: pd.Series) -> str:
     return str(whole[-1])
 
 
-def cleansed(held: Held, again: dict[str, pd.DataFrame], feed: str) -> Any:
+def cleansed(held: OpenedStore, again: dict[str, pd.DataFrame], feed: str) -> Any:
     """A feed's records without those that are another again."""
     table = held.tables[feed]
     if again[feed].empty:

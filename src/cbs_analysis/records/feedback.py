@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 import pyarrow.compute as pc
 
-from cbs_analysis.records.checking_records import Checked
-from cbs_analysis.records.completeness import financial_years
-from cbs_analysis.records.rules import KEY, Rule
+from cbs_analysis.records.quality_checks import QualityResults
+from cbs_analysis.records.quality_rules import KEY, QualityRule
+from cbs_analysis.records.quality_tables import financial_years
 from cbs_analysis.stats import funnel
 from cbs_analysis.stats.intervals import proportion_interval
 from cbs_analysis.tables.derived import FEWEST_EVENTS
@@ -27,7 +27,7 @@ _SAID = {"high (99.8%)": HIGHER, "low (99.8%)": LOWER, "not known": NOT_JUDGED}
 By = Literal["provider_code", "commissioner_code"]
 
 
-def feedback(checked: Checked, rules: Sequence[Rule], by: By = "provider_code") -> pd.DataFrame:
+def feedback(checked: QualityResults, rules: Sequence[QualityRule], by: By = "provider_code") -> pd.DataFrame:
     """One row a code and rule with records that it applies to, in the order of the rules, then of the codes.
 
     Columns: feed, rule, code, records, failed, value_gbp, rate_per_1000 with lower_per_1000 and upper_per_1000 (95%,
@@ -46,7 +46,7 @@ def feedback(checked: Checked, rules: Sequence[Rule], by: By = "provider_code") 
     return pd.concat(parts, ignore_index=True) if parts else table.assign(**_rates(table), standing=[])
 
 
-def trend(checked: Checked, by: By = "provider_code") -> pd.DataFrame:
+def trend(checked: QualityResults, by: By = "provider_code") -> pd.DataFrame:
     """Failures by year: feed, rule, code, financial_year, records, failed, value_gbp and rate_per_1000."""
     year = financial_years(checked.counts["month"])
     keys = ["feed", "rule", by, "financial_year"]
@@ -57,10 +57,11 @@ def trend(checked: Checked, by: By = "provider_code") -> pd.DataFrame:
     return made.sort_values(["feed", "rule", "code", "financial_year"], ignore_index=True)
 
 
-def worst_examples(checked: Checked, code: str, most: int, by: By = "provider_code") -> pd.DataFrame:
+def worst_examples(checked: QualityResults, code: str, most: int, by: By = "provider_code") -> pd.DataFrame:
     """The records of a code to look at first: of each rule at most so many, the dearest first.
 
-    Columns as `Checked.failures`. People stand under their pseudonym alone. Those without a price come last, by key.
+    Columns as `QualityResults.failures`. Patients are pseudonymised. Records without a price come
+    last, by key.
     """
     rows = checked.failures.filter(pc.equal(checked.failures[by], code)).to_pandas()
     ordered = rows.sort_values(["price_gbp", KEY], ascending=[False, True], na_position="last", kind="stable")

@@ -7,7 +7,8 @@ that feed: the columns of the extract in their order, the field that each fills,
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
@@ -32,25 +33,25 @@ FORMAT_CODES = frozenset("dmyYbB")
 SAMPLE_DAY = date(2010, 4, 3)
 """A day that reads as another one where day and month change places."""
 
-Type = Literal["text", "integer", "date"]
+FieldType = Literal["text", "integer", "date"]
 
 
-class Described(BaseModel):
+class FeedDescription(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Field(Described):
+class FeedField(FeedDescription):
     """One field of a feed. `longest` is the most characters that a text may have."""
 
     name: str = Key(pattern=r"^[a-z][a-z0-9_]*$")
-    type: Type
+    type: FieldType
     means: str
     required: bool = False
     longest: int | None = Key(default=None, ge=1)
     unit: str | None = None
 
 
-class Column(Described):
+class FeedColumn(FeedDescription):
     """One column of an extract: its name there, the field that it fills (null where it is left out), and what its
     values stand for; a value that is not listed stays as it is.
     """
@@ -60,7 +61,7 @@ class Column(Described):
     values: dict[str, str] = {}
 
 
-class Written(Described):
+class FileFormat(FeedDescription):
     """How a file of the feed is written."""
 
     title: str
@@ -69,22 +70,22 @@ class Written(Described):
     dates: tuple[str, ...] = Key(default=("%Y-%m-%d",), min_length=1)
 
 
-class Standard(Written):
+class StandardFeed(FileFormat):
     record: str
     key: str
     month_of: str | None = None
-    fields: tuple[Field, ...] = Key(min_length=1)
+    fields: tuple[FeedField, ...] = Key(min_length=1)
 
 
-class Mapped(Written):
+class MappedFeed(FileFormat):
     feed: str
     header: bool = True
-    columns: tuple[Column, ...] = Key(min_length=1)
+    columns: tuple[FeedColumn, ...] = Key(min_length=1)
     constants: dict[str, str] = {}
 
 
 @dataclass(frozen=True)
-class Feed:
+class RecordFeed:
     """A feed, and the files that it is read from.
 
     `name` is the feed's, `mapping` that of the file of params/feeds that was asked for: the same for a feed as
@@ -97,16 +98,16 @@ class Feed:
     record: str
     key: str
     month_of: str | None
-    fields: tuple[Field, ...]
+    fields: tuple[FeedField, ...]
     delimiter: str
     encoding: str
     dates: tuple[str, ...]
     header: bool
-    columns: tuple[Column, ...]
+    columns: tuple[FeedColumn, ...]
     constants: Mapping[str, str]
 
     @cached_property
-    def by_name(self) -> dict[str, Field]:
+    def by_name(self) -> dict[str, FeedField]:
         return {field.name: field for field in self.fields}
 
     @property
@@ -124,8 +125,13 @@ class Feed:
 
     @cached_property
     def digest(self) -> str:
-        """Of everything that decides how a file is read."""
-        return blake2b(repr(self).encode(), digest_size=16).hexdigest()
+        """Of everything that decides how a file is read. Classes go by the names that they had when stores first noted
+        it, so that a store still knows what was imported before.
+        """
+        text = (
+            repr(self).replace("RecordFeed(", "Feed(").replace("FeedField(", "Field(").replace("FeedColumn(", "Column(")
+        )
+        return blake2b(text.encode(), digest_size=16).hexdigest()
 
     @property
     def is_mapped(self) -> bool:
@@ -136,14 +142,14 @@ def feed_names(params: Path) -> list[str]:
     return sorted(path.stem for path in (params / "feeds").glob("*.yml"))
 
 
-def load_feed(name: str, params: Path) -> Feed:
+def load_feed(name: str, params: Path) -> RecordFeed:
     """The feed or mapping of this name. Raises UserError naming the file, the key and the nearest valid value."""
     if name not in (names := feed_names(params)):
         raise UserError(f"feed: {name!r} is not in params/feeds; {nearest(name, names)}")
     shown, values = f"params/feeds/{name}.yml", read_keys(params, f"feeds/{name}.yml")
     if "feed" not in values:
-        return _standard(name, validated(Standard, values, shown), shown)
-    mapped = validated(Mapped, values, shown)
+        return _standard(name, validated(StandardFeed, values, shown), shown)
+    mapped = validated(MappedFeed, values, shown)
     others = [other for other in names if "feed" not in read_keys(params, f"feeds/{other}.yml")]
     if mapped.feed not in others:
         raise UserError(f"{shown}: feed: no feed {mapped.feed!r} in params/feeds; {nearest(mapped.feed, others)}")
@@ -171,7 +177,7 @@ def whole_number(text: str) -> int | None:
     return int(text) if digits.isascii() and digits.isdigit() and len(digits) <= 9 else None
 
 
-def _standard(name: str, values: Standard, shown: str) -> Feed:
+def _standard(name: str, values: StandardFeed, shown: str) -> RecordFeed:
     _check_written(values, shown)
     types = {field.name: field for field in values.fields}
     _once([field.name for field in values.fields], f"{shown}: fields", "field")
@@ -188,14 +194,14 @@ def _standard(name: str, values: Standard, shown: str) -> Feed:
             )
         if PROVIDER not in types or not types[PROVIDER].required:
             raise UserError(f"{shown}: fields: a feed with months needs a required field {PROVIDER}")
-    columns = tuple(Column(name=field.name, field=field.name) for field in values.fields)
-    return Feed(
+    columns = tuple(FeedColumn(name=field.name, field=field.name) for field in values.fields)
+    return RecordFeed(
         name, name, values.record, values.key, values.month_of, values.fields, values.delimiter,
         codecs.lookup(values.encoding).name, values.dates, True, columns, {},
     )  # fmt: skip
 
 
-def _mapped(name: str, values: Mapped, onto: Feed, shown: str) -> Feed:
+def _mapped(name: str, values: MappedFeed, onto: RecordFeed, shown: str) -> RecordFeed:
     _check_written(values, shown)
     known = [*onto.by_name, ACTION]
     for column in values.columns:
@@ -220,13 +226,13 @@ def _mapped(name: str, values: Mapped, onto: Feed, shown: str) -> Feed:
     for needed in onto.fields:
         if needed.required and needed.name not in filled and needed.name not in values.constants:
             raise UserError(f"{shown}: columns: none fills {needed.name}, which feed {onto.name} requires; add it")
-    return Feed(
+    return RecordFeed(
         onto.name, name, onto.record, onto.key, onto.month_of, onto.fields, values.delimiter,
         codecs.lookup(values.encoding).name, values.dates, values.header, values.columns, dict(values.constants),
     )  # fmt: skip
 
 
-def _check_written(values: Written, shown: str) -> None:
+def _check_written(values: FileFormat, shown: str) -> None:
     try:
         known = codecs.lookup(values.encoding).name in ENCODINGS
     except LookupError:
@@ -248,7 +254,7 @@ def _check_written(values: Written, shown: str) -> None:
                 )
 
 
-def _check_value(value: str, field: Field | None, dates: tuple[str, ...], shown: str) -> None:
+def _check_value(value: str, field: FeedField | None, dates: tuple[str, ...], shown: str) -> None:
     """A value that the mapping itself gives must be one that the field can hold."""
     if field is None:
         if value not in ACTIONS:
@@ -265,3 +271,65 @@ def _once(names: list[str], shown: str, noun: str) -> None:
     for name in names:
         if names.count(name) > 1:
             raise UserError(f"{shown}: {noun} {name!r} stands twice; each belongs once")
+
+
+def columns_of(
+    names: Sequence[str], feed: RecordFeed, net: bool, where: str, second_line: Sequence[str] | None
+) -> Sequence[FeedColumn]:
+    """The columns of a file by the names that it gives them, in its order, which must be the feed's.
+
+    A file of net changes to a feed as commissioners receive it may have the column of actions at any place.
+    `second_line` are the values of the line below a header. Raises UserError naming the first column that is wrong.
+    """
+    _check_protocol(names, feed, net, where)
+    columns = list(feed.columns)
+    if not feed.is_mapped and ACTION in names:
+        columns.insert(names.index(ACTION), FeedColumn(name=ACTION, field=ACTION))
+    wanted = [column.name for column in columns]
+    if list(names) != wanted:
+        raise UserError(f"{where}: {_wrong(names, wanted, feed, second_line)}")
+    return columns
+
+
+def check_no_other_header(feed: RecordFeed, net: bool, path: Path) -> None:
+    """A file without a header has the columns of its mapping, and so the actions that the mapping has."""
+    _check_protocol([column.name for column in feed.columns], feed, net, str(path))
+
+
+def _check_protocol(names: Sequence[str], feed: RecordFeed, net: bool, where: str) -> None:
+    of = f"params/feeds/{feed.mapping}.yml"
+    has_action = feed.has_action or (not feed.is_mapped and ACTION in names)
+    if net and not has_action:
+        right = f"map a column to {ACTION} in {of}" if feed.is_mapped else f"add a column {ACTION}"
+        raise UserError(f"{where}: no {ACTION}, so what a net change is cannot be told; {right}, or import in bulk")
+    if not net and has_action:
+        raise UserError(f"{where}: {ACTION} belongs to net changes; import with --protocol net, or leave it out")
+
+
+def _wrong(names: Sequence[str], wanted: Sequence[str], feed: RecordFeed, second_line: Sequence[str] | None) -> str:
+    of = f"params/feeds/{feed.mapping}.yml"
+    if second_line is not None and list(second_line) == list(wanted):
+        return "is not the header, which is on line 2; remove the line above it"
+    if len(names) < len(wanted):
+        text = feed.delimiter.join(names)
+        for other in DELIMITERS:
+            told = [name.strip().strip('"') for name in text.split(other)]
+            if other != feed.delimiter and len(set(told) & set(wanted)) > max(1, len(set(names) & set(wanted))):
+                return f"columns are told apart by {other!r}, where {of} says {feed.delimiter!r}; map it, or save it so"
+    if not any(names):
+        return f"is empty; the header belongs there: {feed.delimiter.join(wanted[:3])}..."
+    if not set(names) & set(wanted) and any(name[:1].isdigit() for name in names):
+        return f"is no header but a record; put one above it, {feed.delimiter.join(wanted[:3])}..."
+    name, times = Counter(names).most_common(1)[0]
+    if times > 1:
+        return f"column {name[:60]!r} stands twice; each belongs once"
+    unknown = [name for name in names if name not in wanted]
+    missing = [name for name in wanted if name not in names]
+    if unknown:
+        return f"unknown column {unknown[0][:60]!r}; {nearest(unknown[0][:60], missing or wanted)}"
+    if missing:
+        at = wanted.index(missing[0])
+        place = f"after {wanted[at - 1]!r}" if at else "first"
+        return f"column {missing[0]!r} is missing; it belongs {place}, as {of} has it"
+    at = next(at for at, name in enumerate(names) if name != wanted[at])
+    return f"column {at + 1} is {names[at]!r} where {wanted[at]!r} belongs; the order is that of {of}"

@@ -14,7 +14,7 @@ LONGEST_RAW = 2_000
 """Characters kept of what stood in the file."""
 MOST_IN_MEMORY = 20_000
 FIRST_SHOWN = 5
-COLUMNS = pa.schema(
+QUARANTINE_COLUMNS = pa.schema(
     [
         ("submission", pa.int32()),
         ("feed", pa.string()),
@@ -27,7 +27,7 @@ COLUMNS = pa.schema(
 )
 
 
-class Refused(NamedTuple):
+class RefusedRow(NamedTuple):
     """A row: its line of a CSV file or its row of a Parquet file, from 1; why, in the same words for all rows of one
     reason; what is wrong in this row, and what would be right; the row as it came.
     """
@@ -44,15 +44,15 @@ class Refusals:
     def __init__(self, spool: Path) -> None:
         self.spool = spool
         self.reasons: Counter[str] = Counter()
-        self.first: list[tuple[str, Refused]] = []
-        self._held: list[tuple[str, Refused]] = []
+        self.first: list[tuple[str, RefusedRow]] = []
+        self._held: list[tuple[str, RefusedRow]] = []
         self._spooled = 0
 
     @property
     def rows(self) -> int:
         return sum(self.reasons.values())
 
-    def add(self, file: str, refused: Iterable[Refused]) -> None:
+    def add(self, file: str, refused: Iterable[RefusedRow]) -> None:
         for each in refused:
             self.reasons[each.reason] += 1
             if len(self.first) < FIRST_SHOWN:
@@ -69,20 +69,20 @@ class Refusals:
         self.first += others.first[:room]
         self.reasons.update(others.reasons)
 
-    def batches(self) -> Iterator[list[tuple[str, Refused]]]:
+    def batches(self) -> Iterator[list[tuple[str, RefusedRow]]]:
         for number in range(self._spooled):
             rows = pq.read_table(self._spool_file(number)).to_pylist()
-            yield [(row["file"], Refused(row["row"], row["reason"], row["detail"], row["raw"])) for row in rows]
+            yield [(row["file"], RefusedRow(row["row"], row["reason"], row["detail"], row["raw"])) for row in rows]
         if self._held:
             yield self._held
 
     def write(self, path: Path, submission: int, feed: str) -> None:
-        """Every refused row as one Parquet file of `COLUMNS`."""
-        with pq.ParquetWriter(path, COLUMNS, compression="zstd", store_schema=False) as writer:
+        """Every refused row as one Parquet file of `QUARANTINE_COLUMNS`."""
+        with pq.ParquetWriter(path, QUARANTINE_COLUMNS, compression="zstd", store_schema=False) as writer:
             for batch in self.batches():
                 writer.write_table(as_table(batch, submission, feed))
 
-    def _take(self, batch: list[tuple[str, Refused]]) -> None:
+    def _take(self, batch: list[tuple[str, RefusedRow]]) -> None:
         self._held += batch
         if len(self._held) >= MOST_IN_MEMORY:
             self._spool()
@@ -96,7 +96,7 @@ class Refusals:
         return self.spool.with_name(f"{self.spool.name}-{number}.parquet")
 
 
-def as_table(rows: list[tuple[str, Refused]], submission: int, feed: str) -> pa.Table:
+def as_table(rows: list[tuple[str, RefusedRow]], submission: int, feed: str) -> pa.Table:
     columns = {
         "submission": [submission] * len(rows),
         "feed": [feed] * len(rows),
@@ -106,4 +106,4 @@ def as_table(rows: list[tuple[str, Refused]], submission: int, feed: str) -> pa.
         "detail": [each.detail for _, each in rows],
         "raw": [each.raw for _, each in rows],
     }
-    return pa.table(columns, schema=COLUMNS)
+    return pa.table(columns, schema=QUARANTINE_COLUMNS)

@@ -6,13 +6,17 @@ whatever is stopped when, the store is as before or as after. Files that no mani
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 import pyarrow as pa
@@ -22,13 +26,162 @@ from filelock import FileLock, Timeout
 from cbs_analysis.errors import DataError, UserError
 from cbs_analysis.files import keep_name, make_folder, write_atomically
 from cbs_analysis.home import params_dir
-from cbs_analysis.records.feeds import Feed, load_feed
-from cbs_analysis.records.manifest import Manifest, Part, Submission, read_manifest
-from cbs_analysis.records.quarantine import COLUMNS as QUARANTINE_COLUMNS
-from cbs_analysis.tables.derived import MANIFEST
+from cbs_analysis.records.feeds import RecordFeed, load_feed
+from cbs_analysis.records.quarantine import QUARANTINE_COLUMNS
+from cbs_analysis.tables.derived import FOLDER, MANIFEST
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+VERSION = 1
+OURS = ("feed=", "quarantine", FOLDER, ".lock", ".staging", f".{MANIFEST}.")
+
+
+class StoredFile(NamedTuple):
+    """One file of the store: its name, which is a digest of its content; rows; bytes."""
+
+    file: str
+    rows: int
+    size: int
+
+
+class SentFile(NamedTuple):
+    """One file that was sent: its number in the store, its name, a digest of its bytes, and its rows."""
+
+    id: int
+    name: str
+    digest: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What was sent together, and what became of it. `months` are the rows that came to stand by provider and month;
+    in bulk with the file that they made.
+    """
+
+    id: int
+    feed: str
+    mapping: str
+    mapping_digest: str
+    protocol: str
+    files: tuple[SentFile, ...]
+    sent: int
+    loaded: int
+    replaced: int
+    quarantined: int
+    removed: int
+    reasons: Mapping[str, int]
+    months: Mapping[str, Mapping[str, tuple[int, str]]]
+    is_synthetic: bool
+    quarantine: StoredFile | None = None
+
+
+Parts = Mapping[str, Mapping[str, StoredFile]]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """`feeds`: of each feed its files by provider and month, both "" in a list."""
+
+    feeds: Mapping[str, Parts] = field(default_factory=dict)
+    submissions: Sequence[Submission] = ()
+    closed: Sequence[str] = ()
+
+    def parts(self, feed: str) -> Iterator[tuple[str, str, StoredFile]]:
+        """Provider, month and file, in that order."""
+        for provider, months in sorted(self.feeds.get(feed, {}).items()):
+            for month, part in sorted(months.items()):
+                yield provider, month, part
+
+    def with_submission(
+        self, submission: Submission, feed: str, changed: Mapping[str, Mapping[str, StoredFile]]
+    ) -> Manifest:
+        """The manifest after a submission; `changed` has all files of the providers that it touched."""
+        parts = {provider: months for provider, months in {**self.feeds.get(feed, {}), **changed}.items() if months}
+        return replace(self, feeds={**self.feeds, feed: parts}, submissions=(*self.submissions, submission))
+
+    @cached_property
+    def file_ids(self) -> Mapping[str, int]:
+        """The number of every file that was sent, by its digest."""
+        return {file.digest: file.id for each in self.submissions for file in each.files}
+
+    def written(self) -> bytes:
+        feeds = {
+            feed: {provider: dict(sorted(months.items())) for provider, months in sorted(parts.items())}
+            for feed, parts in sorted(self.feeds.items())
+        }
+        values = {
+            "version": VERSION,
+            "feeds": feeds,
+            "closed": list(self.closed),
+            "submissions": [vars(each) for each in self.submissions],
+        }
+        return json.dumps(values, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a store; an empty one where there is none yet.
+
+    Raises UserError where the folder holds something else or a newer store, and DataError where it is broken.
+    """
+    path = folder / MANIFEST
+    try:
+        values = json.loads(path.read_bytes())
+        version = values["version"]
+        if isinstance(version, int) and version > VERSION:
+            raise UserError(
+                f"record store {folder}: of format {version}, and this version of cbs reads up to {VERSION}; "
+                "update cbs, or name another folder in CBS_RECORDS"
+            )
+        return _manifest(values)
+    except FileNotFoundError:
+        _check_ours(folder)
+        return Manifest()
+    except OSError as error:
+        raise UserError(f"record store {folder}: {MANIFEST} cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise DataError(
+            f"record store {folder}: {MANIFEST} is broken; put it back from a copy, or remove the store, then import"
+        ) from None
+
+
+def _manifest(values: dict[str, Any]) -> Manifest:
+    feeds = {
+        feed: {
+            provider: {month: StoredFile(*part) for month, part in months.items()} for provider, months in parts.items()
+        }
+        for feed, parts in values["feeds"].items()
+    }
+    return Manifest(feeds, tuple(_submission(each) for each in values["submissions"]), tuple(values["closed"]))
+
+
+def _submission(values: dict[str, Any]) -> Submission:
+    given = dict(values)
+    given["files"] = tuple(SentFile(*file) for file in given["files"])
+    given["quarantine"] = None if given["quarantine"] is None else StoredFile(*given["quarantine"])
+    given["months"] = {
+        provider: {month: (rows, file) for month, (rows, file) in months.items()}
+        for provider, months in given["months"].items()
+    }
+    return Submission(**given)
+
+
+def _check_ours(folder: Path) -> None:
+    """A folder without a manifest may be new, or hold what a first import that was stopped left."""
+    try:
+        other = sorted(path.name for path in folder.iterdir() if not path.name.startswith(OURS))
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise UserError(f"record store {folder}: cannot be read: {error.strerror}") from None
+    if other:
+        raise UserError(
+            f"record store {folder}: holds {other[0]} and no {MANIFEST}; "
+            "name a record store or a new folder in CBS_RECORDS"
+        )
+
 
 STAGING, LOCK, QUARANTINE = ".staging", ".lock", "quarantine"
 FEW_FILES = 48
@@ -37,7 +190,7 @@ TYPES = {"text": pa.string(), "integer": pa.int32(), "date": pa.date32()}
 PRACTICES = pa.schema([("gp_practice_code", pa.string()), ("pct_code", pa.string())])
 
 
-def stored_schema(feed: Feed) -> pa.Schema:
+def stored_schema(feed: RecordFeed) -> pa.Schema:
     """The columns of a feed's files: its fields, then month (text, YYYY-MM; not of a list), file_id, row_number."""
     fields = [(field.name, TYPES[field.type]) for field in feed.fields]
     month = [] if feed.is_list else [("month", pa.string())]
@@ -132,7 +285,7 @@ class Store:
         tables = [pq.read_table(self.folder / QUARANTINE / name) for name in names]
         return pa.concat_tables([QUARANTINE_COLUMNS.empty_table(), *tables])
 
-    def path(self, feed: str, provider: str, month: str, part: Part) -> Path:
+    def path(self, feed: str, provider: str, month: str, part: StoredFile) -> Path:
         return self.part_folder(feed, provider, month) / part.file
 
     def part_folder(self, feed: str, provider: str, month: str) -> Path:
@@ -209,7 +362,7 @@ class Store:
         write_atomically(self.folder / MANIFEST, manifest.written())
         self.manifest = self._checked = manifest
 
-    def _named(self) -> Iterator[tuple[Path, Part]]:
+    def _named(self) -> Iterator[tuple[Path, StoredFile]]:
         for feed in self.manifest.feeds:
             for provider, month, part in self.manifest.parts(feed):
                 yield self.path(feed, provider, month, part), part
@@ -248,3 +401,15 @@ def _not_written(folder: Path, error: OSError) -> UserError:
     said = os.strerror(error.errno) if error.errno else " ".join(str(error).split())
     hint = "; make room and import again" if "space" in said.lower() or "quota" in said.lower() else ""
     return UserError(f"record store {folder}: cannot be written: {said.lower()}{hint}; the store is as before")
+
+
+def close_month(store: Store, month: str) -> None:
+    """Close a month, YYYY-MM, for every feed and provider; what is there stays. Closing it again changes nothing.
+
+    Raises UserError where it is no month, or the store cannot be written.
+    """
+    if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", month, re.ASCII):
+        raise UserError(f"month: {month!r} is not a month; write it like 2010-03")
+    with store.writing():
+        if month not in store.closed_months:
+            store.commit(replace(store.manifest, closed=sorted([*store.closed_months, month])), [])

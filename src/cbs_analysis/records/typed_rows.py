@@ -15,9 +15,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from cbs_analysis.errors import UserError
-from cbs_analysis.records.feeds import ACTION, ACTIONS, Feed, Field, day, like, whole_number
-from cbs_analysis.records.quarantine import Refused
-from cbs_analysis.records.reading import LONGEST_CODE, Lot, as_text
+from cbs_analysis.records.feeds import ACTION, ACTIONS, FeedField, RecordFeed, day, like, whole_number
+from cbs_analysis.records.quarantine import RefusedRow
+from cbs_analysis.records.submitted_files import LONGEST_CODE, RowBatch, as_text
 
 MONTH, FILE_ID, ROW_NUMBER, IS_DELETE = "month", "file_id", "row_number", "is_delete"
 CODE = pa.dictionary(pa.int32(), pa.string())
@@ -26,7 +26,7 @@ LONGEST_SHOWN = 60
 LARGEST = (1 << 31) - 1
 WANTED = {"integer": "whole numbers", "date": "days"}
 
-Flags = NDArray[np.bool_]
+Mask = NDArray[np.bool_]
 
 
 def month_name(month: int) -> str:
@@ -40,7 +40,9 @@ def month_number(name: str) -> int:
     return (int(name[:4]) - 1970) * 12 + int(name[5:]) - 1
 
 
-def typed(lot: Lot, feed: Feed, closed: Collection[str], file_id: int, where: str) -> tuple[pa.Table, list[Refused]]:
+def typed(
+    lot: RowBatch, feed: RecordFeed, closed: Collection[str], file_id: int, where: str
+) -> tuple[pa.Table, list[RefusedRow]]:
     """The rows of a lot that can be read, and those that cannot.
 
     The table has the feed's fields in order (text of up to 9 characters as dictionaries), then month (int32, months
@@ -69,7 +71,7 @@ def typed(lot: Lot, feed: Feed, closed: Collection[str], file_id: int, where: st
 class _Reader:
     """Reads the columns of one lot, and keeps the first fault of each row."""
 
-    def __init__(self, lot: Lot, feed: Feed, where: str) -> None:
+    def __init__(self, lot: RowBatch, feed: RecordFeed, where: str) -> None:
         self.lot, self.feed, self.where = lot, feed, where
         self.size = len(lot.numbers)
         self.first = np.full(self.size, -1, dtype=np.int32)
@@ -77,7 +79,7 @@ class _Reader:
         self.names = {column.field: column.name for column in feed.columns}
         self.values = {column.field: column.values for column in feed.columns if column.values}
 
-    def deletes(self) -> Flags:
+    def deletes(self) -> Mask:
         """Whether each row takes a record away, where a net change says so."""
         given = self.lot.columns.get(ACTION)
         if given is None:
@@ -90,7 +92,7 @@ class _Reader:
         self._fault(bad | _is_null(words), f"{ACTION}: no action", ACTION, given, wanted)
         return _numbers(found, -1) == places["delete"]
 
-    def column(self, field: Field, deletes: Flags) -> pa.Array:
+    def column(self, field: FeedField, deletes: Mask) -> pa.Array:
         """The values of one field. A row that takes a record away needs only the fields that name the record."""
         given = self.lot.columns.get(field.name)
         if given is None:
@@ -103,7 +105,7 @@ class _Reader:
             self._fault(empty, f"{field.name}: empty", field.name, None, "is empty; a value is required")
         return values
 
-    def months(self, columns: list[pa.Array], deletes: Flags, closed: Collection[str]) -> NDArray[np.int32]:
+    def months(self, columns: list[pa.Array], deletes: Mask, closed: Collection[str]) -> NDArray[np.int32]:
         of = self.feed.month_of
         if of is None:
             return np.full(self.size, NO_MONTH, dtype=np.int32)
@@ -119,14 +121,14 @@ class _Reader:
             )
         return found
 
-    def refused(self) -> list[Refused]:
+    def refused(self) -> list[RefusedRow]:
         found = []
         for at in np.flatnonzero(self.first >= 0).tolist():
             reason, detail = self.faults[self.first[at]]
-            found.append(Refused(int(self.lot.numbers[at]), reason, detail(at), self.lot.raw(at)))
+            found.append(RefusedRow(int(self.lot.numbers[at]), reason, detail(at), self.lot.raw(at)))
         return found
 
-    def _texts(self, field: Field, given: pa.Array) -> pa.Array:
+    def _texts(self, field: FeedField, given: pa.Array) -> pa.Array:
         is_code = (field.longest or LARGEST) <= LONGEST_CODE
         array = self._text(given, field.name, is_code)
         if field.longest is not None:
@@ -157,7 +159,7 @@ class _Reader:
             return array
         return array.dictionary_encode() if is_code else array.cast(pa.string())
 
-    def _integers(self, field: Field, given: pa.Array) -> pa.Array:
+    def _integers(self, field: FeedField, given: pa.Array) -> pa.Array:
         if pa.types.is_integer(given.type) and given.type.bit_width < 32:
             return given.cast(pa.int32())
         if pa.types.is_integer(given.type) or pa.types.is_floating(given.type):
@@ -172,7 +174,7 @@ class _Reader:
         self._fault(bad, f"{field.name}: not a whole number", field.name, given, "a whole number is wanted")
         return found
 
-    def _days(self, field: Field, given: pa.Array) -> pa.Array:
+    def _days(self, field: FeedField, given: pa.Array) -> pa.Array:
         if pa.types.is_date(given.type) or pa.types.is_timestamp(given.type):
             found = given.cast(pa.date32(), safe=False)
             has_time = _flags(pc.not_equal(found.cast(given.type, safe=False), given))
@@ -192,7 +194,7 @@ class _Reader:
             shown = self.names.get(name, name)
             raise UserError(f"{self.where}: column {shown!r} is of type {given.type}; {held} is wanted for {name}")
 
-    def _fault(self, rows: Flags, reason: str, name: str, given: pa.Array | None, wanted: str) -> None:
+    def _fault(self, rows: Mask, reason: str, name: str, given: pa.Array | None, wanted: str) -> None:
         column = self.names.get(name, name)
         shown = name if column == name else f"{column} ({name})"
         if given is None:
@@ -200,13 +202,13 @@ class _Reader:
         else:
             self._add(rows, reason, lambda at: f"{shown} is {_shown(given[at])}; {wanted}")
 
-    def _add(self, rows: Flags, reason: str, detail: Callable[[int], str]) -> None:
+    def _add(self, rows: Mask, reason: str, detail: Callable[[int], str]) -> None:
         if rows.any():
             self.first[rows & (self.first < 0)] = len(self.faults)
             self.faults.append((reason, detail))
 
 
-def _by_word(array: pa.Array, parse: Callable[[str], Any], kind: pa.DataType) -> tuple[pa.Array, Flags]:
+def _by_word(array: pa.Array, parse: Callable[[str], Any], kind: pa.DataType) -> tuple[pa.Array, Mask]:
     """What each word stands for, and whether it stands for nothing."""
     words = array.dictionary.to_pylist()
     parsed = [None if word is None else parse(word) for word in words]
@@ -236,17 +238,17 @@ def _doubles(array: pa.Array) -> NDArray[np.float64]:
     return array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
 
 
-def _flags(array: pa.Array) -> Flags:
+def _flags(array: pa.Array) -> Mask:
     return (array.fill_null(False) if array.null_count else array).to_numpy(zero_copy_only=False)
 
 
-def _is_null(array: pa.Array) -> Flags:
+def _is_null(array: pa.Array) -> Mask:
     if not array.null_count and not (pa.types.is_dictionary(array.type) and array.dictionary.null_count):
         return np.zeros(len(array), dtype=bool)
     return array.is_null().to_numpy(zero_copy_only=False)
 
 
-def _beyond_calendar(days: pa.Array) -> Flags:
+def _beyond_calendar(days: pa.Array) -> Mask:
     numbers = _numbers(days.cast(pa.int32()), 0)
     return (numbers < -719_162) | (numbers > 2_932_896)
 

@@ -1,16 +1,20 @@
-"""The rows of a submitted file, CSV or Parquet, as they stand there: columns by the fields they fill, values unread.
+"""The rows of a submitted file, CSV (perhaps compressed) or Parquet, as they stand there, of any size and any content.
 
 A file whose columns are not those of its feed is refused whole, with one line that says what is wrong. A line that
-cannot be told into values is refused alone: one line is one record, so that a quotation mark never closed costs one.
+cannot be split into values is refused alone: one line is one record, so that a quotation mark never closed costs one.
 """
 
 from __future__ import annotations
 
 import csv
+import gzip
 import re
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -19,10 +23,85 @@ from numpy.typing import NDArray
 from pyarrow import csv as arrow_csv
 
 from cbs_analysis.errors import UserError
-from cbs_analysis.records.feeds import Column, Feed
-from cbs_analysis.records.headers import check_no_other_header, columns_of
-from cbs_analysis.records.lines import LONGEST_LINE, kind_of, lines_of
-from cbs_analysis.records.quarantine import LONGEST_RAW, Refused
+from cbs_analysis.records.feeds import FeedColumn, RecordFeed, check_no_other_header, columns_of
+from cbs_analysis.records.quarantine import LONGEST_RAW, RefusedRow
+
+LONGEST_LINE = 1_000_000
+"""Bytes of a line that may be a record. A longer one is no record, and is not kept."""
+CHUNK = 4 << 20
+MOST_LINES = 32_768
+"""Lines given at a time."""
+GZIP = b"\x1f\x8b"
+PARQUET = b"PAR1"
+OTHER_KINDS = {
+    b"PK\x03\x04": "a zip archive or a workbook; unpack it, or save it as CSV",
+    b"\xff\xfe": "written in UTF-16; save it as CSV in UTF-8",
+    b"\xfe\xff": "written in UTF-16; save it as CSV in UTF-8",
+}
+
+
+def kind_of(path: Path) -> Literal["csv", "gzip", "parquet"]:
+    """What a file is, by its first bytes. Raises UserError where it cannot be read or is none of these."""
+    try:
+        with path.open("rb") as file:
+            first = file.read(4)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+    if not first:
+        raise UserError(f"{path}: is empty; records of a feed with a header are wanted")
+    for mark, said in OTHER_KINDS.items():
+        if first.startswith(mark):
+            raise UserError(f"{path}: is {said}")
+    if first == PARQUET:
+        return "parquet"
+    if path.suffix == ".parquet":
+        raise UserError(f"{path}: is named as Parquet and is not; send it again, or name it as CSV")
+    return "gzip" if first.startswith(GZIP) else "csv"
+
+
+def digest_of(path: Path) -> str:
+    """Of the file's bytes as they lie there."""
+    digest = blake2b(digest_size=16)
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(CHUNK):
+                digest.update(chunk)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+    return digest.hexdigest()
+
+
+def lines_of(path: Path) -> Iterator[list[bytes]]:
+    """The lines in order, without their line feeds, many at a time.
+
+    Of a line longer than `LONGEST_LINE` the first `LONGEST_LINE` + 1 bytes are given. Raises UserError where
+    the file is cut off or damaged, which is known only where it ends.
+    """
+    rest = b""
+    for chunk in _chunks(path):
+        parts = (rest + chunk).split(b"\n")
+        rest = parts.pop()
+        rest = rest[: LONGEST_LINE + 1]
+        for start in range(0, len(parts), MOST_LINES):
+            yield [part[: LONGEST_LINE + 1] for part in parts[start : start + MOST_LINES]]
+    if rest:
+        yield [rest]
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    is_gzip = kind_of(path) == "gzip"
+    sort = "compressed by gzip, and cut off or damaged" if is_gzip else "cannot be read"
+    try:
+        with gzip.GzipFile(path) if is_gzip else path.open("rb") as stream:
+            while chunk := stream.read(CHUNK):
+                yield chunk
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        raise UserError(f"{path}: is {sort}; send it again") from None
+    except OSError as error:
+        raise UserError(f"{path}: {sort}: {error.strerror}") from None
+
 
 BOM = b"\xef\xbb\xbf"
 ROWS_A_LOT = 1 << 19
@@ -35,7 +114,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ufeff]")
 
 
 @dataclass(frozen=True)
-class Lot:
+class RowBatch:
     """Rows of a file: `columns` by the field that they fill, as Arrow arrays of one length; the line or row of each,
     from 1; what stood there, by place; and the lines that were refused.
     """
@@ -43,14 +122,14 @@ class Lot:
     columns: dict[str, pa.Array]
     numbers: NDArray[np.int64]
     raw: Callable[[int], str]
-    refused: Sequence[Refused] = ()
+    refused: Sequence[RefusedRow] = ()
 
     @property
     def rows(self) -> int:
         return len(self.numbers) + len(self.refused)
 
 
-def lots_of(path: Path, feed: Feed, net: bool) -> Iterator[Lot]:
+def row_batches(path: Path, feed: RecordFeed, net: bool) -> Iterator[RowBatch]:
     """The rows of a file in order, many at a time. `net` asks for the column of a net change submission.
 
     Raises UserError where the file cannot be read, is cut off, or has not the feed's columns.
@@ -86,7 +165,7 @@ class Splitter:
             return None
 
 
-def _csv_lots(path: Path, feed: Feed, net: bool) -> Iterator[Lot]:
+def _csv_lots(path: Path, feed: RecordFeed, net: bool) -> Iterator[RowBatch]:
     splitter = Splitter(feed.delimiter)
     number, columns = 1, None
     for lines in lines_of(path):
@@ -101,7 +180,7 @@ def _csv_lots(path: Path, feed: Feed, net: bool) -> Iterator[Lot]:
         raise UserError(f"{path}: is empty; records of a feed are wanted")
 
 
-def _without_bom(lines: list[bytes], feed: Feed, path: Path) -> list[bytes]:
+def _without_bom(lines: list[bytes], feed: RecordFeed, path: Path) -> list[bytes]:
     if not lines[0].startswith(BOM):
         return lines
     if feed.encoding != "utf-8":
@@ -112,7 +191,9 @@ def _without_bom(lines: list[bytes], feed: Feed, path: Path) -> list[bytes]:
     return [lines[0][len(BOM) :], *lines[1:]]
 
 
-def _columns_of_csv(lines: list[bytes], feed: Feed, net: bool, splitter: Splitter, path: Path) -> Sequence[Column]:
+def _columns_of_csv(
+    lines: list[bytes], feed: RecordFeed, net: bool, splitter: Splitter, path: Path
+) -> Sequence[FeedColumn]:
     """The columns of a file, from its header or, where it has none, from the mapping."""
     if not feed.header:
         check_no_other_header(feed, net, path)
@@ -138,13 +219,13 @@ class _Lines:
     """Lines of one lot, told into columns."""
 
     def __init__(
-        self, lines: list[bytes], first: int, columns: Sequence[Column], feed: Feed, splitter: Splitter
+        self, lines: list[bytes], first: int, columns: Sequence[FeedColumn], feed: RecordFeed, splitter: Splitter
     ) -> None:
         self.lines, self.first, self.columns, self.feed, self.splitter = lines, first, columns, feed, splitter
         self.header = [column.name for column in columns]
-        self.refused: list[Refused] = []
+        self.refused: list[RefusedRow] = []
 
-    def lot(self) -> Lot:
+    def lot(self) -> RowBatch:
         text = self._text()
         columns = None if text is None else self._at_once(text)
         numbers = list(range(self.first, self.first + len(self.lines)))
@@ -155,7 +236,7 @@ class _Lines:
             for column, values in zip(self.columns, columns, strict=True)
             if column.field is not None
         }
-        return Lot(filled, np.array(numbers, dtype=np.int64), lambda at: self._raw(numbers[at]), self.refused)
+        return RowBatch(filled, np.array(numbers, dtype=np.int64), lambda at: self._raw(numbers[at]), self.refused)
 
     def _text(self) -> str | None:
         """The lines decoded, with line feeds between them; None where one of them cannot be."""
@@ -232,14 +313,14 @@ class _Lines:
         return values
 
     def _refuse(self, number: int, reason: str, detail: str) -> None:
-        self.refused.append(Refused(number, reason, detail, self._raw(number)))
+        self.refused.append(RefusedRow(number, reason, detail, self._raw(number)))
 
     def _raw(self, number: int) -> str:
         line = self.lines[number - self.first][: 4 * LONGEST_RAW].removesuffix(b"\r")
         return line.decode(self.feed.encoding, errors="backslashreplace")[:LONGEST_RAW]
 
 
-def _parquet_lots(path: Path, feed: Feed, net: bool) -> Iterator[Lot]:
+def _parquet_lots(path: Path, feed: RecordFeed, net: bool) -> Iterator[RowBatch]:
     file = _opened(path)
     columns = columns_of(file.schema_arrow.names, feed, net, str(path), None)
     codes = [
@@ -256,7 +337,7 @@ def _parquet_lots(path: Path, feed: Feed, net: bool) -> Iterator[Lot]:
             batch.validate(full=True)
             numbers = np.arange(number, number + len(batch), dtype=np.int64)
             filled = {column.field: batch.column(at) for at, column in enumerate(columns) if column.field is not None}
-            yield Lot(filled, numbers, _raw_of(batch, feed.delimiter))
+            yield RowBatch(filled, numbers, _raw_of(batch, feed.delimiter))
             number += len(batch)
     except (pa.ArrowException, OSError) as error:
         raise _damaged(path, error) from None

@@ -21,9 +21,8 @@ from ibis.expr import types as ir
 from numpy.typing import NDArray
 
 from cbs_analysis.errors import UserError
-from cbs_analysis.records.predicates import all_of, columns_in, predicate
-from cbs_analysis.records.references import References, referenced
-from cbs_analysis.records.rules import FEEDS, FILE, KEY, Rule, of_feed
+from cbs_analysis.records.quality_rules import FEEDS, FILE, KEY, QualityRule, all_of, columns_in, of_feed, predicate
+from cbs_analysis.records.reference_data import ReferenceData, referenced
 
 MOST_MARKS = 62
 """Of one feed: rules of records, those among them with `applies`, and measures each have a bit of one number."""
@@ -37,7 +36,7 @@ ARRIVED_COLUMNS = ("feed", *PLACE, "records", "price_gbp")
 
 
 @dataclass(frozen=True)
-class Checked:
+class QualityResults:
     """What the rules found. Codes that are empty in a record are "" here.
 
     `failures`, an Arrow table, one row a record and rule it breaks, but for rules that are only counted: feed, rule,
@@ -55,7 +54,9 @@ class Checked:
     arrived: pd.DataFrame
 
 
-def check_records(tables: Mapping[str, ir.Table], references: References, rules: Sequence[Rule]) -> Checked:
+def check_records(
+    tables: Mapping[str, ir.Table], references: ReferenceData, rules: Sequence[QualityRule]
+) -> QualityResults:
     """Hold the records of each feed against every rule that is told record by record, and count for the others.
 
     `tables` has a table a feed (apc, op, ae), with the feed's fields and `month`; a key stands once a provider. Rules
@@ -66,7 +67,7 @@ def check_records(tables: Mapping[str, ir.Table], references: References, rules:
         for feed in FEEDS
         if feed in tables and any(rule.feed == feed for rule in rules)
     ]
-    return Checked(
+    return QualityResults(
         pa.concat_tables([part.failures for part in parts]) if parts else _no_failures(),
         *(
             _stacked([getattr(part, name) for part in parts], columns)
@@ -77,12 +78,12 @@ def check_records(tables: Mapping[str, ir.Table], references: References, rules:
     )  # fmt: skip
 
 
-def failing(table: ir.Table, rule: Rule) -> ir.BooleanValue:
+def failing(table: ir.Table, rule: QualityRule) -> ir.BooleanValue:
     """Whether each record breaks a row rule, or a window rule; unknown counts as not. `table` has what it names."""
     return _breaks(table, rule).fill_null(False)
 
 
-def window_failures(table: ir.Table, rule: Rule, shared: NDArray[np.int64] | None = None) -> ir.Table:
+def window_failures(table: ir.Table, rule: QualityRule, shared: NDArray[np.int64] | None = None) -> ir.Table:
     """The records that break a window rule: provider_code and key, one row each.
 
     Only records to which the rule applies are in its windows; of those, where `shared` is given, only records whose
@@ -96,7 +97,7 @@ def window_failures(table: ir.Table, rule: Rule, shared: NDArray[np.int64] | Non
     return marked.filter(marked["breaks"].fill_null(False)).select(PLACE[0], KEY)
 
 
-def shared_hashes(table: ir.Table, rule: Rule) -> NDArray[np.int64]:
+def shared_hashes(table: ir.Table, rule: QualityRule) -> NDArray[np.int64]:
     """Hashes of the fields of `among` that more than one record has: a window need not sort the others.
 
     Sorting one number a record here takes less time and memory than grouping the records by their fields there.
@@ -106,7 +107,7 @@ def shared_hashes(table: ir.Table, rule: Rule) -> NDArray[np.int64]:
     return np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
 
 
-def _seen_by(table: ir.Table, rule: Rule) -> ir.Table:
+def _seen_by(table: ir.Table, rule: QualityRule) -> ir.Table:
     used = dict.fromkeys([PLACE[0], KEY, *rule.among, *columns_in(str(rule.predicate))])
     return (table.filter(predicate(rule.applies, table)) if rule.applies else table).select(*used)
 
@@ -123,14 +124,14 @@ def _hash(table: ir.Table, fields: Sequence[str]) -> ir.IntegerValue:
     return reduce(lambda one, other: one ^ other, parts).cast("int64")
 
 
-def _breaks(table: ir.Table, rule: Rule) -> ir.BooleanValue:
+def _breaks(table: ir.Table, rule: QualityRule) -> ir.BooleanValue:
     return all_of([predicate(sql, table, windows=True) for sql in (rule.applies, rule.predicate) if sql is not None])
 
 
 class _Pass:
     """One feed's pass: its rules and measures, and the bit of each."""
 
-    def __init__(self, feed: str, rules: tuple[Rule, ...]) -> None:
+    def __init__(self, feed: str, rules: tuple[QualityRule, ...]) -> None:
         self.feed = feed
         self.rules = of_feed(rules, feed, "row", "window")
         self.narrowed = [rule for rule in self.rules if rule.applies]
@@ -151,11 +152,11 @@ class _Pass:
         self.shown_bits = sum(1 << self.rules.index(rule) for rule in shown)
         self.shown_fields = list(dict.fromkeys([KEY, PERSON, *(name for rule in shown for name in rule.fields)]))
 
-    def over(self, table: ir.Table, references: References) -> Checked:
+    def over(self, table: ir.Table, references: ReferenceData) -> QualityResults:
         grouped = self.grouped(table, references, self.windows(table)).to_pyarrow()
         grouped = grouped.sort_by([(name, "ascending") for name in (*PLACE, "record", "marks")])
         places, place = _places(grouped)
-        return Checked(
+        return QualityResults(
             self._failures(grouped),
             self._counts(grouped, places, place),
             self._measures(grouped, places, place),
@@ -178,7 +179,7 @@ class _Pass:
         once = stacked.drop_duplicates().groupby([PLACE[0], KEY], as_index=False)["bits"].sum()
         return once.astype({"bits": "int64", PLACE[0]: str, KEY: str})
 
-    def grouped(self, table: ir.Table, references: References, broken: pd.DataFrame) -> ir.Table:
+    def grouped(self, table: ir.Table, references: ReferenceData, broken: pd.DataFrame) -> ir.Table:
         """Records grouped by place, by what they break, what applies and what they count for; each that breaks a rule
         to be shown on its own, with the fields that the rules look at in one text, `record`.
         """
@@ -187,7 +188,7 @@ class _Pass:
             records=flagged.count(), price_gbp=flagged["price_gbp"].sum()
         )
 
-    def _flagged(self, table: ir.Table, references: References, broken: pd.DataFrame) -> ir.Table:
+    def _flagged(self, table: ir.Table, references: ReferenceData, broken: pd.DataFrame) -> ir.Table:
         full = referenced(table, self.feed, references, self.named)
         if len(broken):
             lookup = ibis.memtable(broken.rename(columns={PLACE[0]: "of_provider", KEY: "of_key"}))

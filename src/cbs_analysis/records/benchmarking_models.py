@@ -5,13 +5,15 @@ also each PCT's, because how many of a PCT's cases are day cases in all is given
 what the average trust would give the same cases.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 import pandas as pd
 
-from cbs_analysis.records.cells import COVARIATES, PLACES
+from cbs_analysis.records.case_mix import COVARIATES, PLACES
 from cbs_analysis.stats import casemix
 
 ALL = "all"
@@ -21,7 +23,7 @@ FEWEST_CASES = 200
 
 
 @dataclass(frozen=True)
-class Measure:
+class BenchmarkMeasure:
     """One measure: its columns in the cells, its family, and what else the model holds."""
 
     name: str
@@ -33,11 +35,11 @@ class Measure:
 
 
 SPELL_MEASURES = (
-    Measure("day_case", "electives", "day_cases", "binomial", within=PAYER),
-    Measure("length_of_stay", "spells", "nights", "quasi-poisson", squared="nights_squared"),
-    Measure("readmission", "judged", "readmitted", "binomial"),
+    BenchmarkMeasure("day_case", "electives", "day_cases", "binomial", within=PAYER),
+    BenchmarkMeasure("length_of_stay", "spells", "nights", "quasi-poisson", squared="nights_squared"),
+    BenchmarkMeasure("readmission", "judged", "readmitted", "binomial"),
 )
-APPOINTMENT_MEASURES = (Measure("follow_up", "first", "follow_up", "quasi-poisson"),)
+APPOINTMENT_MEASURES = (BenchmarkMeasure("follow_up", "first", "follow_up", "quasi-poisson"),)
 PROVIDER_COLUMNS = ["cases", "observed", "expected", "standard_error", "price_gbp"]
 AREA_COLUMNS = ["cases", "observed", "expected", "variance"]
 
@@ -45,9 +47,9 @@ AREA_COLUMNS = ["cases", "observed", "expected", "variance"]
 def tables(
     spells: pd.DataFrame, appointments: pd.DataFrame, price: Callable[[str], pd.Series]
 ) -> dict[str, pd.DataFrame]:
-    """`benchmark_providers`, `benchmark_areas` and `benchmark_models`; see `warehouse.tables`.
+    """`benchmark_providers`, `benchmark_areas` and `benchmark_models`; see `records.tables`.
 
-    `spells` and `appointments` are the cells of one financial year (see `warehouse.cells`); `price` gives the mean
+    `spells` and `appointments` are the cells of one financial year (see `records.case_mix`); `price` gives the mean
     price of one event more of a measure, by provider_code.
     """
     labelled = ["financial_year", "measure"]
@@ -75,7 +77,7 @@ def _stacked(parts: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
 
-def _fitted(cells: pd.DataFrame, measure: Measure) -> tuple[casemix.CaseMix, pd.DataFrame]:
+def _fitted(cells: pd.DataFrame, measure: BenchmarkMeasure) -> tuple[casemix.CaseMix, pd.DataFrame]:
     """The model of a measure, and the cells with what it expects of each, and how far chance moves it."""
     counts = [measure.cases, measure.events, *([measure.squared] if measure.squared else [])]
     keys = [*COVARIATES, UNIT, *([measure.within] if measure.within else [])]

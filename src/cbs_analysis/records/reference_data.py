@@ -40,7 +40,7 @@ _AGES = {
 
 
 @dataclass(frozen=True)
-class References:
+class ReferenceData:
     """The tables, each with one row a code.
 
     `hrgs`: hrg_code, hrg_min_age and hrg_max_age (years, Int32), and a price in pounds at each of `POINTS`.
@@ -59,7 +59,7 @@ class References:
     published: pd.DataFrame
 
 
-def load_references(data: Path, practices: pd.DataFrame) -> References:
+def load_reference_data(data: Path, practices: pd.DataFrame) -> ReferenceData:
     """The references of the data folder, with the practices of the record store: gp_practice_code, pct_code.
 
     A commissioner is known where it is a leaf of a geography today. Raises DataError where a table is wrong.
@@ -71,7 +71,7 @@ def load_references(data: Path, practices: pd.DataFrame) -> References:
     tree = read_table(data, "geographies")
     leaves = tree.loc[~tree["area_code"].isin(tree["parent_code"]), "area_code"]
     known = areas[areas["commissioner_code"].isin(leaves)].sort_values("commissioner_code", ignore_index=True)
-    return References(
+    return ReferenceData(
         hrgs=hrg_prices(read_table(data, "hrg_reference_costs")),
         practices=practices[["gp_practice_code", "pct_code"]].drop_duplicates("gp_practice_code"),
         providers=read_table(data, "providers")[["provider_code", "provider_name", "kind"]],
@@ -115,7 +115,7 @@ def hrg_prices(costs: pd.DataFrame) -> pd.DataFrame:
     return priced.reset_index()
 
 
-def referenced(table: ir.Table, feed: str, references: References, only: Collection[str] | None = None) -> ir.Table:
+def referenced(table: ir.Table, feed: str, references: ReferenceData, only: Collection[str] | None = None) -> ir.Table:
     """The records with the reference columns of their feed beside them, one row a record as before.
 
     `table` has the feed's fields; columns as `rules.columns` names them, or of those `only` some, which takes less

@@ -16,18 +16,115 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from cbs_analysis.errors import UserError
-from cbs_analysis.records.closing import close_month as close_month
-from cbs_analysis.records.describing import Outcome as Outcome
-from cbs_analysis.records.describing import status as status
-from cbs_analysis.records.feeds import Feed, load_feed
-from cbs_analysis.records.lines import digest_of
-from cbs_analysis.records.manifest import Part, SentFile, Submission
-from cbs_analysis.records.provider_merge import ProviderMerge, Result
-from cbs_analysis.records.quarantine import Refusals
-from cbs_analysis.records.reading import is_synthetic, lots_of
-from cbs_analysis.records.staging import Room, Runs
-from cbs_analysis.records.store import QUARANTINE, Store
+from cbs_analysis.records.feeds import RecordFeed, load_feed
+from cbs_analysis.records.provider_merge import ProviderMerge, ProviderResult, RowLimit, SubmittedRows
+from cbs_analysis.records.quarantine import Refusals, RefusedRow
+from cbs_analysis.records.store import QUARANTINE, Manifest, SentFile, Store, StoredFile, Submission
+from cbs_analysis.records.store import close_month as close_month
+from cbs_analysis.records.submitted_files import digest_of, is_synthetic, row_batches
 from cbs_analysis.records.typed_rows import typed
+
+LAST_SHOWN = 5
+REASONS_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class ImportOutcome:
+    """What became of a submission. `first` are the first rows that were refused, each with its file's name; `known` the
+    files of net changes left out because they had been imported. Where nothing changed, `submission` is the earlier one
+    that was the same, or has no rows.
+    """
+
+    submission: Submission
+    is_unchanged: bool = False
+    first: Sequence[tuple[str, RefusedRow]] = ()
+    known: int = 0
+
+    @property
+    def sent(self) -> int:
+        return self.submission.sent
+
+    @property
+    def loaded(self) -> int:
+        return self.submission.loaded
+
+    @property
+    def replaced(self) -> int:
+        return self.submission.replaced
+
+    @property
+    def quarantined(self) -> int:
+        return self.submission.quarantined
+
+    @property
+    def removed(self) -> int:
+        return self.submission.removed
+
+    def sentence(self) -> str:
+        """One line of counts and, where rows were refused, why, with the first of them."""
+        of, feed = self.submission, self.submission.mapping
+        if self.is_unchanged:
+            why = f"these files are submission {of.id} already" if of.sent else "no rows in them"
+            return f"{feed}: nothing changed; {why}: {counts(of)}"
+        lines = [f"{feed}: {counts(of)}"]
+        if of.removed:
+            lines[0] += f"; {_number(of.removed, 'record')} removed"
+        if self.known:
+            lines[0] += f"; {_number(self.known, 'file')} left out, imported before"
+        if of.quarantine is not None:
+            reasons = sorted(of.reasons.items(), key=lambda reason: (-reason[1], reason[0]))
+            shown = ", ".join(f"{rows:,} {reason}" for reason, rows in reasons[:REASONS_SHOWN])
+            lines.append(f"Quarantined: {shown}{', ...' if len(reasons) > REASONS_SHOWN else ''}; such as")
+            lines += [f"  {file}, line {each.row}: {each.detail}" for file, each in self.first]
+            lines.append(f"All of them: {QUARANTINE}/{of.quarantine.file} in the record store")
+        return "\n".join(lines)
+
+
+def counts(of: Submission) -> str:
+    return f"{of.sent:,} rows in = {of.loaded:,} loaded + {of.replaced:,} replaced + {of.quarantined:,} quarantined"
+
+
+def named(store: Store) -> str:
+    """Which store it is, and whether anything in it is made up."""
+    return f"Record store {store.folder}{', synthetic records of nobody' if store.is_synthetic else ''}"
+
+
+def status(store: Store) -> str:
+    """What a store holds by feed, and what became of what was sent."""
+    store.check()
+    if not store.submissions:
+        return f"Record store {store.folder}: empty"
+    lines = [named(store)]
+    lines += [_feed(store.manifest, feed) for feed in sorted(store.manifest.feeds)]
+    lines.append(f"{_number(len(store.submissions), 'submission')}; the last of them:")
+    for each in store.submissions[-LAST_SHOWN:]:
+        files = each.files[0].name + (f" and {len(each.files) - 1} more" if len(each.files) > 1 else "")
+        removed = f"; {each.removed:,} removed" if each.removed else ""
+        lines.append(f"  {each.id}. {each.mapping}, {each.protocol}, {files}: {counts(each)}{removed}")
+    if store.closed_months:
+        lines.append(f"Closed months: {', '.join(store.closed_months)}")
+    return "\n".join(lines)
+
+
+def _feed(manifest: Manifest, feed: str) -> str:
+    parts = list(manifest.parts(feed))
+    rows = sum(part.rows for _, _, part in parts)
+    months = sorted({month for _, month, _ in parts})
+    of = [each for each in manifest.submissions if each.feed == feed]
+    sums = {name: sum(getattr(each, name) for each in of) for name in ("sent", "loaded", "replaced", "quarantined")}
+    where = ""
+    if months and months[0]:
+        where = f" of {_number(len({provider for provider, _, _ in parts}), 'provider')}, {months[0]} to {months[-1]}"
+    ever = (
+        f"{sums['sent']:,} rows in = {sums['loaded']:,} loaded + {sums['replaced']:,} replaced + "
+        f"{sums['quarantined']:,} quarantined"
+    )
+    return f"  {feed}: {_number(rows, 'record')}{where}; ever sent {ever}"
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
 
 FEW_ROWS = 100_000
 """Rows below which a second thread costs more than it gives."""
@@ -46,7 +143,7 @@ def import_files(
     protocol: Protocol = "bulk",
     params: Path,
     on_progress: Callable[[int, int], object] = lambda done, total: None,
-) -> Outcome:
+) -> ImportOutcome:
     """Import files of one feed together, and say what became of their rows.
 
     `feed` is a feed or a mapping of params/feeds. `on_progress` is called with the files read so far and all of them.
@@ -70,20 +167,20 @@ class _Submitted:
     """A submission on its way into the store."""
 
     store: Store
-    feed: Feed
+    feed: RecordFeed
     protocol: Protocol
     staging: Path
     synthetic: bool
 
-    def outcome(self, paths: list[Path], on_progress: Callable[[int, int], object]) -> Outcome:
+    def outcome(self, paths: list[Path], on_progress: Callable[[int, int], object]) -> ImportOutcome:
         on_progress(0, len(paths))
         digests = list(_each(digest_of, paths, is_small=len(paths) == 1))
         if (before := self._before(digests)) is not None:
             on_progress(len(paths), len(paths))
-            return Outcome(before, is_unchanged=True)
+            return ImportOutcome(before, is_unchanged=True)
         known = self._known_changes()
         files = self._numbered([pair for pair in zip(paths, digests, strict=True) if pair[1] not in known])
-        runs = Runs(self.staging)
+        runs = SubmittedRows(self.staging)
         refusals = Refusals(self.staging / "refused")
         sent: list[SentFile] = []
         readings = _each(lambda file: self._read(*file, runs), list(enumerate(files)), is_small=len(files) == 1)
@@ -119,7 +216,7 @@ class _Submitted:
         of = (self.feed.name, self.feed.digest, self.protocol)
         return [each for each in self.store.submissions if (each.feed, each.mapping_digest, each.protocol) == of]
 
-    def _part(self, provider: str, month: str) -> Part | None:
+    def _part(self, provider: str, month: str) -> StoredFile | None:
         return self.store.manifest.feeds.get(self.feed.name, {}).get(provider, {}).get(month)
 
     def _numbered(self, files: Sequence[tuple[Path, str]]) -> list[tuple[Path, str, int]]:
@@ -129,24 +226,24 @@ class _Submitted:
             ids.setdefault(digest, max(ids.values(), default=0) + 1)
         return [(path, digest, ids[digest]) for path, digest in files]
 
-    def _read(self, at: int, file: tuple[Path, str, int], runs: Runs) -> tuple[SentFile, Refusals]:
+    def _read(self, at: int, file: tuple[Path, str, int], runs: SubmittedRows) -> tuple[SentFile, Refusals]:
         path, digest, file_id = file
         refusals = Refusals(self.staging / f"refused-{at}")
         rows = 0
-        for number, lot in enumerate(lots_of(path, self.feed, self.protocol == "net")):
+        for number, lot in enumerate(row_batches(path, self.feed, self.protocol == "net")):
             table, refused = typed(lot, self.feed, self.store.closed_months, file_id, str(path))
             refusals.add(path.name, sorted([*lot.refused, *refused]))
             runs.add((at, number), table)
             rows += lot.rows
         return SentFile(file_id, path.name, digest, rows), refusals
 
-    def _merged(self, sent: list[SentFile], runs: Runs, refusals: Refusals, known: int) -> Outcome:
+    def _merged(self, sent: list[SentFile], runs: SubmittedRows, refusals: Refusals, known: int) -> ImportOutcome:
         rows = sum(file.rows for file in sent)
         merge = ProviderMerge(self.store, self.feed, self.protocol == "bulk", {file.id: file.name for file in sent})
         names = runs.providers()
-        room = Room(MOST_ROWS_MERGED)
+        room = RowLimit(MOST_ROWS_MERGED)
 
-        def merged_of(name: str) -> Result:
+        def merged_of(name: str) -> ProviderResult:
             with room.held(runs.rows(name)):
                 return merge.result(name, runs.take(name))
 
@@ -166,15 +263,15 @@ class _Submitted:
             {provider: result.months for provider, result in results.items() if result.months}, self.synthetic,
         )  # fmt: skip
         if rows == 0:
-            return Outcome(submission, is_unchanged=True, known=known)
+            return ImportOutcome(submission, is_unchanged=True, known=known)
         written = [path for result in results.values() for path in result.written]
         if refusals.rows:
             submission = replace(submission, quarantine=self._quarantined(refusals, id_, written))
         changed = {provider: result.parts for provider, result in results.items()}
         self.store.commit(manifest.with_submission(submission, self.feed.name, changed), written)
-        return Outcome(submission, first=tuple(refusals.first), known=known)
+        return ImportOutcome(submission, first=tuple(refusals.first), known=known)
 
-    def _quarantined(self, refusals: Refusals, submission: int, written: list[Path]) -> Part:
+    def _quarantined(self, refusals: Refusals, submission: int, written: list[Path]) -> StoredFile:
         draft = self.staging / f"{QUARANTINE}.parquet"
         refusals.write(draft, submission, self.feed.name)
         folder = self.store.folder / QUARANTINE
@@ -182,7 +279,7 @@ class _Submitted:
         name = f"{submission}-{digest_of(draft)}.parquet"
         size = draft.stat().st_size
         written.append(draft.replace(folder / name))
-        return Part(name, refusals.rows, size)
+        return StoredFile(name, refusals.rows, size)
 
 
 def _are_synthetic(paths: Iterable[Path]) -> bool:
@@ -197,7 +294,7 @@ def _are_synthetic(paths: Iterable[Path]) -> bool:
     return any(said.values())
 
 
-def _check_not_mixed(store: Store, feed: Feed, synthetic: bool, paths: Sequence[Path]) -> None:
+def _check_not_mixed(store: Store, feed: RecordFeed, synthetic: bool, paths: Sequence[Path]) -> None:
     """Real records among synthetic ones would go wherever synthetic ones may. Lists are of nobody."""
     lists = {each.feed for each in store.submissions if set(each.months) <= {""}}
     for each in store.submissions:

@@ -1,8 +1,11 @@
-"""What an analysis asks of a record, worked out as columns: its year, kind of care, age band, deprivation, case mix.
+"""What an analysis needs of a record: its year, kind of care, age band, deprivation and case mix; and counts by these.
 
 Everything is an Ibis expression, so that it runs where the records are: in DuckDB on one machine, or in Spark.
 """
 
+from __future__ import annotations
+
+from datetime import date, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -121,3 +124,114 @@ def appointments(op: Any, lsoas: Any) -> Any:
         is_seen=seen,
     )
     return found.left_join(lsoas, "lsoa_code").drop("lsoa_code_right")
+
+
+COVARIATES = ["age_band", "sex", "deprivation_fifth", "case_mix"]
+PLACES = ["commissioner_code", "provider_code", "treatment_function_code"]
+SETTLING_DAYS = 30
+"""A readmission is seen once it has ended: discharges of the last 60 days of the year are not judged."""
+
+
+def spell_cells(spells: Any, last_day: date) -> pd.DataFrame:
+    """Spells by financial_year, places and covariates: spells, nights, nights_squared, day_cases, electives, judged
+    (discharged alive, and long enough before `last_day`) and readmitted.
+
+    case_mix is the HRG's subchapter and whether the admission was elective. A spell that lacks a covariate is in no
+    cell.
+    """
+    judged_until = last_day - timedelta(days=READMISSION_DAYS + SETTLING_DAYS)
+    found = with_readmission(spells)
+    stays = found.kind != DAYCASE
+    judged = stays & found.is_alive & (found.discharge_date <= judged_until) & found.is_readmitted.notnull()
+    kind = ibis.ifelse(found.kind == NONELECTIVE, "emergency", "elective")
+    keyed = found.mutate(
+        case_mix=found.hrg_subchapter + " " + kind,
+        stays=stays,
+        judged=judged,
+        again=judged & found.is_readmitted.fill_null(False),
+    )
+    complete = keyed.drop_null(["financial_year", *PLACES, *COVARIATES, "nights", "kind"])
+    keys = ["financial_year", *PLACES, *COVARIATES]
+    return (
+        complete.group_by(keys)
+        .agg(
+            spells=ibis._.stays.cast("int64").sum(),
+            nights=ibis.ifelse(ibis._.stays, ibis._.nights, 0).sum(),
+            nights_squared=ibis.ifelse(ibis._.stays, ibis._.nights * ibis._.nights, 0).sum(),
+            electives=(ibis._.kind != NONELECTIVE).cast("int64").sum(),
+            day_cases=(ibis._.kind == DAYCASE).cast("int64").sum(),
+            judged=ibis._.judged.cast("int64").sum(),
+            readmitted=ibis._.again.cast("int64").sum(),
+        )
+        .order_by(keys)
+        .execute()
+    )
+
+
+def appointment_cells(appointments: Any) -> pd.DataFrame:
+    """Appointments by financial_year, places and covariates: first and follow_up attendances. case_mix is the
+    specialty.
+    """
+    keyed = appointments.mutate(case_mix=appointments.treatment_function_code)
+    keys = ["financial_year", *PLACES, *COVARIATES]
+    return (
+        keyed.drop_null(keys)
+        .group_by(keys)
+        .agg(first=ibis._.is_first.cast("int64").sum(), follow_up=ibis._.is_follow_up.cast("int64").sum())
+        .order_by(keys)
+        .execute()
+    )
+
+
+def event_prices(spells: Any) -> pd.DataFrame:
+    """What one event more of a measure costs at each trust, on average: provider_code, day_case (an elective ordinary
+    spell's price less a day case's, of the HRG subchapters that have both), readmission (an emergency spell's price).
+
+    Nights and follow-ups have no price of their own in the national cost collection.
+    """
+    of_kind = spells.group_by(["provider_code", "hrg_subchapter", "kind"]).agg(
+        spells=ibis._.count(), price=ibis._.price_gbp.mean()
+    )
+    found = of_kind.execute().pivot_table(
+        index=["provider_code", "hrg_subchapter"], columns="kind", values=["spells", "price"], aggfunc="sum"
+    )
+    kinds = [ORDINARY, DAYCASE, NONELECTIVE]
+    if found.empty:
+        return pd.DataFrame(columns=["day_case", "readmission"], dtype=float)
+    price, spells_of = found["price"].reindex(columns=kinds), found["spells"].reindex(columns=kinds).fillna(0)
+    saved = (price[ORDINARY] - price[DAYCASE]).where(spells_of[DAYCASE] > 0)
+    saved = saved.where(saved > 0)
+    weight = spells_of[ORDINARY].where(saved.notna())
+    return pd.DataFrame(
+        {
+            "day_case": (saved * weight).groupby(level=0).sum() / weight.groupby(level=0).sum(),
+            "readmission": (price[NONELECTIVE] * spells_of[NONELECTIVE]).groupby(level=0).sum()
+            / spells_of[NONELECTIVE].groupby(level=0).sum(),
+        }
+    )
+
+
+def spell_flows(spells: Any) -> Any:
+    """By financial_year, commissioner_code, provider_code, treatment_function_code and kind: spells, bed_days (nights),
+    price_gbp (at national prices of a later year: for weighing only).
+    """
+    keys = ["financial_year", "commissioner_code", "provider_code", "treatment_function_code", "kind"]
+    return spells.group_by(keys).agg(
+        spells=ibis._.count(),
+        bed_days=ibis._.nights.sum().fill_null(0),
+        price_gbp=ibis._.price_gbp.sum().fill_null(0),
+        priced=ibis._.price_gbp.count(),
+    )
+
+
+def outpatient_flows(appointments: Any) -> Any:
+    """By financial_year, commissioner_code, provider_code and treatment_function_code: appointments, first (first
+    attendances), follow_up (follow-up attendances), not_seen.
+    """
+    keys = ["financial_year", "commissioner_code", "provider_code", "treatment_function_code"]
+    return appointments.group_by(keys).agg(
+        appointments=ibis._.count(),
+        first=ibis._.is_first.cast("int64").sum(),
+        follow_up=ibis._.is_follow_up.cast("int64").sum(),
+        not_seen=(~ibis._.is_seen).cast("int64").sum(),
+    )
