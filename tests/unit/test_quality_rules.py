@@ -13,9 +13,9 @@ import pytest
 
 from cbs_analysis.errors import UserError
 from cbs_analysis.home import data_dir, params_dir
+from cbs_analysis.records.feeds import record_feeds
 from cbs_analysis.records.quality_checks import PERSON, _Pass, check_records, failing, window_failures
 from cbs_analysis.records.quality_rules import (
-    FEEDS,
     KEY,
     PredicateError,
     blank,
@@ -29,6 +29,7 @@ from cbs_analysis.records.reference_data import hrg_prices, load_reference_data,
 
 ROWS = 3000
 RULES = load_rules(params_dir())
+FEEDS = record_feeds(params_dir())
 KINDS = {"string": pa.string(), "int32": pa.int32(), "date": pa.date32()}
 
 

@@ -19,6 +19,7 @@ from cbs_analysis.errors import UserError
 from cbs_analysis.files import digest_of_files, write_atomically
 from cbs_analysis.home import files_under
 from cbs_analysis.records import benchmarking_models, case_mix, quality_tables
+from cbs_analysis.records.feeds import record_feeds
 from cbs_analysis.records.quality_checks import QualityResults, check_records
 from cbs_analysis.records.quality_rules import KEY, QualityRule, load_rules
 from cbs_analysis.records.quality_tables import completeness, feed_breaks, financial_years, totals
@@ -26,7 +27,6 @@ from cbs_analysis.records.reference_data import ReferenceData, load_reference_da
 from cbs_analysis.records.store import Store
 from cbs_analysis.tables import derived
 
-FEEDS = ("apc", "op", "ae")
 MEMORY = "1500MB"
 SYNTHETIC = "Synthetic records: made by this project, of no real person, so that their totals are the published ones."
 STEPS = ("rules", "completeness", "flows", "models", "tables")
@@ -58,13 +58,17 @@ def checked_store(store: Store, data: Path, params: Path) -> tuple[OpenedStore, 
 
 
 def open_store(store: Store, connection: Any, data: Path, params: Path) -> OpenedStore:
-    """Raises UserError where the store holds no spells, or the rules are wrong; DataError where a table is."""
-    if not store.files("apc"):
+    """Every feed of records, in the order of the rules. Raises UserError where the store holds no records, or the rules
+    are wrong; DataError where a table is.
+    """
+    rules = load_rules(params)
+    feeds = dict.fromkeys([*(rule.feed for rule in rules), *record_feeds(params)])
+    if not any(store.rows(feed) for feed in feeds):
         raise UserError(
-            "the record store holds no spells; import some: cbs records import apc FILE, or cbs records ready"
+            "the record store holds no records; import some: cbs records import apc FILE, or cbs records ready"
         )
-    tables = {feed: store.table(feed, connection) for feed in FEEDS}
-    return OpenedStore(connection, tables, load_reference_data(data, store.practices()), load_rules(params))
+    tables = {feed: store.table(feed, connection) for feed in feeds}
+    return OpenedStore(connection, tables, load_reference_data(data, store.practices()), rules)
 
 
 def key_of(store: Store, data: Path, params: Path) -> str:
@@ -84,12 +88,16 @@ def key_of(store: Store, data: Path, params: Path) -> str:
 def prepare(store: Store, data: Path, params: Path, on_step: Callable[[str], object] = lambda step: None) -> bool:
     """Make the tables that chapters read; False where those in the store are of the same records, rules and code.
 
-    `on_step` is called with each of `STEPS` as it begins. Raises UserError where they cannot be written, and
-    UserError and DataError as `open_store`.
+    `on_step` is called with each of `STEPS` as it begins. Raises UserError where the store holds no spells
+    or they cannot be written, and UserError and DataError as `open_store`.
     """
     key = key_of(store, data, params)
     if _made_from(store.folder) == key:
         return False
+    if not store.files("apc"):
+        raise UserError(
+            "the record store holds no spells; import some: cbs records import apc FILE, or cbs records ready"
+        )
     with closing(connect().con) as raw:
         connection = ibis.duckdb.from_connection(raw)
         held = open_store(store, connection, data, params)
@@ -114,7 +122,7 @@ def tables_of(held: OpenedStore, store: Store, data: Path, on_step: Callable[[st
     year = latest_year(found["records_months"].query("feed == 'apc'")["month"])
     on_step("completeness")
     found["records_completeness"] = pd.concat(
-        [completeness(held.tables[feed], feed, held.references, held.rules) for feed in FEEDS]
+        [completeness(held.tables[feed], feed, held.references, held.rules) for feed in held.tables]
     )
     on_step("flows")
     lsoas = ibis.memtable(case_mix.deprivation(data))
@@ -146,7 +154,7 @@ def _of_rules(held: OpenedStore) -> tuple[dict[str, pd.DataFrame], dict[str, pd.
         "quality_counts": quality_tables.counts_by_year(checked),
         "quality_rules": quality_tables.rule_descriptions(held.rules),
     }
-    return found, {feed: quality_tables.duplicates(checked.failures, feed) for feed in FEEDS}
+    return found, {feed: quality_tables.duplicates(checked.failures, feed) for feed in held.tables}
 
 
 def latest_year(months: pd.Series) -> str:

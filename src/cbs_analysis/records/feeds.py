@@ -71,6 +71,7 @@ class FileFormat(FeedDescription):
 
 
 class StandardFeed(FileFormat):
+    short_title: str | None = None
     record: str
     key: str
     month_of: str | None = None
@@ -140,6 +141,17 @@ class RecordFeed:
 
 def feed_names(params: Path) -> list[str]:
     return sorted(path.stem for path in (params / "feeds").glob("*.yml"))
+
+
+def record_feeds(params: Path) -> dict[str, str]:
+    """The feeds of records, as commissioners receive them, with what letters call each; no lists, no mappings."""
+    feeds = {}
+    for name in feed_names(params):
+        if "feed" not in (values := read_keys(params, f"feeds/{name}.yml")):
+            standard = validated(StandardFeed, values, f"params/feeds/{name}.yml")
+            if standard.month_of is not None:
+                feeds[name] = standard.short_title or standard.title
+    return feeds
 
 
 def load_feed(name: str, params: Path) -> RecordFeed:

@@ -11,14 +11,17 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
 
 from cbs_analysis.errors import UserError, nearest
 from cbs_analysis.files import write_atomically
+from cbs_analysis.home import params_dir
 from cbs_analysis.records.derived_tables import OpenedStore
 from cbs_analysis.records.feedback import HIGHER, LOWER, PER, By, feedback, trend, worst_examples
+from cbs_analysis.records.feeds import record_feeds
 from cbs_analysis.records.quality_checks import PERSON, QualityResults
 from cbs_analysis.records.quality_rules import KEY, QualityRule
 from cbs_analysis.records.quality_tables import feed_breaks, rule_descriptions, with_errors
@@ -43,7 +46,6 @@ def write_workbook(path: Path, title: str, sheets: Mapping[str, Callable[[Sheet]
     write_atomically(path, content.getvalue())
 
 
-FEED_NAMES = {"apc": "Admitted patient care", "op": "Outpatients", "ae": "A&E"}
 MOST_VALUE = 5
 """Rules that stand on the first sheet."""
 PRICES = (
@@ -109,6 +111,16 @@ class LetterFindings:
         return chosen.sort_values("rule", key=lambda rules: rules.map(order), kind="stable", ignore_index=True)
 
 
+def feed_title(feed: str) -> str:
+    """What a letter calls a feed."""
+    return _feed_titles(params_dir()).get(feed, feed)
+
+
+@cache
+def _feed_titles(params: Path) -> dict[str, str]:
+    return record_feeds(params)
+
+
 def letter_findings(checked: QualityResults, rules: Sequence[QualityRule], names: pd.Series, by: By) -> LetterFindings:
     """Count once what all receivers are told. `names` are theirs by code: a receiver's rates are held beside those of
     the others among them, and of no unknown code.
@@ -128,7 +140,7 @@ def tell_rules(sheet: Sheet, told: Recipient) -> None:
         at_stake = f", {row.value_gbp:,.0f} pounds at stake" if row.value_gbp else ""
         against = f", a rate {row.standing} than other {told.others}" if row.standing in (HIGHER, LOWER) else ""
         sheet.paragraph(
-            f"{FEED_NAMES[row.feed]}: {row.title}: {row.failed:,} of {row.records:,} records{at_stake}{against}."
+            f"{feed_title(row.feed)}: {row.title}: {row.failed:,} of {row.records:,} records{at_stake}{against}."
         )
 
 
@@ -153,7 +165,7 @@ def rules_table(sheet: Sheet, told: Recipient) -> None:
     )  # fmt: skip
     rows = [
         (
-            FEED_NAMES[row.feed], row.title, row.severity, read(row.records, 0), read(row.failed, 0),
+            feed_title(row.feed), row.title, row.severity, read(row.records, 0), read(row.failed, 0),
             read(row.rate_per_1000, 1), read(row.lower_per_1000, 1), read(row.upper_per_1000, 1),
             read(row.others_per_1000, 1),
             row.standing, read(row.value_gbp or None, 0), row.what, row.why,
@@ -172,7 +184,7 @@ def years_table(sheet: Sheet, told: Recipient) -> None:
     heads = [f"{year} {'to correct' if name == 'failed' else 'per 1,000'}" for name, year in pairs]
     rows = [
         (
-            FEED_NAMES[row.feed],
+            feed_title(row.feed),
             row.title,
             *(read(wide.loc[row.rule, pair], DECIMALS[pair[0]]) for pair in pairs),
             row.rule,
@@ -187,7 +199,7 @@ def records_table(sheet: Sheet, records: pd.DataFrame, has_trust: bool) -> None:
     heads = [head for head in RECORD_COLUMNS if has_trust or head != "Trust"]
     price = [read(value, 0) for value in records["price_gbp"]]
     shown = records.assign(
-        feed=records["feed"].map(FEED_NAMES), price_gbp=pd.Series(price, records.index, dtype=object)
+        feed=records["feed"].map(feed_title), price_gbp=pd.Series(price, records.index, dtype=object)
     )
     sheet.table(heads, list(shown[[RECORD_COLUMNS[head] for head in heads]].itertuples(index=False)))
 
@@ -253,7 +265,7 @@ def _months(sheet: Sheet, months: pd.DataFrame) -> None:
     heads = ("Feed", "What", "Month", "What was counted", "Records sent", "Records expected", "Rule id")
     rows = [
         (
-            FEED_NAMES[row.feed], row.title, row.month, row.measure.replace("_", " "), read(row.records, 0),
+            feed_title(row.feed), row.title, row.month, row.measure.replace("_", " "), read(row.records, 0),
             read(row.expected, 0), row.rule,
         )
         for row in months.itertuples()
@@ -283,7 +295,7 @@ def errors_by_trust(checked: QualityResults, rules: Sequence[QualityRule], names
     counts = ["records", "with_errors", "in_question", "in_question_gbp"]
     every = with_errors(checked, rules).astype(dict.fromkeys(keys, str))
     summed = every.groupby(keys)[counts].sum().reset_index()
-    is_priced = summed["feed"] == "apc"
+    is_priced = summed["feed"].isin(every.loc[every["price_gbp"] > 0, "feed"])
     made = summed.assign(
         name=summed["provider_code"].map(names).fillna(NOT_KNOWN),
         rate_per_1000=PER * summed["with_errors"] / summed["records"],
@@ -345,7 +357,7 @@ def _by_trust(sheet: Sheet, errors: pd.DataFrame) -> None:
              "Their price (GBP)")  # fmt: skip
     rows = [
         (
-            FEED_NAMES[row.feed], row.provider_code, row.name, read(row.records, 0), read(row.with_errors, 0),
+            feed_title(row.feed), row.provider_code, row.name, read(row.records, 0), read(row.with_errors, 0),
             read(row.rate_per_1000, 1), read(row.in_question, 0), read(row.in_question_gbp, 0),
         )
         for row in errors.itertuples()

@@ -21,7 +21,7 @@ from ibis.expr import types as ir
 from numpy.typing import NDArray
 
 from cbs_analysis.errors import UserError
-from cbs_analysis.records.quality_rules import FEEDS, FILE, KEY, QualityRule, all_of, columns_in, of_feed, predicate
+from cbs_analysis.records.quality_rules import FILE, KEY, QualityRule, all_of, columns_in, of_feed, predicate
 from cbs_analysis.records.reference_data import ReferenceData, referenced
 
 MOST_MARKS = 62
@@ -59,13 +59,13 @@ def check_records(
 ) -> QualityResults:
     """Hold the records of each feed against every rule that is told record by record, and count for the others.
 
-    `tables` has a table a feed (apc, op, ae), with the feed's fields and `month`; a key stands once a provider. Rules
+    `tables` has a table a feed, with the feed's fields and `month`; a key stands once a provider. Rules
     of other feeds are left out. Raises UserError where a feed has more than 62 rules and measures.
     """
     parts = [
         _Pass(feed, tuple(rules)).over(tables[feed], references)
-        for feed in FEEDS
-        if feed in tables and any(rule.feed == feed for rule in rules)
+        for feed in tables
+        if any(rule.feed == feed for rule in rules)
     ]
     return QualityResults(
         pa.concat_tables([part.failures for part in parts]) if parts else _no_failures(),
@@ -153,6 +153,8 @@ class _Pass:
         self.shown_fields = list(dict.fromkeys([KEY, PERSON, *(name for rule in shown for name in rule.fields)]))
 
     def over(self, table: ir.Table, references: ReferenceData) -> QualityResults:
+        lacking = [name for name in (*PLACE, KEY, PERSON) if name not in table.columns]
+        table = table.mutate(**{name: ibis.null("string") for name in lacking}) if lacking else table
         grouped = self.grouped(table, references, self.windows(table)).to_pyarrow()
         grouped = grouped.sort_by([(name, "ascending") for name in (*PLACE, "record", "marks")])
         places, place = _places(grouped)
@@ -204,7 +206,7 @@ class _Pass:
         flagged = full.select(
             **{f"shown_{name}": full[name] for name in self.shown_fields},
             **{name: full[name].fill_null("") for name in PLACE},
-            price_gbp=full["price_gbp"] if self.feed == "apc" else ibis.null("float64"),
+            price_gbp=full["price_gbp"] if "price_gbp" in full.columns else ibis.null("float64"),
             marks=_number(bits) + full["from_windows"],
         )
         is_shown = (flagged["marks"] & self.shown_bits) != 0
@@ -328,6 +330,7 @@ def _tidy(places: pd.DataFrame, labels: Mapping[str, str], sums: Mapping[str, ND
 
 def _stacked(parts: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
     """Frames one below the other, their text kept as categories of all of them."""
+    parts = [part for part in parts if len(part)] or parts[:1]
     if not parts:
         return pd.DataFrame({name: pd.Series(dtype="object") for name in columns})
     if len(parts) == 1:

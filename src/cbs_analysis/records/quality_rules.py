@@ -20,7 +20,8 @@ from sqlglot import exp
 
 from cbs_analysis.errors import UserError, nearest
 from cbs_analysis.parameters import read_yaml, validated
-from cbs_analysis.records.feeds import load_feed
+from cbs_analysis.records.feeds import load_feed, record_feeds
+from cbs_analysis.records.reference_data import PRICED, STAY
 
 
 class PredicateError(ValueError):
@@ -222,26 +223,20 @@ def _number(text: str) -> int | float:
 
 
 FILE = "params/quality_rules.yml"
-FEEDS = ("apc", "op", "ae")
 KEY = "cds_unique_identifier"
 TYPES = {"text": "string", "integer": "int32", "date": "date"}
 REFERENCE_COLUMNS = {
-    "provider_is_known": "boolean",
-    "commissioner_is_known": "boolean",
-    "practice_is_known": "boolean",
-    "practice_pct_code": "string",
-    "lsoa_is_known": "boolean",
+    ("provider_code",): {"provider_is_known": "boolean"},
+    ("commissioner_code",): {"commissioner_is_known": "boolean"},
+    ("gp_practice_code",): {"practice_is_known": "boolean", "practice_pct_code": "string"},
+    ("lsoa_code",): {"lsoa_is_known": "boolean"},
+    ("treatment_function_code",): {"tfc_is_known": "boolean"},
+    ("hrg_code",): {"hrg_is_known": "boolean", "hrg_min_age": "int32", "hrg_max_age": "int32"},
+    STAY: {"nights": "int64"},
+    PRICED: {"price_gbp": "float64"},
 }
-OF_SPECIALTIES = {"tfc_is_known": "boolean"}
-OF_SPELLS = {
-    "nights": "int64",
-    "hrg_is_known": "boolean",
-    "hrg_min_age": "int32",
-    "hrg_max_age": "int32",
-    "price_gbp": "float64",
-}
+"""Of a feed that has these fields, whatever it is: the columns that reference data give its records, with types."""
 
-Feed = Literal["apc", "op", "ae"]
 Kind = Literal["row", "window", "series", "total"]
 Severity = Literal["error", "warning", "information"]
 NEEDS = {
@@ -259,7 +254,7 @@ class QualityRule(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
-    feed: Feed
+    feed: str
     kind: Kind
     title: str = Field(min_length=1)
     what: str = Field(min_length=1)
@@ -317,10 +312,9 @@ def feed_types(params: Path, feed: str) -> dict[str, str]:
 
 def columns(params: Path, feed: str) -> dict[str, str]:
     """What an expression of this feed may name, with types: its fields, `month`, and the reference columns."""
-    types = {**feed_types(params, feed), "month": "string", **REFERENCE_COLUMNS}
-    if feed in ("apc", "op"):
-        types |= OF_SPECIALTIES
-    return types | OF_SPELLS if feed == "apc" else types
+    types = feed_types(params, feed)
+    given = [made for fields, made in REFERENCE_COLUMNS.items() if types.keys() >= set(fields)]
+    return {**types, "month": "string", **{name: kind for made in given for name, kind in made.items()}}
 
 
 def blank(params: Path, feed: str) -> ir.Table:
@@ -349,6 +343,8 @@ def _check(rule: QualityRule, params: Path) -> None:
     for key in sorted(all_keys - {*NEEDS[rule.kind], *MAY_HAVE.get(rule.kind, ())}):
         if getattr(rule, key):
             raise UserError(f"{shown}: {key}: has no place in a rule of kind {rule.kind}; leave it out")
+    if rule.feed not in (feeds := record_feeds(params)):
+        raise UserError(f"{shown}: feed: no feed of records {rule.feed!r} in params/feeds; {nearest(rule.feed, feeds)}")
     known = feed_types(params, rule.feed)
     for key in ("fields", "among"):
         for name in getattr(rule, key):

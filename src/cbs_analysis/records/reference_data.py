@@ -27,6 +27,9 @@ IF_NOT_PRICED = {
 """Where an HRG has no price at a point of delivery: the others to take it from, the likest first."""
 LONG_STAY_NIGHTS = 2
 NO_AGE = -1
+STAY = ("admission_date", "discharge_date")
+PRICED = ("hrg_code", "patient_classification_code", "admission_method_code", *STAY)
+"""The fields that say how many nights a record is of, and those that say its price."""
 OUTSIDE = "outside"
 """The kind of a provider's entry that stands for all providers elsewhere together."""
 RETURN = "monthly_activity_return"
@@ -119,19 +122,19 @@ def referenced(table: ir.Table, feed: str, references: ReferenceData, only: Coll
     """The records with the reference columns of their feed beside them, one row a record as before.
 
     `table` has the feed's fields; columns as `rules.columns` names them, or of those `only` some, which takes less
-    time. A record whose code is empty is of no known code. Prices stand in admitted patient care alone: day cases are
-    priced as such, then elective admissions, then others as long stays from two nights.
+    time. A record whose code is empty is of no known code. A feed has the columns that its fields allow. Records of
+    stays with an HRG have prices: day cases are priced as such, then elective admissions, then others as long stays
+    from two nights.
     """
-    lookups = {
+    every = {
         "provider_code": _lookup(references.providers[["provider_code"]], "provider"),
         "commissioner_code": _lookup(references.commissioners[["commissioner_code"]], "commissioner"),
         "gp_practice_code": _lookup(references.practices, "practice"),
         "lsoa_code": _lookup(references.lsoas, "lsoa"),
+        "treatment_function_code": _lookup(references.treatment_functions, "tfc"),
+        "hrg_code": _lookup(_without_gaps(references.hrgs), "hrg"),
     }
-    if feed in ("apc", "op"):
-        lookups["treatment_function_code"] = _lookup(references.treatment_functions, "tfc")
-    if feed == "apc":
-        lookups["hrg_code"] = _lookup(_without_gaps(references.hrgs), "hrg")
+    lookups = {code: lookup for code, lookup in every.items() if code in table.columns}
     joined, made = table, dict[str, ir.Value]()
     for code, lookup in lookups.items():
         columns = _columns_of(table, lookup)
@@ -139,7 +142,7 @@ def referenced(table: ir.Table, feed: str, references: ReferenceData, only: Coll
         if wanted:
             joined = joined.left_join(lookup, table[code] == lookup[0])
             made |= wanted
-    if feed == "apc" and (only is None or "nights" in only):
+    if set(STAY) <= set(table.columns) and (only is None or "nights" in only):
         made["nights"] = _nights(table)
     return joined.select(*(table[name] for name in table.columns), **made)
 
@@ -163,7 +166,8 @@ def _columns_of(table: ir.Table, lookup: ir.Table) -> dict[str, ir.Value]:
         made["practice_pct_code"] = lookup["of_practice_pct_code"]
     if name == "hrg":
         made |= {age: lookup[f"of_hrg_{age}"].nullif(NO_AGE) for age in _AGES}
-        made["price_gbp"] = _price(table, lookup)
+        if set(PRICED) <= set(table.columns):
+            made["price_gbp"] = _price(table, lookup)
     return made
 
 
