@@ -13,8 +13,8 @@ import cbs_analysis
 from cbs_analysis.cli.show import progress_bar
 from cbs_analysis.files import digest_of_files, make_folder, write_atomically
 from cbs_analysis.home import build_dir, data_dir, files_under, params_dir, synthetic_records_dir
-from cbs_analysis.records.submissions import import_files
 from cbs_analysis.records.store import Store
+from cbs_analysis.records.submissions import import_files
 from cbs_analysis.simulation import is_simulated, load_world, write_extracts
 from cbs_analysis.simulation.extracts import FEEDS, PRACTICES
 
