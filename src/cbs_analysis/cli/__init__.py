@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cbs_analysis.cli import records
+from cbs_analysis.cli import geography as geography_commands
+from cbs_analysis.cli import records, tables
 from cbs_analysis.errors import UserError
 from cbs_analysis.publishing.formats import FORMATS
 
@@ -37,6 +38,8 @@ app = typer.Typer(
 )
 
 app.add_typer(records.app)
+app.add_typer(tables.app)
+app.add_typer(geography_commands.app)
 
 EditionOption = Annotated[
     str, typer.Option("--edition", metavar="NAME", help="A file of params/editions, without its ending.")
@@ -155,10 +158,12 @@ def packs(
     """
     from cbs_analysis.cli import show
     from cbs_analysis.home import home
+    from cbs_analysis.layouts import refuse_older_layout
     from cbs_analysis.runner import Limits, keep_warm, make_plan, run_path, run_plan
     from cbs_analysis.runner import explain as explained
 
     signal.signal(signal.SIGTERM, _leave)
+    refuse_older_layout(home())
     runs_here = not (explain or cluster)
     plan = make_plan(
         edition, area or (), chapter or (), on_check=lambda: keep_warm(home(), edition) if runs_here else None
@@ -260,13 +265,15 @@ def publish(
     from cbs_analysis.cli import show
     from cbs_analysis.cli.publishing import chosen_formats, make_files, missing_chapters
     from cbs_analysis.edition import load_edition
-    from cbs_analysis.home import params_dir
+    from cbs_analysis.home import home, params_dir
+    from cbs_analysis.layouts import refuse_older_layout
     from cbs_analysis.publishing.packs import gather
     from cbs_analysis.publishing.site import build_site
     from cbs_analysis.runner import execute_examples
 
     signal.signal(signal.SIGTERM, _leave)
     formats, wants_site = chosen_formats(only or ())
+    refuse_older_layout(home())
     context, packs = gather(load_edition(edition, params_dir()).name)
     failed = make_files(context, packs, formats, area or (), show.console()) if formats else {}
     if lacking := missing_chapters(context, packs, area or ()):
@@ -352,9 +359,11 @@ def check(
       cbs check --rows        name the rows of known differences and gaps too
     """
     from cbs_analysis.cli import show
-    from cbs_analysis.home import data_dir
+    from cbs_analysis.home import data_dir, home
+    from cbs_analysis.layouts import refuse_older_layout
     from cbs_analysis.tables import check_tables
 
+    refuse_older_layout(home())
     results = check_tables(data_dir())
     show.checks(results, every_row=rows)
     if any(result.status == "failed" for result in results):

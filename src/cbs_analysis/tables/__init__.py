@@ -102,9 +102,17 @@ def _results(about: TableDescription, data: Path, tables: list[str]) -> "list[Ch
         if table in derived.TABLES:
             return [schema_result(table, derived.read(table))]
         frame = read_table(data, table)
-        return [schema_result(table, frame), *all_checks(frame, about, data, tables)]
+        return [schema_result(table, frame), *_to_complete(about), *all_checks(frame, about, data, tables)]
     except DataError as error:
         return [CheckResult(table, SCHEMA_RULE, "failed", str(error), (str(error),))]
+
+
+def _to_complete(about: TableDescription) -> "list[CheckResult]":
+    from cbs_analysis.tables.schema_checks import CheckResult
+
+    rows = [f"{part}: still to complete" for part in about.to_complete]
+    rule = "its description is complete"
+    return [CheckResult(about.table, rule, "gap", f"{len(rows)} still TO COMPLETE", tuple(rows))] if rows else []
 
 
 def _tree(data: Path, name: str) -> "CheckResult":

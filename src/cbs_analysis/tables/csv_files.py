@@ -13,6 +13,9 @@ import pandas as pd
 
 from cbs_analysis.errors import DataError, nearest
 
+_WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+"""The first bytes of .xlsx and .xls files."""
+
 
 def read_cells(path: Path, shown: str, columns: Sequence[str], may_be_empty: bool = False) -> pd.DataFrame:
     """The cells of a CSV file as text, one row a record, with the line number of each record as the index.
@@ -41,6 +44,26 @@ def read_cells(path: Path, shown: str, columns: Sequence[str], may_be_empty: boo
     return pd.DataFrame(rows, columns=list(columns), index=pd.Index(lines, name="line"), dtype=object)
 
 
+def read_header(path: Path, shown: str) -> list[str]:
+    """The names of a file's columns. Raises DataError where they are not names, each once, with commas between."""
+    try:
+        header = next(csv.reader(io.StringIO(_text(path, shown), newline=""), strict=True))
+    except csv.Error as error:
+        raise DataError(f"{shown}, line 1: {error}; must be comma-separated text") from None
+    for mark, noun in ((";", "semicolons"), ("\t", "tabs")):
+        if len(header) == 1 and mark in header[0]:
+            raise DataError(f"{shown}, line 1: columns are separated by {noun}; must be commas")
+    for number, name in enumerate(header, 1):
+        if not name or name != name.strip():
+            fault = f"{name!r} begins or ends with a space" if name.strip() else "has no name"
+            raise DataError(f"{shown}, line 1: column {number} {fault}; each column must have a name")
+        if header.count(name) > 1:
+            raise DataError(f"{shown}, line 1: column {name!r} is duplicated; each column must stand once")
+    if not header:
+        raise DataError(f"{shown}, line 1 is empty; it must be a header")
+    return header
+
+
 def _text(path: Path, shown: str) -> str:
     try:
         content = path.read_bytes()
@@ -50,6 +73,8 @@ def _text(path: Path, shown: str) -> str:
         raise DataError(f"{shown} cannot be read: {error.strerror}") from None
     if not content:
         raise DataError(f"{shown} is empty; it must start with a header")
+    if content.startswith(_WORKBOOKS):
+        raise DataError(f"{shown} is an Excel workbook; save it as CSV (UTF-8)")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -17,6 +17,8 @@ from cbs_analysis.tables import derived
 
 DESCRIPTION = "datapackage.json"
 REFERENCE = "reference"
+TO_COMPLETE = "TO COMPLETE"
+"""How what a draft leaves to the analyst begins."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,15 @@ class TableDescription:
     def is_reference(self) -> bool:
         """Whether it is one of the tables that say which areas, providers and the like there are."""
         return self.path.startswith(f"{REFERENCE}/")
+
+    @property
+    def to_complete(self) -> tuple[str, ...]:
+        """What still says TO COMPLETE, such as `publisher` or `persons: unit`."""
+        texts = {name: getattr(self, name) for name in ("title", "description", "publisher", "period", "geography")}
+        texts |= {"attribution": self.licence, "caveats": " ".join(self.caveats)}
+        for column in self.columns:
+            texts |= {f"{column.name}: description": column.description, f"{column.name}: unit": column.unit}
+        return tuple(name for name, text in texts.items() if TO_COMPLETE in text)
 
     def column(self, name: str) -> ColumnDescription:
         """One column. Raises KeyError where the table has none of that name."""

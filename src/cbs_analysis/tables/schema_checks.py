@@ -20,7 +20,7 @@ from cbs_analysis.tables.descriptions import ColumnDescription, TableDescription
 Status = Literal["passed", "known difference", "gap", "failed"]
 
 SCHEMA_RULE = "columns, types, ranges, keys and codes are as described"
-_WRITTEN = {"integer": re.compile(r"-?[0-9]+"), "number": re.compile(r"-?[0-9]+(\.[0-9]+)?")}
+WRITTEN = {"integer": re.compile(r"-?[0-9]+"), "number": re.compile(r"-?[0-9]+(\.[0-9]+)?")}
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def _typed(cells: pd.DataFrame, about: TableDescription) -> tuple[pd.DataFrame, 
     faults: list[Fault] = []
     for column in about.columns:
         texts = cells[column.name]
-        if column.kind in _WRITTEN:
+        if column.kind in WRITTEN:
             typed[column.name], unreadable = _numbers(texts, column.kind)
             faults += [Fault(line, column.name, texts[line], _must_be(column)) for line in texts.index[unreadable]]
         else:
@@ -149,7 +149,7 @@ def _typed(cells: pd.DataFrame, about: TableDescription) -> tuple[pd.DataFrame, 
 def _numbers(texts: pd.Series, kind: str) -> tuple[pd.Series, pd.Series]:
     """Values as float64, and which cells are not numbers. Each different text is looked at once."""
     which, different = pd.factorize(texts)
-    well_formed = np.array([not text or bool(_WRITTEN[kind].fullmatch(text)) for text in different], dtype=bool)
+    well_formed = np.array([not text or bool(WRITTEN[kind].fullmatch(text)) for text in different], dtype=bool)
     values = pd.to_numeric(pd.Series(different), errors="coerce").to_numpy(dtype="float64")
     values[~well_formed] = np.nan
     unreadable = ~well_formed | np.isinf(values)
@@ -180,7 +180,7 @@ def _column_schema(column: ColumnDescription, codes: Codes | None) -> Any:
     import pandera.pandas as pa
 
     checks = []
-    if column.kind in _WRITTEN:
+    if column.kind in WRITTEN:
         if column.minimum is not None:
             checks.append(pa.Check.ge(column.minimum))
         if column.maximum is not None:
@@ -223,7 +223,7 @@ def _must_be(column: ColumnDescription) -> str:
     empty = "" if column.required else ", or empty"
     if column.choices:
         return f"one of {', '.join(column.choices)}{empty}"
-    if column.kind in _WRITTEN:
+    if column.kind in WRITTEN:
         noun = "a whole number" if column.kind == "integer" else "a number"
         if column.minimum is not None and column.maximum is not None:
             return f"{noun} from {column.minimum} to {column.maximum}{empty}"
