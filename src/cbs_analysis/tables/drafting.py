@@ -27,6 +27,8 @@ NUMBERS = ("integer", "number")
 MOST_CHOICES, ROWS_PER_CHOICE = 8, 3
 """A text column with no more values than this, each on several rows, is a list of choices."""
 LARGEST_KEY = 4
+ROWS_PER_NUMBER = 2
+"""A whole number with this many rows to a value, such as an age, may tell rows apart; others are counts."""
 FEWEST_ROWS = 10
 """From how many rows on something that holds in all of them is taken for a rule."""
 SHARE_FILLED = 0.9
@@ -243,10 +245,9 @@ def _key(cells: pd.DataFrame, fields: Sequence[Mapping[str, Any]]) -> tuple[str,
     filled = [field for field in fields if field.get("constraints", {}).get("required")]
     ranked = sorted((field for field in filled if field["type"] != "number"), key=_rank)
     texts = [field["name"] for field in ranked if _rank(field) < _rank({"type": "integer"})]
-    numbers = sorted(
-        (field["name"] for field in ranked if field["name"] not in texts), key=lambda name: cells[name].nunique()
-    )
-    for columns in (texts, [*texts, *numbers]):
+    numbers = sorted((field["name"] for field in ranked[len(texts) :]), key=lambda name: cells[name].nunique())
+    repeated = [name for name in numbers if cells[name].nunique() * ROWS_PER_NUMBER <= len(cells)]
+    for columns in (texts, [*texts, *repeated], [*texts, *numbers]):
         for key in _sets(columns):
             if not cells.duplicated(list(key)).any():
                 return key
