@@ -83,15 +83,19 @@ def with_a_nation(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         header, *rows = list(csv.reader(path.open(encoding="utf-8", newline="")))
         area = header.index("area_code")
         of_one = [row for row in rows if row[area] == "E09000004"]
-        append(path, [[*(["ARCADIA"] if i == area else [v] if i < keys else [str(40 * int(v))]) for i, v in
-                       enumerate(row)] for row in of_one], flat=True)  # fmt: skip
+        append(path, [whole_row(row, area, keys) for row in of_one])
     return made(installed, folder)
 
 
-def append(path: Path, rows: list, flat: bool = False) -> None:
+def whole_row(row: list[str], area: int, keys: int) -> list[str]:
+    """A district's row as the nation's: forty times the counts that stand after so many key columns."""
+    counts = [str(40 * int(value)) for value in row[keys:]]
+    return [*("ARCADIA" if place == area else value for place, value in enumerate(row[:keys])), *counts]
+
+
+def append(path: Path, rows: list[list[str]]) -> None:
     with path.open("a", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerows([[cell for part in row for cell in part] for row in rows] if flat else rows)
+        csv.writer(file, lineterminator="\n").writerows(rows)
 
 
 class Words(html.parser.HTMLParser):
@@ -130,9 +134,7 @@ def said(path: Path) -> Iterator[str]:
         for sheet in book:
             yield sheet.title
             yield from (str(cell.value) for row in sheet.iter_rows() for cell in row if isinstance(cell.value, str))
-    elif path.suffix in (".csv", ".txt", ".md"):
-        yield path.read_text(encoding="utf-8")
-    elif path.suffix == ".json":
+    elif path.suffix in (".csv", ".txt", ".md") or path.suffix == ".json":
         yield path.read_text(encoding="utf-8")
     elif path.suffix == ".zip":
         with zipfile.ZipFile(path) as archive:

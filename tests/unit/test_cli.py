@@ -8,12 +8,12 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from cbs_analysis.tables.checking import CheckResult
 from typer.testing import CliRunner
 
 from cbs_analysis import cli
 from cbs_analysis.cli import show
 from cbs_analysis.runner import NotebookRecord
-from cbs_analysis.tables.checking import CheckResult
 
 COMMANDS = ["packs", "verify", "publish", "findings", "areas", "check"]
 HOSTILE = "[red]St Mary's[/] [/] {x} <b>| Ynys Môn"

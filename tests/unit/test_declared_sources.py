@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from cbs_analysis.chapters.building import Chapter
 
 from cbs_analysis import pack as packs
 from cbs_analysis import tables
-from cbs_analysis.chapters.building import Chapter
 from cbs_analysis.errors import UndeclaredSourceError, UserError
 from cbs_analysis.pack import open_pack
 from cbs_analysis.tables import declared, reference

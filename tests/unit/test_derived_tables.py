@@ -9,11 +9,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from cbs_analysis.runner.inputs import Inputs, digest_of_home, named_files
 
 from cbs_analysis import tables
 from cbs_analysis.errors import DataError
 from cbs_analysis.home import data_dir
-from cbs_analysis.runner.inputs import Inputs, digest_of_home, named_files
 from cbs_analysis.tables import catalogue, derived
 
 TABLE = "records_received"

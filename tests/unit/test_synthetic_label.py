@@ -255,13 +255,22 @@ def test_search_results_say_it(known, packs):
 
 
 def test_the_catalogue_says_it_of_a_table():
-    entry = {"name": "t", "title": "T", "path": "derived/t.parquet", "file": "derived/t.parquet", "schema": {"fields": []}, "synthetic": True}
+    entry = {
+        "name": "t",
+        "title": "T",
+        "path": "derived/t.parquet",
+        "file": "derived/t.parquet",
+        "schema": {"fields": []},
+        "synthetic": True,
+    }
     assert SENTENCE in words(handbook_pages.catalogue_page({"resources": [entry]}))
     assert not ANY.search(handbook_pages.catalogue_page({"resources": [{**entry, "synthetic": False}]}))
 
 
 def test_the_catalogue_has_the_tables_derived_from_records():
-    derived = [item for item in handbook_pages.read_package(data_dir())["resources"] if item["path"].startswith("derived/")]
+    derived = [
+        item for item in handbook_pages.read_package(data_dir())["resources"] if item["path"].startswith("derived/")
+    ]
     assert "spell_flows" in {item["name"] for item in derived}
     assert all(item["synthetic"] for item in derived)
     assert "<code>derived/spell_flows.parquet</code>" in handbook_pages.catalogue_page({"resources": derived})

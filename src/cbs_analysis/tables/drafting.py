@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from cbs_analysis import prepared
+from cbs_analysis.tables import derived
 from cbs_analysis.errors import DataError, UserError
 from cbs_analysis.files import write_atomically
 from cbs_analysis.tables.csv_files import read_cells, read_header
@@ -110,7 +110,7 @@ def add(drafted: Draft, file: Path, data: Path) -> Path:
             f"{data.name}/{DESCRIPTION} is not a data package; it must list its tables as resources"
         ) from None
     table, copy = entry["name"], data / entry["path"]
-    if table in (*names, *prepared.TABLES):
+    if table in (*names, *derived.TABLES):
         raise UserError(f"{data.name}/{DESCRIPTION}: table {table!r} is there already; give another --name")
     content = file.read_bytes()
     if copy.exists() and copy.read_bytes() != content:
