@@ -19,7 +19,7 @@ from cbs_analysis.edition import load_edition
 from cbs_analysis.geography import load_geography
 from cbs_analysis.home import data_dir, params_dir
 from cbs_analysis.pack import Pack
-from cbs_analysis.stats import borrowing, forecasting
+from cbs_analysis.stats import forecasting
 
 COLUMNS = ["naive", "MASE", "ratio", "closer", "months95", "months80", "totals95", "totals80"]
 SHARES = ["closer", "months95", "months80", "totals95", "totals80"]
@@ -35,7 +35,7 @@ def tested(pack: Pack, codes: list[str], train: int) -> pd.DataFrame:
         series = pd.DataFrame({code: item.series for code, item in found.items()})
         starts = {code: item.starts for code, item in found.items()}
         days, horizon = counted.days(leaves.index), min(12, len(leaves) - train)
-        group = borrowing.borrow(series, days, starts, train)
+        group = forecasting.shared_season(series, days, starts, train)
         for code in codes:
             result = forecasting.backtest(series[code], horizon, train, days, season=group, breaks=starts[code])
             rows.append({"measure": measure, "day": counted.day, **_scores(result)})

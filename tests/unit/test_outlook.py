@@ -8,7 +8,7 @@ import pytest
 from cbs_analysis import pack as packs
 from cbs_analysis.chapters import breaks, figures, open_pack, outlook, projections
 from cbs_analysis.pack import Pack
-from cbs_analysis.stats import borrowing
+from cbs_analysis.stats import forecasting
 
 
 @cache
@@ -44,8 +44,8 @@ def test_the_kind_of_day_and_its_error_are_said() -> None:
 
 def test_the_group_is_fitted_once_for_all_areas(monkeypatch: pytest.MonkeyPatch) -> None:
     fits = []
-    fit = borrowing.borrow
-    monkeypatch.setattr(borrowing, "borrow", lambda *args, **kept: fits.append(1) or fit(*args, **kept))
+    fit = forecasting.shared_season
+    monkeypatch.setattr(forecasting, "shared_season", lambda *args, **kept: fits.append(1) or fit(*args, **kept))
     monkeypatch.setattr(packs, "_opened", {})
     pack = open_pack("5LE", "2011-12")
     for code in ("5LE", "5LF", "SEL", "LON"):
@@ -72,4 +72,4 @@ def test_a_step_in_some_areas_is_no_growth_for_the_others() -> None:
     raw = figures.by_month(pack, "gp_referrals_made")[[area.code for area in pack.peers]]
     days = breaks.DAYS["working day"](raw.index)
     screened = projections.borrowed(pack, "gp_referrals_made", "LON").group
-    assert screened.growth < borrowing.borrow(raw, days).growth
+    assert screened.growth < forecasting.shared_season(raw, days).growth

@@ -11,17 +11,17 @@ import pandas as pd
 from cbs_analysis.chapters import recording_changes
 from cbs_analysis.pack import Pack
 from cbs_analysis.pack.series import DAYS, STEP, Series, by_step, days_of, every_leaf, series
-from cbs_analysis.stats import borrowing, forecasting
+from cbs_analysis.stats import forecasting
 
 
 @dataclass(frozen=True)
 class Borrowed:
     """What all areas tell of a series: the kind of day it runs by, and what they share, now and a year ago."""
 
-    days: borrowing.ExposureChoice
+    days: forecasting.ExposureChoice
     areas: int
-    group: borrowing.Group
-    group_a_year_ago: borrowing.Group
+    group: forecasting.SharedSeason
+    group_a_year_ago: forecasting.SharedSeason
 
 
 def forecast_series(pack: Pack, name: str, code: str) -> Series:
@@ -59,15 +59,15 @@ def _every_area(pack: Pack, chosen: Series) -> pd.DataFrame:
 def _borrowed(pack: Pack, chosen: Series, leaves: pd.DataFrame) -> Borrowed:
     days = {name: days_of(chosen.frequency, name, leaves.index) for name in DAYS}
     values = recording_changes.without_short_breaks(pack, chosen, leaves)
-    choice = borrowing.choose_exposure(values, days, trained(chosen))
+    choice = forecasting.choose_exposure(values, days, trained(chosen))
     screened = recording_changes.screened_leaves(pack, chosen, choice.chosen, leaves)
     starts = {code: item.starts for code, item in screened.items()}
     exposure = days[choice.chosen]
     return Borrowed(
         days=choice,
         areas=len(starts),
-        group=borrowing.borrow(values, exposure, starts),
-        group_a_year_ago=borrowing.borrow(values, exposure, starts, train=trained(chosen)),
+        group=forecasting.shared_season(values, exposure, starts),
+        group_a_year_ago=forecasting.shared_season(values, exposure, starts, train=trained(chosen)),
     )
 
 

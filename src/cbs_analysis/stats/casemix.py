@@ -21,7 +21,7 @@ from scipy.optimize import nnls
 from scipy.special import ndtri
 
 from cbs_analysis.stats.checks import Array, as_numbers, refuse
-from cbs_analysis.stats.groups import require_columns
+from cbs_analysis.stats.groupby import require_columns
 
 Family = Literal["binomial", "quasi-poisson"]
 FEWEST = 50

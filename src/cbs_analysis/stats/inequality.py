@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from scipy.special import expit, logit
 
 from cbs_analysis.stats.checks import Array, as_numbers, check_confidence
-from cbs_analysis.stats.groups import By, Groups, require_columns
+from cbs_analysis.stats.groupby import By, Groups, require_columns
 
 Transform = Literal["log", "logit"]
 FEWEST_REPETITIONS = 1_000

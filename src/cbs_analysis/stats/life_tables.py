@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from cbs_analysis.stats.checks import Array, check_confidence
-from cbs_analysis.stats.groups import By, Groups, require_columns
+from cbs_analysis.stats.groupby import By, Groups, require_columns
 
 START_AGES = np.array([0, 1, *range(5, 95, 5)])
 """Ages 0, 1-4, 5-9 and so on to 85-89, and 90 and over: 20 bands."""

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from cbs_analysis.stats.checks import Array, as_numbers, check_confidence, labels_of, refuse, shared_index
-from cbs_analysis.stats.groups import By, Groups, require_columns
+from cbs_analysis.stats.groupby import By, Groups, require_columns
 from cbs_analysis.stats.intervals import byar_interval, count_interval
 from cbs_analysis.stats.rates import _over
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import logit, ndtri
 
 from cbs_analysis.stats.checks import Array, check_confidence
-from cbs_analysis.stats.groups import By, Groups
+from cbs_analysis.stats.groupby import By, Groups
 
 POINTS = 5
 CHI_SQUARED = 9.5495

@@ -1,7 +1,7 @@
 """What do areas like it tell of one area? The season, growth and drift they share, and the days they run by.
 
-For `forecasting`: three years of one area cannot tell a season from chance, three years of thirty can. A
-group is fitted once and then used for each of its members. Months and days are as in `forecasting`.
+For `forecasts`: three years of one area cannot tell a season from chance, three years of thirty can. A
+group is fitted once and then used for each of its members. Months and days are as in `forecasts`.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from cbs_analysis.stats import seasonal_level as parts
 from cbs_analysis.stats.checks import Array
-from cbs_analysis.stats.monthly_series import (
+from cbs_analysis.stats.forecasting import smoothing as parts
+from cbs_analysis.stats.forecasting.series import (
     YEAR,
     days_of,
     logs_per_day,
@@ -32,7 +32,7 @@ FEWEST_PEERS = 3
 
 
 @dataclass(frozen=True)
-class Group:
+class SharedSeason:
     """What others tell of one, on the logarithm of activity a day.
 
     `season`: 12 values, January first, mean 0. `growth`: a month. `noise`: standard deviation of a month.
@@ -71,12 +71,12 @@ class ExposureChoice:
     errors: dict[str, float]
 
 
-def borrow(
+def shared_season(
     series: pd.DataFrame | ArrayLike,
     exposure: ArrayLike | None = None,
     breaks: Mapping[Any, Sequence[int]] | None = None,
     train: int | None = None,
-) -> Group:
+) -> SharedSeason:
     """Season, growth, noise and drift shared by the columns of `series`, from its first `train` months or all.
 
     `exposure` has the days of each month fitted or more. `breaks` gives, by column, positions where recording
@@ -100,10 +100,10 @@ def choose_exposure(
 ) -> ExposureChoice:
     """The exposure by which the year after the first `train` months would have been forecast best.
 
-    `series` as `borrow`; each of `exposures` has as many months. The error is the mean over series of the
+    `series` as `shared_season`; each of `exposures` has as many months. The error is the mean over series of the
     mean absolute error over the mean absolute change on the year in the months fitted (MASE). The first
     exposure is chosen where two are alike, or where there is no whole year to test on.
-    Raises ValueError as `borrow`.
+    Raises ValueError as `shared_season`.
     Source: Hyndman and Koehler (2006) for the scaled error.
     """
     counts, months = many_series(series, "series")
@@ -114,7 +114,7 @@ def choose_exposure(
     return ExposureChoice(min(known or errors, key=lambda name: errors[name]), errors)
 
 
-def _group_of(logs: Array, stepping: np.ndarray, months: np.ndarray, first: pd.Period | None = None) -> Group:
+def _group_of(logs: Array, stepping: np.ndarray, months: np.ndarray, first: pd.Period | None = None) -> SharedSeason:
     known = np.sum(~np.isnan(logs), axis=0) >= FEWEST_POINTS
     if known.sum() < FEWEST_PEERS:
         found = f"{known.sum()} series have {FEWEST_POINTS} known months"
@@ -128,7 +128,7 @@ def _group_of(logs: Array, stepping: np.ndarray, months: np.ndarray, first: pd.P
     levels = logs - season[months][:, None]
     growth = parts.growth_of(parts.draw_in(levels[:, steady]))
     capped = float(np.clip(growth, -parts.LARGEST_GROWTH, parts.LARGEST_GROWTH))
-    return Group(
+    return SharedSeason(
         season=season,
         growth=capped / YEAR,
         noise=float(np.median(parts.noise_of(levels[:, steady], capped / YEAR))),

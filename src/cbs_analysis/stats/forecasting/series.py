@@ -1,6 +1,6 @@
 """What a monthly series is taken to be: counts in time order, the months they stand for, and the days in each.
 
-For `forecasting` and `borrowing`, which read what a caller gives here, so that both refuse the same mistakes
+For `forecasts` and `seasons`, which read what a caller gives here, so that both refuse the same mistakes
 in the same words.
 """
 

@@ -15,10 +15,10 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtrit
 
-from cbs_analysis.stats import seasonal_level as parts
-from cbs_analysis.stats.borrowing import FEWEST_POINTS, Group, borrow
 from cbs_analysis.stats.checks import Array, check_confidence
-from cbs_analysis.stats.monthly_series import (
+from cbs_analysis.stats.forecasting import smoothing as parts
+from cbs_analysis.stats.forecasting.seasons import FEWEST_POINTS, SharedSeason, shared_season
+from cbs_analysis.stats.forecasting.series import (
     FEWEST_AFTER_BREAK,
     YEAR,
     days_of,
@@ -77,7 +77,7 @@ def forecast(
     horizon: int,
     exposure: ArrayLike | None = None,
     levels: Sequence[float] = BACKTEST_LEVELS,
-    season: Group | pd.DataFrame | ArrayLike | None = None,
+    season: SharedSeason | pd.DataFrame | ArrayLike | None = None,
     breaks: Sequence[int] = (),
 ) -> Forecast:
     """The next `horizon` months of `series`, monthly counts in time order, NaN for a month that is missing.
@@ -85,7 +85,7 @@ def forecast(
     A Series whose index is months (periods, dates, or text such as `2011-03`) gives the result its months;
     otherwise the first value is month one of a year. `exposure` is working or calendar days of every month of
     the series and of those ahead. `season` is a frame or matrix of other areas' series for the same months
-    (the area's own may be among them), or what `borrowing.borrow` made of them, which saves doing it again:
+    (the area's own may be among them), or what `shared_season` made of them, which saves doing it again:
     season, growth and drift are theirs; without it, its own. `breaks` are positions where recording changed:
     the level is taken from after the last of them. Nothing is random, so the same input gives the same
     forecast.
@@ -122,7 +122,7 @@ def backtest(
     horizon: int = 12,
     train: int = 24,
     exposure: ArrayLike | None = None,
-    season: Group | pd.DataFrame | ArrayLike | None = None,
+    season: SharedSeason | pd.DataFrame | ArrayLike | None = None,
     breaks: Sequence[int] = (),
 ) -> Backtest:
     """Forecast months `train` to `train + horizon` from those before, and hold it against what happened.
@@ -154,16 +154,16 @@ def backtest(
 
 
 def _group(
-    season: Group | pd.DataFrame | ArrayLike | None,
+    season: SharedSeason | pd.DataFrame | ArrayLike | None,
     series: pd.Series | ArrayLike,
     months: pd.PeriodIndex | None,
     days: Array,
     train: int,
-) -> Group | None:
+) -> SharedSeason | None:
     """What the others tell of the first `train` months. Raises ValueError where they cover other months."""
     if season is None:
         return None
-    if not isinstance(season, Group):
+    if not isinstance(season, SharedSeason):
         rows, shape = len(np.asarray(series)), np.shape(season)
         if isinstance(season, pd.DataFrame) and isinstance(series, pd.Series) and not season.index.equals(series.index):
             raise ValueError("season and series have different months; give season the rows of series")
@@ -171,7 +171,7 @@ def _group(
             raise ValueError(f"season has shape {shape}; it must have {rows} rows, and a column a series")
         if isinstance(series, pd.Series) and not isinstance(season, pd.DataFrame):
             season = pd.DataFrame(np.asarray(season), index=series.index)
-        season = borrow(season, days, train=train)
+        season = shared_season(season, days, train=train)
     first = None if months is None else months[0]
     if (season.months, season.first) != (train, first):
         fitted, wanted = _span(season.months, season.first), _span(train, first)
@@ -196,7 +196,7 @@ class _Model:
 
 
 def _fit(
-    counts: Array, days: Array, of_year: NDArray[np.int64], group: Group | None, breaks: tuple[int, ...]
+    counts: Array, days: Array, of_year: NDArray[np.int64], group: SharedSeason | None, breaks: tuple[int, ...]
 ) -> _Model:
     fitted = len(counts)
     months = of_year[:fitted]

@@ -4,10 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cbs_analysis.stats.borrowing import Group, borrow, choose_exposure
 from cbs_analysis.stats.breaks import step_changes, step_positions
 from cbs_analysis.stats.calendar import calendar_days, working_days
-from cbs_analysis.stats.forecasting import backtest, forecast
+from cbs_analysis.stats.forecasting import SharedSeason, backtest, choose_exposure, forecast, shared_season
 
 MONTHS = pd.period_range("2008-04", "2011-03", freq="M")
 DAYS = working_days(MONTHS)
@@ -21,7 +20,7 @@ def group(growth: float = 0.0, series: int = 15, days: np.ndarray = DAYS) -> pd.
 
 
 def test_a_season_and_growth_that_all_share_are_found() -> None:
-    found = borrow(group(growth=0.06), DAYS)
+    found = shared_season(group(growth=0.06), DAYS)
     assert found.season == pytest.approx(BY_CALENDAR_MONTH, abs=1e-9)
     assert 12 * found.growth == pytest.approx(0.06, abs=0.003), "the ends of a rising series are drawn in a little"
     assert found.noise == pytest.approx(0, abs=0.002)
@@ -33,27 +32,27 @@ def test_series_that_step_are_kept_out_of_the_growth_once_that_can_be_seen() -> 
     stepping = list(series.columns[:8])
     series.loc["2010-02":, stepping] *= 1.6
     breaks = {name: [22] for name in stepping}
-    assert borrow(series, DAYS).growth_is_capped
-    assert borrow(series, DAYS, breaks).growth == pytest.approx(0, abs=1e-9)
-    assert borrow(series, DAYS, breaks, train=25).growth > 0, "a step needs four months after it to be seen"
+    assert shared_season(series, DAYS).growth_is_capped
+    assert shared_season(series, DAYS, breaks).growth == pytest.approx(0, abs=1e-9)
+    assert shared_season(series, DAYS, breaks, train=25).growth > 0, "a step needs four months after it to be seen"
 
 
 def test_where_nearly_all_step_all_are_kept() -> None:
     series = group(series=4)
     breaks = {name: [20] for name in series.columns[:3]}
-    assert borrow(series, DAYS, breaks).season == pytest.approx(BY_CALENDAR_MONTH, abs=1e-9)
+    assert shared_season(series, DAYS, breaks).season == pytest.approx(BY_CALENDAR_MONTH, abs=1e-9)
 
 
 def test_the_drift_is_the_scale_whose_limits_would_have_held_four_fifths_of_the_years() -> None:
     series = group(series=16).iloc[:24]
     way = np.where(np.arange(16) % 2, 1, -1)
     series.iloc[12:] *= np.exp(0.2 * way)
-    assert borrow(series, DAYS).drift == pytest.approx(0.2 / T_90, rel=1e-5)
-    assert borrow(group(), DAYS).drift == pytest.approx(0.05), "never taken for less"
+    assert shared_season(series, DAYS).drift == pytest.approx(0.2 / T_90, rel=1e-5)
+    assert shared_season(group(), DAYS).drift == pytest.approx(0.05), "never taken for less"
 
 
 def test_a_sum_of_many_is_quieter_and_drifts_less() -> None:
-    shared = Group(np.zeros(12), 0.0, noise=0.06, drift=0.1, growth_is_capped=False, months=36, first=None)
+    shared = SharedSeason(np.zeros(12), 0.0, noise=0.06, drift=0.1, growth_is_capped=False, months=36, first=None)
     assert shared.noise_and_drift(0.06) == pytest.approx((0.06, 0.1))
     noise, drift = shared.noise_and_drift(0.03)
     assert noise == pytest.approx(0.06 * np.sqrt(0.7 / 4 + 0.3 / 2))
@@ -82,14 +81,14 @@ def test_a_group_fitted_once_serves_as_the_series_do() -> None:
     one, ahead = series["area 3"], working_days(pd.period_range("2008-04", "2012-03", freq="M"))
     directly = forecast(one, 12, exposure=ahead, season=series)
     pd.testing.assert_frame_equal(
-        forecast(one, 12, exposure=ahead, season=borrow(series, ahead)).frame, directly.frame, check_exact=True
+        forecast(one, 12, exposure=ahead, season=shared_season(series, ahead)).frame, directly.frame, check_exact=True
     )
-    again = backtest(one, exposure=DAYS, season=borrow(series, DAYS, train=24))
+    again = backtest(one, exposure=DAYS, season=shared_season(series, DAYS, train=24))
     assert again.mase == backtest(one, exposure=DAYS, season=series).mase
 
 
 def test_a_group_of_other_months_is_refused() -> None:
-    fitted = borrow(group(), DAYS)
+    fitted = shared_season(group(), DAYS)
     with pytest.raises(
         ValueError, match="season is of 36 months from 2008-04 and the series of 24 months from 2008-04"
     ):
@@ -113,6 +112,6 @@ def test_a_season_without_months_takes_those_of_the_series_and_one_of_other_mont
     by_matrix = forecast(series, 12, exposure=days, season=frame.to_numpy()).frame["value"]
     assert by_matrix.to_numpy() == pytest.approx(by_frame.to_numpy())
     with pytest.raises(ValueError, match="36 months without names and the series of 36 months from 2008-04"):
-        forecast(series, 12, exposure=days, season=borrow(frame.to_numpy(), DAYS))
+        forecast(series, 12, exposure=days, season=shared_season(frame.to_numpy(), DAYS))
     with pytest.raises(ValueError, match="36 months from 2008-04 and the series of 36 months without names"):
         forecast(series.to_numpy(), 12, exposure=days, season=frame)

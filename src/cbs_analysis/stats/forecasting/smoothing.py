@@ -1,4 +1,4 @@
-"""The parts of a forecast, for `forecasting` and `borrowing`: a season, a level, growth, noise and drift.
+"""The parts of a forecast, for `forecasts` and `seasons`: a season, a level, growth, noise and drift.
 
 Everything is on the logarithm of activity per day, so a season multiplies and a year's growth is a
 proportion. Matrices have a row a month and a column a series. The constants were chosen on the activity of
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from cbs_analysis.stats.checks import Array
-from cbs_analysis.stats.monthly_series import YEAR
+from cbs_analysis.stats.forecasting.series import YEAR
 
 SMOOTHING = 0.15
 """Weight of the latest month in the level; each month before it counts 15% less."""
