@@ -122,7 +122,7 @@ def cases(areas: int) -> list[Case]:
 
     def ratio(frame: pd.DataFrame) -> pd.DataFrame:
         observed = np.bincount(pd.factorize(frame["area"])[0], weights=frame["events"])
-        return indirect_ratio(observed, expected_events(frame, "area", "people", *REFERENCE).to_numpy())
+        return indirect_ratio(observed, expected_events(frame, "area", "people", *REFERENCE)["expected"].to_numpy())
 
     def direct(frame: pd.DataFrame) -> pd.DataFrame:
         return direct_rate(frame, "area", "events", "people", STANDARD)

@@ -21,7 +21,7 @@ LINK = re.compile(r"\]\(([^)#:]+)\)")
 HEADINGS = ["## Formula", "## Worked example", "## When not to use it", "## Source"]
 HELPERS = {"checks", "groups", "monthly_series", "seasonal_level"}
 """Modules that serve the other modules: they answer no question of their own."""
-HELPER_FUNCTIONS = {"calendar.month_index"}
+HELPER_FUNCTIONS = {"calendar.period_index", "calendar.periods_per_year"}
 
 
 def public_functions() -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chi2, norm, poisson, rankdata
 from scipy.stats.mstats import winsorize
@@ -28,6 +28,7 @@ def test_proportion_limits_are_the_reference_limits(case):
 
 
 @given(st.integers(500, 10**6), st.floats(0.05, 0.95))
+@settings(derandomize=True)
 def test_an_area_on_its_limit_has_a_wilson_interval_that_just_reaches_the_average(trials, average):
     limits = proportion_limits([trials], average).iloc[0]
     lower, _ = proportion_interval(limits["upper_95"] * trials, trials)
@@ -36,6 +37,7 @@ def test_an_area_on_its_limit_has_a_wilson_interval_that_just_reaches_the_averag
 
 
 @given(st.floats(0.5, 50_000))
+@settings(derandomize=True)
 def test_counts_outside_ratio_limits_are_those_the_poisson_distribution_finds_rare(expected):
     limits = ratio_limits([expected]).iloc[0]
     for name, tail in (("95", 0.025), ("998", 0.001)):
@@ -61,6 +63,7 @@ def test_the_limit_of_a_ratio_is_the_public_test_value():
 
 
 @given(st.integers(1, 10**5), st.floats(0.1, 1e4))
+@settings(derandomize=True)
 def test_the_limits_of_a_rate_at_so_many_events_are_where_the_exact_limits_reach_the_average(events, average):
     limits = rate_limits([events], average).iloc[0]
     for name, level in LEVELS:
@@ -71,6 +74,7 @@ def test_the_limits_of_a_rate_at_so_many_events_are_where_the_exact_limits_reach
 
 
 @given(st.integers(500, 10**6), st.floats(1, 5000))
+@settings(derandomize=True)
 def test_events_outside_the_limits_of_a_population_are_those_the_poisson_distribution_finds_rare(people, average):
     limits = rate_limits(average=average, population=[people]).iloc[0]
     expected = people * average / 100_000
@@ -223,3 +227,34 @@ def test_areas_in_another_order_are_refused_and_not_matched_by_place():
     with pytest.raises(ValueError, match="different indexes"):
         overdispersion(turned, expected, "winsorised")
     assert list(status(turned, limits.reset_index(drop=True))) == ["not significant"] * 3
+
+
+@pytest.mark.parametrize("expected", [1e-6, 0.001, 0.01, 0.02, 0.1, 1, 3.6])
+def test_an_area_is_high_from_the_first_count_that_chance_seldom_reaches_however_few_are_expected(expected):
+    limits = ratio_limits([expected] * 12)
+    found = status(np.arange(12) / expected, limits)
+    for count, label in enumerate(found):
+        chance = poisson.sf(count - 1, expected)
+        wanted = "high (99.8%)" if chance < 0.001 else "high (95%)" if chance < 0.025 else "not significant"
+        assert label == wanted, count
+
+
+@pytest.mark.parametrize("expected", [1e11, 3e11, 1e13, 1e15])
+def test_limits_of_very_many_expected_events_are_those_of_the_normal_distribution(expected):
+    limits = ratio_limits([expected]).iloc[0]
+    z = norm.ppf([0.025, 0.975, 0.001, 0.999])
+    wanted = 1 + z / np.sqrt(expected)
+    assert limits.to_numpy() == pytest.approx(wanted, rel=1e-10)
+    assert rate_limits(population=[expected], average=100_000)["upper_95"].iloc[0] == pytest.approx(
+        100_000 * wanted[1], rel=1e-10
+    )
+
+
+@pytest.mark.parametrize("scale", [0.1, 3, 10, 1000])
+def test_scaling_values_and_limits_changes_no_label(scale):
+    expected = np.array([0.3, 7.0, 100.0])
+    limits = ratio_limits(expected)
+    for column in limits:
+        assert set(status(limits[column] * scale, limits * scale)) <= {"not significant", "low (95%)", "high (95%)"}
+        assert status(limits[column] * scale, limits * scale).tolist() == status(limits[column], limits).tolist()
+        assert status((limits[column] / 3) * 3, limits).tolist() == status(limits[column], limits).tolist()

@@ -1,17 +1,19 @@
 """Slope and relative index of inequality against reference figures, their limits, and quantiles."""
 
 import json
+from fractions import Fraction
+from math import ceil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit, logit
 from scipy.stats import norm
 
-from cbs_analysis.stats.inequality import assign_quantile, slope_index
+from cbs_analysis.stats.inequality import assign_quantile, quantile_of_rank, slope_index
 
 CASES = json.loads((Path(__file__).parent / "reference_cases/slope_index_of_inequality.json").read_text("utf-8"))[
     "cases"
@@ -125,8 +127,25 @@ def test_a_group_with_a_missing_value_is_missing_and_leaves_the_others_alone():
     gap = area("Bexley", value=[1, np.nan, 3, 4, 5], error=0.5)
     found = index_of(pd.concat([gap, area(error=0.5)]), standard_error="error", repetitions=FEW)
     alone = index_of(area(error=0.5), standard_error="error", repetitions=FEW)
-    assert found.loc["Bexley"].isna().all()
+    assert found.loc["Bexley"].drop("reason").isna().all()
+    assert found["reason"].tolist() == ["value is missing in a quantile", ""]
     pd.testing.assert_series_equal(found.loc["Southwark"], alone.loc["Southwark"], rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "reason"),
+    [
+        (area("Bexley", error=0.5)[1:], "no row for quantile 1"),
+        (area("Bexley", error=0.5, population=[1, 2, 0, 1, 1]), "population is 0 or missing in a quantile"),
+        (area("Bexley", error=0.5, population=[1, 2, None, 1, 1]), "population is 0 or missing in a quantile"),
+        (area("Bexley", error=[1, 1, None, 1, 1]), "error is missing in a quantile"),
+    ],
+)
+def test_a_group_that_cannot_be_calculated_says_why_and_leaves_the_others_alone(spoilt, reason):
+    options = {"standard_error": "error", "repetitions": FEW}
+    found = index_of(pd.concat([spoilt, area(error=0.5)]), **options)
+    assert found.loc["Bexley"].drop("reason").isna().all() and found["reason"].tolist() == [reason, ""]
+    pd.testing.assert_series_equal(found.loc["Southwark"], index_of(area(error=0.5), **options).loc["Southwark"])
 
 
 def test_certain_values_have_limits_of_no_width_and_more_confidence_is_wider():
@@ -145,17 +164,37 @@ def test_certain_values_have_limits_of_no_width_and_more_confidence_is_wider():
     st.integers(1, 10),
     st.booleans(),
 )
-def test_a_quantile_is_the_share_of_known_values_that_come_first(values, k, high_is_first):
+@settings(derandomize=True)
+def test_a_quantile_is_the_rank_among_known_values_put_into_equal_shares(values, k, high_is_first):
     numbers = [np.nan if value is None else float(value) for value in values]
     known = [value for value in numbers if not np.isnan(value)]
     sign = 1 if high_is_first else -1
     wanted = [
         np.nan
         if np.isnan(value) or len(known) < k
-        else 1 + sum(sign * other > sign * value for other in known) * k // len(known)
+        else ceil(Fraction((1 + sum(sign * other > sign * value for other in known)) * k, len(known)))
         for value in numbers
     ]
     assert assign_quantile(numbers, k, high_is_first).tolist() == pytest.approx(wanted, nan_ok=True)
+
+
+def test_englands_first_fifth_ends_at_rank_6496():
+    # 32,482 / 5 is 6,496.4: rank 6,497 is over the edge. Of values, the same.
+    ranks = pd.Series([1, 6_496, 6_497, 12_992, 12_993, 25_985, 25_986, 32_482, np.nan])
+    wanted = [1, 1, 2, 2, 3, 4, 5, 5, np.nan]
+    assert quantile_of_rank(ranks, 32_482).tolist() == pytest.approx(wanted, nan_ok=True)
+    by_value = assign_quantile(np.arange(32_482.0), 5, high_is_first=False)
+    assert by_value.tolist() == quantile_of_rank(np.arange(1, 32_483), 32_482).tolist()
+
+
+@given(st.integers(1, 12), st.integers(0, 400))
+@settings(derandomize=True)
+def test_ranks_and_values_agree_at_every_edge(k, more):
+    of = k + more
+    ranks = np.arange(1, of + 1)
+    wanted = [ceil(Fraction(int(rank) * k, of)) for rank in ranks]
+    assert quantile_of_rank(ranks, of, k).tolist() == wanted == assign_quantile(-ranks, k).tolist()
+    assert (quantile_of_rank(1, of, k), quantile_of_rank(of, of, k)) == (1, k)
 
 
 def test_quantiles_without_ties_are_equal_shares():
@@ -175,19 +214,22 @@ def test_equal_values_share_a_quantile_and_a_missing_one_has_none():
     [
         (lambda: index_of(area(quantile=[1, 2, 2, 4, 5]).assign(area="Bexley")), "quantile: Bexley has 2.*stand once"),
         (lambda: index_of(area(quantile=[1, 2, None, 4, 5]).assign(area="Bexley")), "quantile: Bexley has nan"),
-        (lambda: index_of(pd.concat([area("Sutton"), area("Bexley")[1:]])), "Bexley has no row for 1"),
         (lambda: index_of(area()[:2]), "2 quantiles.*at least 3"),
-        (lambda: index_of(area(population=[1, 2, 0, 1, 1])), "population: Southwark has 0.*above 0"),
-        (lambda: index_of(area(population=[1, 2, np.nan, 1, 1])), "population: Southwark has nan"),
+        (lambda: index_of(area(population=[1, 2, -3, 1, 1])), "population: Southwark has -3.*not be negative"),
         (lambda: index_of(area(error=[1, 1, -1, 1, 1]), standard_error="error"), "error: Southwark has -1"),
-        (lambda: index_of(area(error=[1, 1, np.nan, 1, 1]), standard_error="error"), "error: Southwark has nan"),
         (lambda: index_of(area(value=[1, 2, 0, 1, 1]), transform="log"), "value: Southwark has 0.*logarithm"),
         (lambda: index_of(area(value=[0.1, 0.2, 1, 0.1, 0.1]), transform="logit"), "value: Southwark has 1.*logit"),
         (lambda: index_of(area(), transform="root"), "transform is 'root'"),
         (lambda: index_of(area(), repetitions=999), "repetitions is 999"),
         (lambda: index_of(area(), confidence=95), "between 0 and 1"),
         (lambda: assign_quantile([1, 2], 0), "k is 0"),
+        (lambda: assign_quantile([1, 2], 2.5), "k is 2.5; it must be an integer"),
         (lambda: assign_quantile([[1, 2]], 1), "2 dimensions"),
+        (lambda: quantile_of_rank([0], 10), "rank: element 0 is 0; rank must be a whole number from 1 to 10"),
+        (lambda: quantile_of_rank([11], 10), "rank: element 0 is 11"),
+        (lambda: quantile_of_rank([1.5], 10), "rank: element 0 is 1.5"),
+        (lambda: quantile_of_rank([1], 4), "of is 4; it must be at least 5"),
+        (lambda: index_of(area(), multiplier=0), "multiplier is 0"),
     ],
 )
 def test_an_impossible_input_is_refused_and_the_group_named(call, said):

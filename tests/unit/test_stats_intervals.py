@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chi2, t
 
@@ -61,6 +61,7 @@ def test_indirect_standardisation_gives_the_reference_figures(case):
 
 
 @given(st.integers(0, 9), st.sampled_from([0.8, 0.95, 0.998]))
+@settings(derandomize=True)
 def test_few_events_have_the_exact_chi_squared_limits(events, confidence):
     tail = (1 - confidence) / 2
     lower, upper = count_interval(events, confidence)
@@ -69,6 +70,7 @@ def test_few_events_have_the_exact_chi_squared_limits(events, confidence):
 
 
 @given(st.integers(0, 10**7))
+@settings(derandomize=True)
 def test_a_count_lies_inside_its_limits_and_more_confidence_is_wider(events):
     lower, upper = count_interval(events)
     wider = count_interval(events, 0.998)
@@ -76,6 +78,7 @@ def test_a_count_lies_inside_its_limits_and_more_confidence_is_wider(events):
 
 
 @given(st.integers(1, 10**6), st.floats(0, 1))
+@settings(derandomize=True)
 def test_a_proportion_lies_inside_its_limits_and_they_mirror(trials, share):
     events = round(share * trials)
     lower, upper = proportion_interval(events, trials)
@@ -91,6 +94,7 @@ def test_no_trials_and_missing_values_give_no_interval():
 
 
 @given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=40), st.sampled_from([0.8, 0.95, 0.998]))
+@settings(derandomize=True)
 def test_the_limits_of_a_mean_are_scipys(values, confidence):
     error = np.std(values, ddof=1) / np.sqrt(len(values))
     reach = t.interval(confidence, len(values) - 1)[1] * error

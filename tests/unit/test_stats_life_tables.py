@@ -53,7 +53,7 @@ def test_life_expectancy_is_the_reference_figure(case):
 def test_life_expectancy_is_the_published_test_value(age, wanted):
     # The published limits are 1.96 standard errors away.
     found = lives(table(), confidence=2 * norm.cdf(1.96) - 1).loc[("Southwark", age)]
-    assert found.tolist() == pytest.approx(wanted, rel=1e-9)
+    assert found.tolist()[:3] == pytest.approx(wanted, rel=1e-9)
 
 
 @pytest.mark.parametrize("ages", [AGES, WORDS, [f"aged {word}" for word in WORDS], pd.Categorical(WORDS)])
@@ -79,22 +79,32 @@ def test_a_frame_of_one_group_is_indexed_by_age_and_an_empty_one_gives_no_rows()
 
 
 @pytest.mark.parametrize(
-    "changed",
+    ("changed", "reason"),
     [
-        {"population": with_value(POPULATION, 30, 0)},
-        {"population": with_value(POPULATION, 30, np.nan)},
-        {"population": with_value(POPULATION, 30, -5)},
-        {"deaths": with_value(DEATHS, 30, np.nan)},
-        {"deaths": with_value(DEATHS, 30, 57209)},
-        {"deaths": with_value(DEATHS, 90, 0)},
-        {"population": [250.0] * 20, "deaths": [10.0] * 20},
+        ({"population": with_value(POPULATION, 30, 0)}, "population is 0, negative or missing at an age"),
+        ({"population": with_value(POPULATION, 30, np.nan)}, "population is 0, negative or missing at an age"),
+        ({"population": with_value(POPULATION, 30, -5)}, "population is 0, negative or missing at an age"),
+        ({"deaths": with_value(DEATHS, 30, np.nan)}, "deaths are missing at an age"),
+        ({"deaths": with_value(DEATHS, 30, 57209)}, "deaths exceed population at an age"),
+        ({"deaths": with_value(DEATHS, 90, 0)}, "nobody died at 90 and over"),
+        ({"population": [250.0] * 20, "deaths": [10.0] * 20}, "population is 5,000 or fewer in all"),
     ],
     ids=["nobody in a band", "population missing", "population negative", "deaths missing", "more deaths than people",
          "nobody died at 90", "5,000 people in all"],
 )  # fmt: skip
-def test_a_group_without_a_sound_life_table_is_missing_and_leaves_the_others_alone(changed):
+def test_a_group_without_a_sound_life_table_is_missing_and_leaves_the_others_alone(changed, reason):
     found = lives(pd.concat([table("Sutton", **changed), table("Bexley")]))
-    assert found.loc["Sutton"].isna().all().all()
+    assert found.loc["Sutton"].drop(columns="reason").isna().all().all()
+    assert (found.loc["Sutton", "reason"] == reason).all() and (found.loc["Bexley", "reason"] == "").all()
+    pd.testing.assert_frame_equal(found.loc[["Bexley"]], lives(table("Bexley")))
+
+
+def test_a_group_that_lacks_an_age_says_so_and_leaves_the_others_alone():
+    found = lives(pd.concat([table("Sutton")[1:], table("Bexley")]))
+    assert (
+        found.loc["Sutton", "life_expectancy"].isna().all()
+        and (found.loc["Sutton", "reason"] == "no row for age 0").all()
+    )
     pd.testing.assert_frame_equal(found.loc[["Bexley"]], lives(table("Bexley")))
 
 
@@ -135,7 +145,6 @@ def test_more_confidence_is_wider_and_more_people_are_narrower():
         (lambda: lives(table(age=[0, 1, 7, *AGES[3:]])), "age: Southwark has 7; age must be 0, 1, 5, 10"),
         (lambda: lives(table(age=["born", *WORDS[1:]])), "age: Southwark has born"),
         (lambda: lives(table(age=[np.nan, *AGES[1:]])), "age: Southwark has nan"),
-        (lambda: lives(table()[1:]), r"age: Southwark has no row for \[0\]"),
         (lambda: lives(table(), confidence=95), "between 0 and 1"),
         (lambda: lives(table(), confidence=0), "between 0 and 1"),
         (lambda: lives(table().drop(columns="deaths")), "no column deaths"),

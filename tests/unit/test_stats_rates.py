@@ -1,6 +1,7 @@
 """Proportions, ratios of counts, changes and shortfalls, held against figures worked out elsewhere."""
 
 import math
+from decimal import Decimal, localcontext
 
 import numpy as np
 import pandas as pd
@@ -76,7 +77,7 @@ def test_a_shortfall_is_what_is_missing_to_the_target_and_none_above_it() -> Non
     assert row(found, 1) == (0, 0, 0)
     assert rates.shortfall([0], [0], 0.5).isna().all(axis=None)
     assert rates.shortfall([1], [2], np.nan).isna().all(axis=None)
-    with pytest.raises(ValueError, match="target is 80; it must lie from 0 to 1"):
+    with pytest.raises(ValueError, match="target is 80; it must be a number from 0 to 1"):
         rates.shortfall([1], [2], 80)
 
 
@@ -131,3 +132,25 @@ def test_a_missing_part_leaves_no_limits_and_a_value_outside_its_own_is_refused(
     assert np.isnan(intervals.limits_of_sum([1, np.nan], [0, 1], [2, 3])).all()
     with pytest.raises(ValueError, match="lower must not be above value"):
         intervals.limits_of_sum([1, 5], [0, 6], [2, 7])
+
+
+def test_a_ratio_of_counts_of_very_different_size_keeps_its_digits():
+    # Exact: Wilson's limits of the share of 1e15 in 1e15 + 1, worked in 60 digits.
+    z = Decimal("1.959963984540054")
+    with localcontext() as context:
+        context.prec = 60
+        first, second = Decimal(10) ** 15, Decimal(1)
+        n = first + second
+        reach = z * (first * second / n + z * z / 4).sqrt()
+        low, high = ((first + z * z / 2 + way * reach) / (n + z * z) for way in (-1, 1))
+        wanted = [float(first / second), float(low / (1 - low)), float(high / (1 - high))]
+    assert rates.count_ratio(1e15, 1).iloc[0].tolist() == pytest.approx(wanted, rel=1e-12)
+    assert rates.count_ratio(1, 1e15).iloc[0].tolist() == pytest.approx([1 / each for each in wanted[:1]] + [
+        1 / wanted[2], 1 / wanted[1]], rel=1e-12)  # fmt: skip
+
+
+def test_events_that_exceed_trials_by_rounding_alone_are_all_of_them():
+    found = rates.proportion([0.1 + 0.2], [0.3])
+    assert found["value"].iloc[0] == found["upper"].iloc[0] == 1
+    with pytest.raises(ValueError, match="events must not exceed trials"):
+        rates.proportion([0.3001], [0.3])

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cbs_analysis.stats.spc import xmr
@@ -75,10 +75,33 @@ def test_screening_leaves_out_the_ranges_of_a_spike():
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=12, max_size=40), st.floats(0.1, 10), st.floats(0, 1000))
+@settings(derandomize=True)
 def test_a_change_of_unit_changes_the_limits_alike(values, scale, shift):
     chart, changed = xmr(values), xmr(np.array(values) * scale + shift)
     want = chart["upper_process_limit"].to_numpy() * scale + shift
     assert changed["upper_process_limit"].to_numpy() == pytest.approx(want, rel=1e-6, abs=1e-6)
+
+
+@pytest.mark.parametrize("value", [0.1, 0, 5, -0.7, 1e9 / 3])
+def test_a_series_that_does_not_move_has_no_special_cause(value):
+    chart = xmr([value] * 13)
+    assert set(chart["special_cause"]) == {"Common Cause"}
+    assert chart["upper_process_limit"].to_numpy() == pytest.approx(chart["mean"].to_numpy(), rel=1e-12)
+
+
+@given(st.lists(st.integers(0, 40), min_size=12, max_size=40), st.sampled_from([0.001, 0.1, 10, 1e6]))
+@settings(derandomize=True)
+def test_scaling_a_series_changes_no_label(values, scale):
+    tenths = np.array(values) / 10
+    assert xmr(tenths)["special_cause"].tolist() == xmr(tenths * scale)["special_cause"].tolist()
+
+
+@pytest.mark.parametrize("frequency", ["W-SUN", "M", "Q-MAR", "Y-MAR"])
+def test_periods_of_any_length_are_charted_alike(frequency):
+    periods = pd.period_range("1950", periods=len(STABLE), freq=frequency)
+    chart = xmr(pd.Series(STABLE, index=periods))
+    assert chart.index.equals(periods)
+    assert chart["special_cause"].tolist() == xmr(STABLE)["special_cause"].tolist()
 
 
 def test_a_series_keeps_its_index():
@@ -91,6 +114,8 @@ def test_a_series_keeps_its_index():
     [
         (lambda: xmr(STABLE, rebase_at=[30]), "30 is not a position inside a series of 30 points"),
         (lambda: xmr(STABLE, baseline=5), "baseline is 5"),
+        (lambda: xmr(STABLE, baseline=12.0), "baseline is 12.0; it must be an integer"),
+        (lambda: xmr(STABLE, rebase_at=[15.5]), "15.5 is not a position"),
         (lambda: xmr([STABLE, STABLE]), "2 dimensions"),
     ],
 )

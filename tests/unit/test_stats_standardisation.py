@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
@@ -81,7 +81,7 @@ def test_expected_events_are_the_reference_figures_given_as_columns_lists_or_ser
         (by_band["reference_events"], by_band["reference_population"]),
     ):
         found = expected_events(frame, None, "population", events, size, band="band")
-        assert found.tolist() == pytest.approx([case["expected"]["expected_events"]], rel=1e-9)
+        assert found["expected"].tolist() == pytest.approx([case["expected"]["expected_events"]], rel=1e-9)
 
 
 def test_groups_keep_the_order_of_their_first_rows_and_do_not_touch_each_other():
@@ -105,9 +105,10 @@ def test_a_standard_by_band_goes_to_its_band_whatever_the_order_of_rows():
 
 
 @given(st.floats(1e-3, 1e6))
+@settings(derandomize=True)
 def test_only_the_proportions_of_a_standard_matter(times):
     found = rate_of(two_areas(), [3 * times, times])
-    assert found.to_numpy() == pytest.approx(rate_of(two_areas()).to_numpy(), rel=1e-9)
+    pd.testing.assert_frame_equal(found, rate_of(two_areas()), rtol=1e-9)
 
 
 def test_several_columns_can_name_a_group_and_none_makes_the_frame_one_group():
@@ -137,6 +138,7 @@ def test_a_missing_event_count_is_none():
 
 
 @given(st.lists(st.integers(0, 500), min_size=2, max_size=2).filter(lambda events: sum(events) >= 10))
+@settings(derandomize=True)
 def test_a_rate_lies_inside_its_limits_and_more_confidence_is_wider(events):
     frame = two_areas(events=[*events, 20, 5])
     narrow, wide = rate_of(frame).loc["Southwark"], rate_of(frame, confidence=0.998).loc["Southwark"]
@@ -159,9 +161,9 @@ def test_repeat_events_count_with_the_square_of_their_frequency():
     byar_upper = (events + 1) * (1 - 1 / (9 * (events + 1)) + z / (3 * (events + 1) ** 0.5)) ** 3
     scale = (variance / events) ** 0.5
     wanted = [events, 1500, value, value + scale * (byar_lower - events), value + scale * (byar_upper - events)]
-    assert repeat_rate_of(admissions(), per=1).loc["Southwark"].tolist() == pytest.approx(wanted, rel=1e-9)
+    assert repeat_rate_of(admissions(), per=1).loc["Southwark"].tolist()[:5] == pytest.approx(wanted, rel=1e-9)
     by_band = repeat_rate_of(admissions()[::-1], pd.Series({"old": 1, "young": 3}), per=1)
-    assert by_band.loc["Southwark"].tolist() == pytest.approx(wanted, rel=1e-9)
+    assert by_band.loc["Southwark"].tolist()[:5] == pytest.approx(wanted, rel=1e-9)
 
 
 def test_a_band_without_anybody_admitted_still_counts_in_the_population_and_the_standard():
@@ -176,7 +178,9 @@ def test_people_count_as_events_times_their_frequency_towards_the_ten():
 
 
 def test_expected_events_of_an_area_with_nobody_in_a_band_leave_the_band_out():
-    found = expected_events(two_areas(population=[0, 500, 2000, 100]), "area", "population", [10, np.nan], [1000, 800])
+    found = expected_events(two_areas(population=[0, 500, 2000, 100]), "area", "population", [10, np.nan], [1000, 800])[
+        "expected"
+    ]
     assert found.to_dict() == {"Southwark": 0.0, "Bexley": pytest.approx(20.0)}
 
 
@@ -184,8 +188,8 @@ def test_expected_events_of_an_area_with_nobody_in_a_band_leave_the_band_out():
     ("call", "said"),
     [
         (lambda: rate_of(two_areas(events=[1, 2, -3, 4])), "events: Bexley has -3; events must not be negative"),
-        (lambda: rate_of(two_areas(population=[1, np.nan, 1, 1])), "population: Southwark has nan.*above 0"),
-        (lambda: rate_of(two_areas(population=[1, 1, 1, 0])), "population: Bexley has 0.*above 0"),
+        (lambda: rate_of(two_areas(population=[1, 1, 1, -1])), "population: Bexley has -1.*not be negative"),
+        (lambda: rate_of(two_areas(), per=-1), "per is -1; it must be a number above 0"),
         (lambda: rate_of(two_areas(), [1, -1]), "standard: Southwark has -1, Bexley has -1"),
         (lambda: rate_of(two_areas(), [1, np.nan]), "standard: Southwark has nan"),
         (lambda: rate_of(two_areas(), [0, 0]), "standard: Southwark has 0 in all bands"),
@@ -201,7 +205,7 @@ def test_expected_events_of_an_area_with_nobody_in_a_band_leave_the_band_out():
         (lambda: rate_of(two_areas(), pd.Series({"young": 1}), band="band"), "band: Southwark has old, Bexley has old"),
         (
             lambda: rate_of(two_areas(), pd.Series([1, 2, 3], index=["young", "old", "old"]), band="band"),
-            "standard: old stands twice",
+            "standard: band 'old' is there twice",
         ),
         (lambda: rate_of(two_areas(), confidence=95), "between 0 and 1"),
         (lambda: rate_of(two_areas(), confidence=0), "between 0 and 1"),
@@ -215,10 +219,6 @@ def test_expected_events_of_an_area_with_nobody_in_a_band_leave_the_band_out():
         (
             lambda: expected_events(two_areas(population=[-1, 1, 1, 1]), "area", "population", [1, 1], [1, 1]),
             "population: Southwark has -1",
-        ),
-        (
-            lambda: expected_events(two_areas(population=[1, np.nan, 1, 1]), "area", "population", [1, 1], [1, 1]),
-            "population: Southwark has nan",
         ),
         (
             lambda: expected_events(two_areas(), "area", "population", [1, -1], [1, 1]),
@@ -266,7 +266,32 @@ def test_a_standard_by_band_is_not_matched_by_place():
 
 
 @pytest.mark.parametrize("standard", [BY_AGE, "weight"])
-def test_a_group_without_one_of_the_bands_is_named(standard):
-    short = BANDED.assign(weight=BANDED["age"].map(BY_AGE)).iloc[[0, 1, 3, 4, 5]]
-    with pytest.raises(ValueError, match="age: A has 2 bands of 3"):
-        direct_rate(short, "area", "events", "population", standard, band="age")
+def test_a_group_without_one_of_the_bands_says_so_and_leaves_the_others_alone(standard):
+    whole = BANDED.assign(weight=BANDED["age"].map(BY_AGE))
+    short = direct_rate(whole.drop(index=2), "area", "events", "population", standard, band="age")
+    alone = direct_rate(whole[3:], "area", "events", "population", standard, band="age")
+    assert short["reason"].tolist() == ["a band is missing", ""] and np.isnan(short.loc["A", "value"])
+    pd.testing.assert_series_equal(short.loc["B"], alone.loc["B"])
+
+
+def test_a_group_without_population_in_a_band_says_so_and_leaves_the_others_alone():
+    # By hand: 10, 20 and 30 of 1,000 with weights 5, 3 and 2 are 0.5 x 1% + 0.3 x 2% + 0.2 x 3% = 1.7%.
+    frame = BANDED.assign(events=[10, 20, 30, 5, 0, 5], population=[1000, 1000, 1000, 500, 0, 500])
+    found = direct_rate(frame, "area", "events", "population", BY_AGE, band="age")
+    assert found.loc["A", "value"] == pytest.approx(1700)
+    assert found["reason"].tolist() == ["", "population is 0 or missing in a band"]
+    assert found.loc["B", ["value", "lower", "upper"]].isna().all()
+    missing = frame.assign(population=frame["population"].replace(0, np.nan))
+    assert expected_events(missing, "area", "population", [1, 1, 1], [10, 10, 10])["reason"].tolist() == [
+        "",
+        "population is missing in a band",
+    ]
+    repeated = frame.assign(people=frame["events"], frequency=1, standard=[5, 3, 2] * 2)
+    admitted = direct_rate_repeat_events(repeated, "area", "age", "people", "frequency", "population", "standard")
+    assert admitted["value"].tolist() == pytest.approx([1700, np.nan], nan_ok=True)
+    assert admitted["reason"].tolist() == found["reason"].tolist()
+
+
+def test_a_group_of_nine_events_says_that_they_are_too_few():
+    found = direct_rate(BANDED.assign(events=[3] * 3 + [4] * 3), "area", "events", "population", BY_AGE, band="age")
+    assert found["reason"].tolist() == ["fewer than 10 events", ""]

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import logit
 from scipy.stats import chi2, chi2_contingency, norm
@@ -71,6 +71,7 @@ def test_chi_squared_of_proportions_is_armitages_and_the_slope_that_of_the_logit
 
 
 @given(st.lists(st.floats(-3, 3), min_size=5, max_size=5), st.floats(0.2, 2))
+@settings(derandomize=True)
 def test_the_mirrored_series_has_the_mirrored_trend(values, error):
     mirrored = {"increasing": "decreasing", "decreasing": "increasing"}
     found = trend_of(values_of(values, error)).loc["Southwark"]
@@ -208,3 +209,17 @@ def test_a_value_outside_its_own_limits_is_refused():
     frame = pd.DataFrame({"area": "A", "year": range(5), "value": [1, 2, 3, 4, 500], "lower": 0, "upper": 10})
     with pytest.raises(ValueError, match="value: A has 500; value must lie from lower to upper"):
         recent_trend(frame, "area", "year", "value", "lower", "upper")
+
+
+def test_a_value_at_its_limit_but_for_rounding_is_within_it():
+    years = {"area": ["X"] * 5, "year": range(5), "value": [0.3] * 5, "lower": [0.1 + 0.2] * 5, "upper": [0.4] * 5}
+    found = recent_trend(pd.DataFrame(years), "area", "year", "value", "lower", "upper")
+    assert found["trend"].tolist() == ["no significant change"]
+
+
+def test_limits_of_no_width_but_for_rounding_give_no_trend():
+    rising = np.arange(5) / 10
+    frame = pd.DataFrame(
+        {"area": "X", "year": range(5), "value": rising, "lower": rising, "upper": np.nextafter(rising, 9)}
+    )
+    assert recent_trend(frame, "area", "year", "value", "lower", "upper")["trend"].tolist() == ["cannot be calculated"]

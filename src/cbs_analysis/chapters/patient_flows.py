@@ -236,7 +236,7 @@ def _groups_of(geography: Geography, leaves: set[Hashable]) -> dict[Hashable, Ha
 def _grouping(pack: Pack, name: str, groups: Mapping[Hashable, Hashable]) -> Grouping:
     within = markets.self_containment(spells(pack), groups, record_tables.outside(pack))
     share = disclosure.share(within["contained"].sum(), within["cases"].sum())
-    return Grouping(name, groups, share, markets.modularity(_within_reach(pack), groups))
+    return Grouping(name, groups, share, markets.modularity(_within_reach(pack), groups).value)
 
 
 def _within_reach(pack: Pack) -> pd.DataFrame:

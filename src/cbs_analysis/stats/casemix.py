@@ -20,7 +20,7 @@ from scipy import sparse
 from scipy.optimize import nnls
 from scipy.special import ndtri
 
-from cbs_analysis.stats.checks import Array, as_numbers, refuse
+from cbs_analysis.stats.checks import Array, as_numbers, check_choice, check_whole, exceeds, refuse, refuse_repeated
 from cbs_analysis.stats.groupby import require_columns
 
 Family = Literal["binomial", "quasi-poisson"]
@@ -45,7 +45,8 @@ class CaseMix:
     `units` has a row a unit, sorted: cases, observed, expected (events at the average unit's effect, adding up to all
     observed), ratio, log_ratio, standard_error (of the log ratio), lower and upper (95%, of the ratio), and effect with
     effect_standard_error: the unit's own effect on the scale of the model (log, or logit), less the mean of all units'
-    weighted by their cases. A unit without an event, or without a case that is none, has a ratio and NaN for the rest.
+    weighted by their cases. A unit without an event, or without a case that is none, has a ratio and NaN for the rest,
+    and reason says so; it is empty otherwise.
     `coefficients` has term, level, estimate and standard_error, the commonest level of each term at 0. `dispersion` is
     the variance of events over that of the family alone. `discrimination` is the c statistic of case mix alone for a
     binomial model, else the share of deviance that the model explains. `left_out` counts events of cells with no case.
@@ -93,13 +94,14 @@ def fit(
     for the binomial, cells that scatter by more than chance does (where 30 or more can tell) widen it. Levels of fewer
     than `fewest` cases, or without any event, are pooled. Raises ValueError where a column is missing or does not hold
     numbers, a text is missing, a number is negative, a case has more than one event (binomial), fewer than two units
-    have events, or a unit and a level cannot be told apart.
+    have events, a level is called `other` (the name of those pooled), or a unit and a level cannot be told apart.
     Source: McCullagh and Nelder (1989), "Generalized linear models", chapters 4, 6 and 9; Kalbfleisch and Wolfe (2013),
     "On monitoring outcomes of medical providers", for units' fixed effects; Zeger and Liang (1986) for the errors.
     """
-    if family not in ("binomial", "quasi-poisson"):
-        raise ValueError(f"family is {family!r}; it must be 'binomial' or 'quasi-poisson'")
+    check_choice(family, "family", ("binomial", "quasi-poisson"))
+    check_whole(fewest, "fewest", 0)
     terms = [*covariates, *([within] if within else [])]
+    refuse_repeated([*terms, unit], "covariates, within and unit", "column")
     patterns, left_out = _patterns(cells, cases, events, events_squared, terms, unit, family)
     totals = patterns.groupby("unit")[["cases", "events"]].sum()
     extreme = (totals["events"] == 0) | ((family == "binomial") & (totals["events"] == totals["cases"]))
@@ -127,9 +129,13 @@ def _patterns(
     frame = pd.DataFrame({name: _counts(cells[column], column) for name, column in numbers.items()})
     for column in (*terms, unit):
         _known(cells[column], column)
+    for column in terms:
+        if (cells[column] == POOLED).any():
+            raise ValueError(f"{column} has a level {POOLED!r}, which is the name of pooled levels; call it otherwise")
     if family == "binomial":
-        wrong = (frame["events"] > frame["cases"]).to_numpy()
+        wrong = exceeds(frame["events"], frame["cases"])
         refuse(wrong, frame["events"].to_numpy(), events, f"must not exceed {cases}", list(cells.index))
+        frame["events"] = np.minimum(frame["events"], frame["cases"])
     if squared:
         wrong = (frame["squared"] * frame["cases"] < frame["events"] ** 2 * (1 - 1e-9)).to_numpy()
         rule = f"must be at least the square of {events} over {cases}"
@@ -339,6 +345,7 @@ def _units(
         "upper": np.exp(log_ratio + Z_95 * error),
         "effect": contrast @ model.beta,
         "effect_standard_error": _errors(contrast, model.covariance),
+        "reason": np.where(fitted, "", np.where(observed == 0, "no case has an event", "every case has an event")),
     }
     return pd.DataFrame(columns, index=totals.index)
 

@@ -12,9 +12,18 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import gammaincinv, ndtri, pdtrik
+from scipy.special import gammainc, gammaincinv, ndtri, pdtrik
 
-from cbs_analysis.stats.checks import Array, as_numbers, labels_of, refuse, shared_index
+from cbs_analysis.stats.checks import (
+    Array,
+    check_choice,
+    check_number,
+    exceeds,
+    labels_of,
+    one_dimension,
+    refuse,
+    shared_index,
+)
 
 LEVELS = {"95": 0.95, "998": 0.998}
 LIMIT_COLUMNS = ["lower_95", "upper_95", "lower_998", "upper_998"]
@@ -24,6 +33,7 @@ TRIMMED = 0.1
 """Share of areas at each end that the spread between areas is not judged by."""
 FEWEST_AREAS = 3
 OverdispersionMethod = Literal["winsorised", "shmi"]
+METHODS: tuple[OverdispersionMethod, ...] = ("winsorised", "shmi")
 
 
 class Overdispersion(NamedTuple):
@@ -59,8 +69,7 @@ def proportion_limits(denominator: ArrayLike, average: float) -> pd.DataFrame:
     outside 0 to 1.
     Source: Spiegelhalter (2005), "Funnel plots for comparing institutional performance".
     """
-    if not 0 <= average <= 1:
-        raise ValueError(f"average is {average}; it must lie from 0 to 1")
+    check_number(average, "average", least=0, most=1)
     trials = _positive(denominator, "denominator")
     spread = np.sqrt(average * (1 - average) / trials)
     columns = {}
@@ -83,9 +92,25 @@ def ratio_limits(expected: ArrayLike) -> pd.DataFrame:
     columns = {}
     for name, level in LEVELS.items():
         tail = (1 - level) / 2
-        columns[f"lower_{name}"] = pdtrik(tail, events) / events
-        columns[f"upper_{name}"] = (pdtrik(1 - tail, events) + 1) / events
+        columns[f"lower_{name}"] = (_count_reaching(events, 1 - tail) - 1).clip(min=0) / events
+        columns[f"upper_{name}"] = _count_reaching(events, tail) / events
     return _limit_frame(columns, expected)
+
+
+def _count_reaching(events: Array, chance: float) -> Array:
+    """The count, in fractions too, that Poisson draws with the mean `events` reach or exceed with this chance."""
+    with np.errstate(invalid="ignore"):
+        count = pdtrik(1 - chance, events) + 1
+    # scipy's inverse has no answer below a count of 1, nor from about 1e11 events on.
+    for place in np.flatnonzero(~np.isnan(events) & ~(count > 1)):
+        low, high = 0.0, 2 * events[place] + 10
+        while high - low > np.spacing(high):
+            middle = (low + high) / 2
+            if middle in (low, high):
+                break
+            low, high = (low, middle) if gammainc(middle, events[place]) < chance else (middle, high)
+        count[place] = high
+    return np.asarray(count)
 
 
 def rate_limits(
@@ -103,8 +128,8 @@ def rate_limits(
     negative, `average` is not above 0, or both or neither of `events` and `population` are given.
     Source: Spiegelhalter (2005); Garwood (1936) for the exact interval.
     """
-    if not average > 0:
-        raise ValueError(f"average is {average}; it must be a rate above 0")
+    check_number(average, "average", above=0)
+    check_number(per, "per", above=0)
     if population is not None and events is None:
         people = _positive(population, "population")
         limits = ratio_limits(people * average / per)
@@ -137,13 +162,12 @@ def overdispersion(observed: ArrayLike, expected: ArrayLike, method: Overdispers
     Source: Spiegelhalter (2005), Quality and Safety in Health Care 14: 347-351, and Spiegelhalter and others
     (2012), JRSS A 175: 1-47; `shmi` as in NHS England's Summary Hospital-level Mortality Indicator.
     """
-    if method not in ("winsorised", "shmi"):
-        raise ValueError(f"method is {method!r}; it must be 'winsorised' or 'shmi'")
+    check_choice(method, "method", METHODS)
     shared_index(observed, expected, "observed", "expected")
     below = _positive(expected, "expected")
-    counts = np.atleast_1d(as_numbers(observed, "observed"))
+    counts = one_dimension(observed, "observed")
     refuse(counts < 0, counts, "observed", "must not be negative", labels_of(observed))
-    if counts.shape != below.shape or counts.ndim != 1:
+    if counts.shape != below.shape:
         raise ValueError(f"observed has shape {counts.shape} and expected {below.shape}; give as many of each")
     known = ~(np.isnan(counts) | np.isnan(below))
     if known.sum() < FEWEST_AREAS:
@@ -179,7 +203,7 @@ def around_average(
     """
     shared_index(observed, expected, "observed", "expected")
     below = _positive(expected, "expected")
-    counts = np.atleast_1d(as_numbers(observed, "observed"))
+    counts = one_dimension(observed, "observed")
     refuse(counts < 0, counts, "observed", "must not be negative", labels_of(observed))
     if counts.shape != below.shape:
         raise ValueError(f"observed has shape {counts.shape} and expected {below.shape}; give as many of each")
@@ -187,16 +211,16 @@ def around_average(
     average = float(counts[known].sum() / below[known].sum()) if known.any() else np.nan
     if average == 0:
         raise ValueError("observed: no area has any events; there is no average to draw limits around")
-    found = overdispersion(observed, below * average, method)
+    spread = overdispersion(observed, below * average, method)
     places = expected if at is None else at
     scaled = pd.Series(_positive(places, "at") * average, index=places.index if isinstance(places, pd.Series) else None)
     return AroundAverage(
         average,
-        found.phi,
-        found.tau2,
-        float(np.sqrt(found.phi)),
+        spread.phi,
+        spread.tau2,
+        float(np.sqrt(spread.phi)),
         ratio_limits(scaled) * average,
-        widened_limits(scaled, found.tau2, method) * average,
+        widened_limits(scaled, spread.tau2, method) * average,
     )
 
 
@@ -208,10 +232,8 @@ def widened_limits(expected: ArrayLike, tau2: float, method: OverdispersionMetho
     gives NaN. Raises ValueError where one is negative, or `tau2` is.
     Source: as `overdispersion`.
     """
-    if method not in ("winsorised", "shmi"):
-        raise ValueError(f"method is {method!r}; it must be 'winsorised' or 'shmi'")
-    if not tau2 >= 0:
-        raise ValueError(f"tau2 is {tau2}; it must not be negative")
+    check_choice(method, "method", METHODS)
+    check_number(tau2, "tau2", least=0)
     events = _positive(expected, "expected")
     root = method == "winsorised"
     return _widened((1 / (4 * events) if root else 1 / events) + tau2, root, expected)
@@ -248,15 +270,15 @@ def status(value: ArrayLike, limits: pd.DataFrame) -> NDArray[np.object_]:
 
     `not significant` is within the 95% limits: no further from the average than those limits allow for, be it chance
     or, for widened ones, the spread between areas too. `limits` is a
-    frame of any of this module's limits with one row a value, in the same unit. A value on a limit is inside it. A
-    missing value or limit gives `not known`. Raises ValueError where the lengths differ, a column is missing, or
-    values and limits are indexed by different areas.
+    frame of any of this module's limits with one row a value, in the same unit. A value on a limit, but for rounding,
+    is inside it. A missing value or limit gives `not known`. Raises ValueError where the lengths differ, a column is
+    missing, or values and limits are indexed by different areas.
     Source: Spiegelhalter (2005).
     """
     missing = [column for column in LIMIT_COLUMNS if column not in limits.columns]
     if missing:
         raise ValueError(f"limits: column {', '.join(missing)} is missing; give a frame of funnel limits")
-    values = np.atleast_1d(as_numbers(value, "value"))
+    values = one_dimension(value, "value")
     if len(values) != len(limits):
         raise ValueError(f"value has {len(values)} elements and limits {len(limits)} rows; give as many of each")
     is_numbered = isinstance(limits.index, pd.RangeIndex)
@@ -265,17 +287,17 @@ def status(value: ArrayLike, limits: pd.DataFrame) -> NDArray[np.object_]:
     known = ~(np.isnan(values) | limits[LIMIT_COLUMNS].isna().any(axis=1).to_numpy())
     conditions = [
         ~known,
-        values < limits["lower_998"].to_numpy(),
-        values > limits["upper_998"].to_numpy(),
-        values < limits["lower_95"].to_numpy(),
-        values > limits["upper_95"].to_numpy(),
+        exceeds(limits["lower_998"], values),
+        exceeds(values, limits["upper_998"]),
+        exceeds(limits["lower_95"], values),
+        exceeds(values, limits["upper_95"]),
     ]
     labels = ["not known", "low (99.8%)", "high (99.8%)", "low (95%)", "high (95%)"]
     return np.select(conditions, labels, default="not significant").astype(object)
 
 
 def _positive(values: ArrayLike, name: str) -> Array:
-    numbers = np.atleast_1d(as_numbers(values, name))
+    numbers = one_dimension(values, name)
     refuse(numbers < 0, numbers, name, "must not be negative", labels_of(values))
     return np.where(numbers > 0, numbers, np.nan)
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from cbs_analysis.stats.checks import NAMED_AT_MOST, Array, as_numbers
+from cbs_analysis.stats.checks import NAMED_AT_MOST, Array, as_numbers, refuse_repeated
 
 By = str | Sequence[str] | None
 """Column or columns that name a group; None where the whole frame is one."""
@@ -28,6 +28,7 @@ class Groups:
     def __init__(self, frame: pd.DataFrame, by: By) -> None:
         names = [] if by is None else [by] if isinstance(by, str) else list(by)
         require_columns(frame, names)
+        refuse_repeated(names, "by", "column")
         for name in names:
             if frame[name].isna().any():
                 raise ValueError(f"{name}: row {int(np.argmax(frame[name].isna()))} is missing; each row needs a group")
@@ -62,11 +63,10 @@ class Groups:
             raise ValueError(f"{name} is a Series by band; name the column of bands with band")
         if isinstance(given, pd.Series) and band is not None:
             bands = self.frame[band]
-            if not given.index.is_unique:
-                twice = given.index[given.index.duplicated()][0]
-                raise ValueError(f"{name}: {twice} stands twice; give each {band} once")
+            refuse_repeated(given.index, name, band)
+            if len(unused := given.index[~given.index.isin(bands)]) and len(bands):
+                raise ValueError(f"{name}: no group has the {band} {unused[0]!r}; give only bands of the frame")
             self.refuse(~bands.isin(given.index).to_numpy(), bands.to_numpy(), band, f"must be a band of {name}")
-            self.refuse_short(bands, len(given), band)
             return as_numbers(bands.map(given), name)
         values = as_numbers(given, name)
         if isinstance(given, pd.Series) and values.shape == self.codes.shape:
@@ -90,6 +90,10 @@ class Groups:
         """Rows a group."""
         return np.bincount(self.codes, minlength=len(self))
 
+    def has_any(self, wrong: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Whether `wrong`, one a row, is true in any row of each group."""
+        return np.bincount(self.codes, weights=wrong, minlength=len(self)) > 0
+
     def total(self, values: Array) -> Array:
         """The sum of `values`, one a row, over each group."""
         return np.bincount(self.codes, weights=values, minlength=len(self)).astype(float)
@@ -103,13 +107,10 @@ class Groups:
         repeated = pd.DataFrame({"group": self.codes, "band": bands.to_numpy()}).duplicated().to_numpy()
         self.refuse(repeated, bands.to_numpy(), name, "must stand once in a group")
 
-    def refuse_short(self, bands: pd.Series, wanted: int, name: str) -> None:
-        """Raise ValueError naming the group that does not have as many bands as there are."""
+    def different(self, bands: pd.Series) -> NDArray[np.intp]:
+        """How many different bands each group has."""
         cells = pd.DataFrame({"group": self.codes, "band": bands.to_numpy()}).drop_duplicates()
-        found = np.bincount(cells["group"], minlength=len(self))
-        if (short := found < wanted).any():
-            at = int(np.argmax(short))
-            raise ValueError(f"{name}: {self.label(at)} has {found[at]} bands of {wanted}; give each group all of them")
+        return np.bincount(cells["group"], minlength=len(self))
 
     def refuse(self, wrong: NDArray[np.bool_], values: ArrayLike, name: str, rule: str) -> None:
         """Raise ValueError naming the groups of the first rows where `wrong` is true; do nothing where none is."""
@@ -131,11 +132,20 @@ class Groups:
 
 
 def require_columns(frame: pd.DataFrame, names: Sequence[str]) -> None:
-    """Raise ValueError naming the columns that `frame` does not have."""
+    """Raise ValueError where `frame` is not a frame, has two columns of one name, or not all of `names`."""
+    if not isinstance(frame, pd.DataFrame):
+        raise ValueError(f"frame is a {type(frame).__name__}; it must be a pandas DataFrame")
+    refuse_repeated(frame.columns, "frame", "column")
     missing = [name for name in names if name not in frame.columns]
     if missing:
-        there = ", ".join(str(name) for name in frame.columns)
-        raise ValueError(f"no column {', '.join(missing)}; the frame has {there}")
+        columns = ", ".join(str(name) for name in frame.columns)
+        raise ValueError(f"no column {', '.join(map(str, missing))}; the frame has {columns}")
+
+
+def reasons(*rules: tuple[NDArray[np.bool_] | np.bool_, str]) -> NDArray[np.object_]:
+    """For each group the first reason that holds, in the order of the rules; empty where none does."""
+    conditions, texts = zip(*rules, strict=True)
+    return np.select([np.asarray(each) for each in conditions], texts, default="").astype(object)
 
 
 def _plain(value: object) -> str:

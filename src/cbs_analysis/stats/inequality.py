@@ -6,15 +6,25 @@ and the equal shares of areas that such a scale is made of.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logit
 
-from cbs_analysis.stats.checks import Array, as_numbers, check_confidence
-from cbs_analysis.stats.groupby import By, Groups, require_columns
+from cbs_analysis.stats.checks import (
+    Array,
+    as_numbers,
+    check_choice,
+    check_confidence,
+    check_number,
+    check_whole,
+    labels_of,
+    one_dimension,
+    refuse,
+)
+from cbs_analysis.stats.groupby import By, Groups, reasons, require_columns
 
 Transform = Literal["log", "logit"]
 FEWEST_REPETITIONS = 1_000
@@ -44,41 +54,53 @@ def slope_index(
     that at the most deprived, in the unit of `value` times `multiplier`; RII is their ratio, inverted where
     `multiplier` is negative.
 
-    One row a group, in order of appearance: `sii`, `sii_lower`, `sii_upper`, `rii`, `rii_lower`, `rii_upper`
-    and `intercept` (the fitted value at the most deprived end, times the size of `multiplier`). Limits are NaN
-    without `standard_error`. A group with a missing value is NaN. The same `seed` gives the same limits,
-    whatever other groups there are.
-    Raises ValueError that names the group where a quantile is missing or stands twice, a population is not
-    above 0, a standard error is missing or negative, or a value cannot be transformed; and where
-    `repetitions` is below 1,000.
+    One row a group, in order of appearance: `sii`, `sii_lower`, `sii_upper`, `rii`, `rii_lower`, `rii_upper`,
+    `intercept` (the fitted value at the most deprived end, times the size of `multiplier`) and `reason`. Limits are
+    NaN without `standard_error`. A group that lacks a quantile, a population, a value or a standard error is NaN, and
+    `reason` says why; it is empty otherwise. The same `seed` gives the same limits, whatever other groups there are.
+    Raises ValueError that names the group where a quantile is missing or is there twice, a population or a standard
+    error is negative, or a value cannot be transformed; where there are fewer than 3 quantiles; and where
+    `repetitions` is not an integer of at least 1,000, or `multiplier` is 0.
     Source: Low and Low (2004), Journal of Public Health 26: 388-395; Pamuk (1985), Population Studies 39.
     """
-    if transform not in (None, "log", "logit"):
-        raise ValueError(f"transform is {transform!r}; it must be 'log', 'logit' or None")
-    if repetitions < FEWEST_REPETITIONS:
-        raise ValueError(f"repetitions is {repetitions}; it must be at least {FEWEST_REPETITIONS:,}")
+    check_choice(transform, "transform", (None, "log", "logit"))
+    check_whole(repetitions, "repetitions", FEWEST_REPETITIONS)
+    check_whole(seed, "seed", 0)
     check_confidence(confidence)
+    if check_number(multiplier, "multiplier") == 0:
+        raise ValueError("multiplier is 0; it must be a number above or below 0")
     groups = Groups(frame, by)
-    rows = groups.matrix(_checked_quantiles(groups, quantile))
-    people = groups.column(population)
-    groups.refuse(~(people > 0), people, population, "must be above 0")
-    values = _transformed(groups, value, transform)[rows]
-    share = people[rows] / people[rows].sum(axis=1, keepdims=True)
-    lines = _line_weights(share)
-    intercept, slope = _fitted(lines, values)
-    result = _indices(intercept, slope, transform, multiplier)
-    limits = dict.fromkeys(LIMIT_COLUMNS, np.full(len(groups), np.nan))
+    rows, numbers = _rows_by_quantile(groups, quantile)
+    there = rows >= 0
+    people = np.where(there, groups.column(population)[rows], np.nan)
+    groups.refuse(groups.column(population) < 0, groups.column(population), population, "must not be negative")
+    values = np.where(there, _transformed(groups, value, transform)[rows], np.nan)
+    errors = np.zeros(values.shape)
     if standard_error is not None:
-        errors = groups.column(standard_error)
-        groups.refuse(~(errors >= 0), errors, standard_error, "must not be missing or negative")
+        given = groups.column(standard_error)
+        groups.refuse(given < 0, given, standard_error, "must not be negative")
+        errors = np.where(there, given[rows], np.nan)
+    reason = reasons(
+        *((~there[:, place], f"no row for quantile {number:g}") for place, number in enumerate(numbers)),
+        (~(people > 0).all(axis=1), f"{population} is 0 or missing in a quantile"),
+        (np.isnan(values).any(axis=1), f"{value} is missing in a quantile"),
+        (np.isnan(errors).any(axis=1), f"{standard_error} is missing in a quantile"),
+    )
+    known = reason == ""
+    share = people[known] / people[known].sum(axis=1, keepdims=True)
+    lines = _line_weights(share)
+    result = _indices(*_fitted(lines, values[known]), transform, multiplier)
+    limits = dict.fromkeys(LIMIT_COLUMNS, np.full(int(known.sum()), np.nan))
+    if standard_error is not None:
         drawn = np.random.default_rng(seed).standard_normal((repetitions, rows.shape[1]))
         simulated = [
-            _simulated_limits(drawn * error + known, line, transform, multiplier, confidence)
-            for error, known, line in zip(errors[rows], values, lines, strict=True)
+            _simulated_limits(drawn * error + centre, line, transform, multiplier, confidence)
+            for error, centre, line in zip(errors[known], values[known], lines, strict=True)
         ]
         limits = dict(zip(LIMIT_COLUMNS, np.array(simulated).reshape(-1, 4).T, strict=True))
     order = ["sii", "sii_lower", "sii_upper", "rii", "rii_lower", "rii_upper", "intercept"]
-    return pd.DataFrame({**result, **limits}, index=groups.index)[order]
+    indices = pd.DataFrame({**result, **limits}, index=np.flatnonzero(known))[order].reindex(range(len(groups)))
+    return indices.assign(reason=reason).set_axis(groups.index)
 
 
 def assign_quantile(values: ArrayLike, k: int, high_is_first: bool = True) -> Array:
@@ -86,39 +108,53 @@ def assign_quantile(values: ArrayLike, k: int, high_is_first: bool = True) -> Ar
 
     `values` has one dimension; with `high_is_first` the highest values are in quantile 1. As many whole
     numbers (as floats) as `values`; a missing value gives NaN, and fewer than `k` known values give NaN
-    throughout. Raises ValueError where `k` is below 1.
+    throughout. Ranks are put into quantiles by `quantile_of_rank`. Raises ValueError where `k` is not an integer of at
+    least 1.
     Source: the convention of public health practice in England for assigning deprivation categories.
     """
-    if k < 1:
-        raise ValueError(f"k is {k}; it must be at least 1")
-    numbers = as_numbers(values, "values")
-    if numbers.ndim != 1:
-        raise ValueError(f"values has {numbers.ndim} dimensions; give one")
+    check_whole(k, "k", 1)
+    numbers = one_dimension(values, "values")
     known = ~np.isnan(numbers)
     count = int(known.sum())
     result = np.full(numbers.shape, np.nan)
-    if count < k:
-        return result
-    ranks = pd.Series(numbers[known]).rank(method="min", ascending=not high_is_first).to_numpy(dtype=np.int64)
-    from_the_top = -(-(count + 1 - ranks) * k // count)
-    result[known] = np.maximum(k + 1 - from_the_top, 1)
+    if count >= k:
+        ranks = pd.Series(numbers[known]).rank(method="min", ascending=not high_is_first).to_numpy()
+        result[known] = quantile_of_rank(ranks, count, k)
     return result
 
 
-def _checked_quantiles(groups: Groups, quantile: str) -> Array:
-    """Each row's quantile. Raises ValueError unless every group has each quantile of the frame once."""
+def quantile_of_rank(rank: ArrayLike, of: int, k: int = 5) -> Any:
+    """The quantile, 1 to `k`, of each rank among `of`: the smallest whole number not below rank times `k` over `of`.
+
+    `rank` has any shape, from 1 to `of`, such as the published ranks of England's 32,482 LSOAs by deprivation; of
+    those the first fifth ends at 6,496.4, so rank 6,497 is in the second. Whole numbers (as floats) in the shape of
+    `rank`, a Series where that is one; a missing rank gives NaN. Raises ValueError where a rank is not a whole number
+    from 1 to `of`, or `of` is below `k`.
+    Source: the Department for Communities and Local Government's guidance on the English Indices of Deprivation, which
+    puts ranks into equal shares.
+    """
+    check_whole(k, "k", 1)
+    check_whole(of, "of", k)
+    ranks = as_numbers(rank, "rank")
+    wrong = (ranks < 1) | (ranks > of) | (ranks % 1 != 0) & ~np.isnan(ranks)
+    refuse(wrong, ranks, "rank", f"must be a whole number from 1 to {of:,}", labels_of(rank))
+    # In whole numbers: 5 times a rank over a total is not always the fraction it should be.
+    known = np.where(np.isnan(ranks), 1, ranks).astype(np.int64)
+    result = np.where(np.isnan(ranks), np.nan, -(-known * k // of))
+    return pd.Series(result, index=rank.index) if isinstance(rank, pd.Series) else result[()]
+
+
+def _rows_by_quantile(groups: Groups, quantile: str) -> tuple[NDArray[np.intp], Array]:
+    """Row numbers as groups by quantiles, -1 where a group has no row for one; and the quantiles, in order."""
     places = groups.column(quantile)
     groups.refuse(np.isnan(places), places, quantile, "must not be missing")
     groups.refuse_repeated(pd.Series(places), quantile)
-    wanted = np.unique(places)
-    short = groups.sizes() != len(wanted)
-    if short.any():
-        at = int(np.argmax(short))
-        missing = [f"{place:g}" for place in wanted if place not in places[groups.codes == at]]
-        raise ValueError(f"{quantile}: {groups.label(at)} has no row for {', '.join(missing)}; give every quantile")
-    if 0 < len(wanted) < 3:
-        raise ValueError(f"{quantile} has {len(wanted)} quantiles; a slope with limits needs at least 3")
-    return places
+    numbers, column = np.unique(places, return_inverse=True)
+    if 0 < len(numbers) < 3:
+        raise ValueError(f"{quantile} has {len(numbers)} quantiles; a slope with limits needs at least 3")
+    rows = np.full((len(groups), len(numbers)), -1, dtype=np.intp)
+    rows[groups.codes, column] = np.arange(len(places))
+    return rows, numbers
 
 
 def _transformed(groups: Groups, value: str, transform: Transform | None) -> Array:
@@ -164,8 +200,8 @@ def _simulated_limits(
 
     Slope and level are drawn together: with a transformed value the SII depends on both.
     """
-    found = _indices(drawn @ line[0], drawn @ line[1], transform, multiplier)
-    return [*_between(found["sii"], confidence), *_between(found["rii"], confidence)]
+    simulated = _indices(drawn @ line[0], drawn @ line[1], transform, multiplier)
+    return [*_between(simulated["sii"], confidence), *_between(simulated["rii"], confidence)]
 
 
 def _between(simulated: Array, confidence: float) -> tuple[float, float]:

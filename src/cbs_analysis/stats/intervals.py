@@ -11,7 +11,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import gammaincinv, ndtri
 
-from cbs_analysis.stats.checks import Array, as_numbers, check_confidence, labels_of, refuse, shared_index
+from cbs_analysis.stats.checks import (
+    Array,
+    as_numbers,
+    broadcast,
+    check_confidence,
+    exceeds,
+    labels_of,
+    refuse,
+    shared_index,
+)
 
 EXACT_BELOW = 10
 """Events below which Byar's approximation gives way to the exact limits."""
@@ -59,10 +68,12 @@ def proportion_interval(events: ArrayLike, trials: ArrayLike, confidence: float 
     shared_index(events, trials, "events", "trials")
     alpha = 1 - check_confidence(confidence)
     labels = labels_of(events, trials)
-    count, total = np.broadcast_arrays(as_numbers(events, "events"), as_numbers(trials, "trials"))
+    names = ("events", "trials")
+    count, total = broadcast(as_numbers(events, "events"), as_numbers(trials, "trials"), names=names)
     refuse(count < 0, count, "events", "must not be negative", labels)
     refuse(total < 0, total, "trials", "must not be negative", labels)
-    refuse(count > total, count, "events", "must not exceed trials", labels)
+    refuse(exceeds(count, total), count, "events", "must not exceed trials", labels)
+    count = np.minimum(count, total)
     lower, upper = np.full(count.shape, np.nan), np.full(count.shape, np.nan)
     known = (total > 0) & ~np.isnan(count)
     if known.any():
@@ -105,6 +116,8 @@ def ratio_interval(ratio: ArrayLike, log_error: ArrayLike, confidence: float = 0
     values, errors = as_numbers(ratio, "ratio"), as_numbers(log_error, "log_error")
     refuse(values < 0, values, "ratio", "must not be negative", labels_of(ratio))
     refuse(errors < 0, errors, "log_error", "must not be negative", labels_of(log_error))
+    shared_index(ratio, log_error, "ratio", "log_error")
+    values, errors = broadcast(values, errors, names=("ratio", "log_error"))
     times = np.exp(ndtri((1 + check_confidence(confidence)) / 2) * errors)
     known = np.where(values > 0, values, np.nan)
     return known / times, known * times
@@ -120,11 +133,14 @@ def limits_of_sum(value: ArrayLike, lower: ArrayLike, upper: ArrayLike) -> tuple
     """
     for limit, name in ((lower, "lower"), (upper, "upper")):
         shared_index(value, limit, "value", name)
-    middle, low, high = np.broadcast_arrays(
-        np.atleast_1d(as_numbers(value, "value")), as_numbers(lower, "lower"), as_numbers(upper, "upper")
+    middle, low, high = broadcast(
+        np.atleast_1d(as_numbers(value, "value")),
+        as_numbers(lower, "lower"),
+        as_numbers(upper, "upper"),
+        names=("value", "lower", "upper"),
     )
-    refuse(low > middle, low, "lower", "must not be above value", labels_of(value, lower))
-    refuse(high < middle, high, "upper", "must not be below value", labels_of(value, upper))
+    refuse(exceeds(low, middle), low, "lower", "must not be above value", labels_of(value, lower))
+    refuse(exceeds(middle, high), high, "upper", "must not be below value", labels_of(value, upper))
     total = middle.sum(axis=-1)
     below, above = ((middle - low) ** 2).sum(axis=-1), ((high - middle) ** 2).sum(axis=-1)
     return (total - np.sqrt(below))[()], (total + np.sqrt(above))[()]

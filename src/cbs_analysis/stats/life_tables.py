@@ -11,8 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from cbs_analysis.stats.checks import Array, check_confidence
-from cbs_analysis.stats.groupby import By, Groups, require_columns
+from cbs_analysis.stats.checks import Array, check_confidence, exceeds
+from cbs_analysis.stats.groupby import By, Groups, reasons, require_columns
 
 START_AGES = np.array([0, 1, *range(5, 95, 5)])
 """Ages 0, 1-4, 5-9 and so on to 85-89, and 90 and over: 20 bands."""
@@ -35,11 +35,11 @@ def life_expectancy(
     same years) are column names.
 
     One row a group and age, groups in order of appearance and ages in theirs, indexed by `by` and
-    `start_age`: `life_expectancy`, `lower`, `upper`. NaN for a group whose population is 5,000 or fewer in
-    all, or 0, negative or missing in a band, where deaths are missing or exceed the population, or nobody
-    died at 90 and over. An age that nobody lives to has 0, without limits. The value, and not its limits, is
-    NaN where the 95% interval is wider than 20 years.
-    Raises ValueError that names the group where an age cannot be read, is missing or stands twice, or deaths
+    `start_age`: `life_expectancy`, `lower`, `upper` and `reason`. NaN for a group that lacks a band, whose population
+    is 5,000 or fewer in all, or 0, negative or missing in a band, where deaths are missing or exceed the population,
+    or nobody died at 90 and over; `reason` says which, and is empty otherwise. An age that nobody lives to has 0,
+    without limits. The value, and not its limits, is NaN where the 95% interval is wider than 20 years.
+    Raises ValueError that names the group where an age cannot be read, is missing or is there twice, or deaths
     are negative.
     Source: Chiang (1968), chapter 9; Silcocks and others (2001), J Epidemiol Community Health 55: 38-43, for
     the variance; Toson and Baker (2003) for the smallest population.
@@ -47,24 +47,37 @@ def life_expectancy(
     z = float(ndtri((1 + check_confidence(confidence)) / 2))
     groups = Groups(frame, by)
     require_columns(frame, [start_age])
-    rows = groups.matrix(_checked_ages(groups, start_age)).reshape(len(groups), len(START_AGES))
+    ages = _checked_ages(groups, start_age)
+    rows = np.full((len(groups), len(START_AGES)), -1, dtype=np.intp)
+    rows[groups.codes, np.searchsorted(START_AGES, ages)] = np.arange(len(ages))
     died, people = groups.column(deaths), groups.column(population)
     groups.refuse(died < 0, died, deaths, "must not be negative")
-    died, people = died[rows], people[rows]
-    usable = (people.sum(axis=1) > SMALLEST_POPULATION) & (people > 0).all(axis=1) & (died <= people).all(axis=1)
-    usable &= died[:, LAST] > 0
+    died, people = np.where(rows < 0, np.nan, died[rows]), np.where(rows < 0, np.nan, people[rows])
+    reason = reasons(
+        *((rows[:, place] < 0, f"no row for age {age}") for place, age in enumerate(START_AGES)),
+        (~(people > 0).all(axis=1), f"{population} is 0, negative or missing at an age"),
+        (~(people.sum(axis=1) > SMALLEST_POPULATION), f"{population} is {SMALLEST_POPULATION:,} or fewer in all"),
+        (np.isnan(died).any(axis=1), f"{deaths} are missing at an age"),
+        (exceeds(died, people).any(axis=1), f"{deaths} exceed {population} at an age"),
+        (~(died[:, LAST] > 0), "nobody died at 90 and over"),
+    )
+    usable = reason == ""
+    died = np.minimum(died, people)
     value, error = _life_table(np.where(usable[:, None], died, np.nan), np.where(usable[:, None], people, np.nan))
     too_wide = ndtri(0.975) * error > WIDEST_INTERVAL_YEARS / 2
     columns = {
         "life_expectancy": np.where(too_wide, np.nan, value),
         "lower": value - z * error,
         "upper": value + z * error,
+        "reason": np.where(
+            too_wide, f"the 95% interval is wider than {WIDEST_INTERVAL_YEARS:g} years", reason[:, None]
+        ).astype(object),
     }
     return pd.DataFrame({name: matrix.ravel() for name, matrix in columns.items()}, index=_index(groups, start_age))
 
 
 def _checked_ages(groups: Groups, start_age: str) -> NDArray[np.int64]:
-    """The age at which each row's band starts. Raises ValueError unless each group has all bands once."""
+    """The age at which each row's band starts. Raises ValueError where one cannot be read or is there twice."""
     column = groups.frame[start_age]
     if pd.api.types.is_numeric_dtype(column):
         ages = column.to_numpy(dtype=float)
@@ -74,11 +87,6 @@ def _checked_ages(groups: Groups, start_age: str) -> NDArray[np.int64]:
     allowed = "must be 0, 1, 5, 10 and so on to 90"
     groups.refuse(~np.isin(ages, START_AGES), column.to_numpy(), start_age, allowed)
     groups.refuse_repeated(pd.Series(ages), start_age)
-    short = groups.sizes() != len(START_AGES)
-    if short.any():
-        at = int(np.argmax(short))
-        missing = [int(age) for age in START_AGES if age not in ages[groups.codes == at]]
-        raise ValueError(f"{start_age}: {groups.label(at)} has no row for {missing}; give all 20 bands")
     return ages.astype(np.int64)
 
 

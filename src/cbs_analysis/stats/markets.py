@@ -8,15 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Mapping
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from cbs_analysis.stats.checks import Array, as_numbers, refuse
+from cbs_analysis.stats.checks import Array, as_numbers, check_whole, refuse, refuse_repeated
 
 WHOLE_MARKET = 10_000
 """The Herfindahl-Hirschman index where one provider has all: 100 percent, squared."""
+
+
+class Modularity(NamedTuple):
+    """`value`, NaN where it cannot be calculated, and `reason`, why it cannot; empty otherwise."""
+
+    value: float
+    reason: str
 
 
 def herfindahl(counts: ArrayLike | pd.DataFrame) -> Array:
@@ -40,6 +48,7 @@ def catchments(flows: pd.DataFrame, people: pd.Series) -> pd.Series:
     count is negative. Source: the proportional flow method of hospital catchment populations in England.
     """
     values = _flows(flows)
+    refuse_repeated(people.index, "people", "area")
     missing = [label for label in flows.index if label not in people.index]
     if missing:
         raise ValueError(f"people has no entry for {missing[0]!r}; there must be one for each row of flows")
@@ -54,43 +63,61 @@ def self_containment(
     flows: pd.DataFrame, groups: Mapping[Hashable, Hashable], outside: Collection[Hashable] = ()
 ) -> pd.DataFrame:
     """How far groups of areas keep to themselves, by group: cases (of the group's people), contained (those at the
-    group's own providers), containment (their share, 0 to 1), own (share of its providers' cases that are its people).
+    group's own providers), containment (their share, 0 to 1), own (share of its providers' cases that are its people),
+    and reason (empty, or why a share is NaN).
 
     A provider is of the group that it treats most people of, but for those `outside`, which are of none.
-    Raises ValueError where an area has no group.
+    Raises ValueError where an area has no group, or a count is negative.
     """
-    by_group = flows.groupby(_labels(flows, groups)).sum()
-    home = by_group.drop(columns=[name for name in outside if name in by_group]).idxmax()
+    known = pd.DataFrame(_flows(flows), index=flows.index, columns=flows.columns)
+    labels = _labels(flows, groups)
+    by_group = known.groupby(labels).sum(min_count=1)
+    by_group = by_group.mask(known.isna().groupby(labels).any())
+    inside = by_group.drop(columns=[name for name in outside if name in by_group])
+    home = inside.loc[:, inside.notna().any()].idxmax()
     at_home = by_group[home.index].T.groupby(home).sum().T.reindex(columns=by_group.index, fill_value=0)
+    at_home = at_home.where(by_group.notna().all(axis=1), axis=0)
     contained = pd.Series(np.diag(at_home), index=by_group.index, dtype=float)
-    cases, treated = by_group.sum(axis=1), at_home.sum()
-    return pd.DataFrame(
-        {"cases": cases, "contained": contained, "containment": contained / cases, "own": contained / treated}
+    cases, treated = by_group.sum(axis=1, skipna=False), at_home.sum()
+    reason = np.select(
+        [cases.isna(), cases == 0, contained.notna() & (treated == 0)],
+        ["a count is missing", "no cases", "no provider is its own"],
+        default="",
     )
+    columns = {"cases": cases, "contained": contained, "containment": contained / cases, "own": contained / treated}
+    return pd.DataFrame(columns).assign(reason=reason)
 
 
-def modularity(flows: pd.DataFrame, groups: Mapping[Hashable, Hashable]) -> float:
+def modularity(flows: pd.DataFrame, groups: Mapping[Hashable, Hashable]) -> Modularity:
     """The share of all cases that stay within groups beyond what would if every area spread its own as all do together:
-    0 where groups say nothing.
+    0 where groups say nothing, such as one group of all, or one provider for all.
 
-    Each provider is put into the group that makes it largest. Raises ValueError where an area has no group, or there
-    is no case. Source: Barber (2007), "Modularity and community detection in bipartite networks".
+    Each provider is put into the group that makes it largest. NaN with a reason where there is no case, or a count is
+    missing. Raises ValueError where an area has no group or a count is negative.
+    Source: Barber (2007), "Modularity and community detection in bipartite networks".
     """
-    surplus, labels = _surplus(flows), _labels(flows, groups)
-    return float(pd.DataFrame(surplus).groupby(labels.to_numpy()).sum().max().sum())
+    values, labels = _flows(flows), _labels(flows, groups)
+    if np.isnan(values).any():
+        return Modularity(np.nan, "a count is missing")
+    if not values.sum() > 0:
+        return Modularity(np.nan, "there are no cases")
+    return Modularity(_modularity(pd.DataFrame(_surplus(values)).groupby(labels.to_numpy()).sum().to_numpy()), "")
 
 
 def groups_from_flows(flows: pd.DataFrame, number: int | None = None) -> pd.Series:
     """The groups of areas that keep most cases within them, by area: 1 for the first area's group, and so on.
 
     Areas are joined, two groups at a time, where modularity gains most, to `number` groups or, without it, until it
-    gains no more; then single areas change groups as long as that gains. The same flows give the same groups. Raises
-    ValueError where `number` is not from 1 to the number of areas, or there is no case.
+    gains no more; then single areas change groups as long as that gains. The same flows give the same groups; where
+    there is no case, no grouping gains. Raises ValueError where `number` is not an integer from 1 to the number of
+    areas, or a count is missing or negative.
     """
     size = len(flows)
-    if number is not None and not 1 <= number <= size:
-        raise ValueError(f"number is {number}; it must lie from 1 to the {size} areas")
-    surplus = _surplus(flows)
+    if number is not None:
+        check_whole(number, "number", 1, size)
+    values = _flows(flows)
+    refuse(np.isnan(values), values, "flows", "must not be missing")
+    surplus = _surplus(values)
     groups = np.arange(size)
     while len(np.unique(groups)) > (number or 1):
         gain, first, second = _best_join(surplus, groups)
@@ -106,6 +133,8 @@ def _flows(counts: ArrayLike | pd.DataFrame) -> Array:
     values = as_numbers(counts, "counts")
     if values.ndim != 2:
         raise ValueError(f"counts has {values.ndim} dimensions; it must have two, a row an area")
+    if isinstance(counts, pd.DataFrame):
+        refuse_repeated(counts.index, "counts", "area")
     refuse(values < 0, values, "counts", "must not be negative")
     return values
 
@@ -114,15 +143,17 @@ def _labels(flows: pd.DataFrame, groups: Mapping[Hashable, Hashable]) -> pd.Seri
     missing = [label for label in flows.index if label not in groups]
     if missing:
         raise ValueError(f"groups has no entry for {missing[0]!r}; there must be one for each row of flows")
-    return pd.Series([groups[label] for label in flows.index], index=flows.index)
+    labels = pd.Series([groups[label] for label in flows.index], index=flows.index)
+    if labels.isna().any():
+        raise ValueError(f"groups: {labels.index[int(np.argmax(labels.isna()))]!r} has no group; give each area one")
+    return labels
 
 
-def _surplus(flows: pd.DataFrame) -> Array:
-    """Cases beyond those of independence, in all cases: a row an area, a column a provider."""
-    values = _flows(flows)
+def _surplus(values: Array) -> Array:
+    """Cases beyond those of independence, in all cases: a row an area, a column a provider; 0 where there are none."""
     total = values.sum()
     if not total > 0:
-        raise ValueError("flows hold no case")
+        return np.zeros(values.shape)
     return (values - values.sum(axis=1, keepdims=True) * values.sum(axis=0) / total) / total
 
 
@@ -131,27 +162,27 @@ def _best_join(surplus: Array, groups: NDArray[np.int64]) -> tuple[float, int, i
     names = np.unique(groups)
     sums = np.array([surplus[groups == name].sum(axis=0) for name in names])
     best = _modularity(sums)
-    found = (-np.inf, 0, 0)
+    largest = (-np.inf, 0, 0)
     for one, other in combinations(range(len(names)), 2):
         joined = np.delete(sums, other, axis=0)
         joined[one] = sums[one] + sums[other]
         gain = _modularity(joined) - best
-        if gain > found[0] + 1e-12:
-            found = (gain, int(names[one]), int(names[other]))
-    return found
+        if gain > largest[0] + 1e-12:
+            largest = (gain, int(names[one]), int(names[other]))
+    return largest
 
 
 def _refined(surplus: Array, groups: NDArray[np.int64]) -> NDArray[np.int64]:
     """Groups after single areas moved as long as modularity gains; no group is left empty."""
-    found, names = groups.copy(), np.unique(groups)
+    result, names = groups.copy(), np.unique(groups)
     places = {name: place for place, name in enumerate(names)}
-    sums = np.array([surplus[found == name].sum(axis=0) for name in names])
+    sums = np.array([surplus[result == name].sum(axis=0) for name in names])
     moved = True
     while moved:
         moved = False
-        for area in range(len(found)):
-            own = places[found[area]]
-            if (found == found[area]).sum() == 1:
+        for area in range(len(result)):
+            own = places[result[area]]
+            if (result == result[area]).sum() == 1:
                 continue
             now = _modularity(sums)
             for place, name in enumerate(names):
@@ -161,10 +192,10 @@ def _refined(surplus: Array, groups: NDArray[np.int64]) -> NDArray[np.int64]:
                 tried[own] -= surplus[area]
                 tried[place] += surplus[area]
                 if _modularity(tried) > now + 1e-12:
-                    found[area], sums, own, now, moved = name, tried, place, _modularity(tried), True
-    return found
+                    result[area], sums, own, now, moved = name, tried, place, _modularity(tried), True
+    return result
 
 
 def _modularity(sums: Array) -> float:
     """Of groups' surpluses by provider, each provider in the group where it is largest."""
-    return float(sums.max(axis=0).sum())
+    return float(sums.max(axis=0, initial=-np.inf).sum()) if sums.size else 0.0

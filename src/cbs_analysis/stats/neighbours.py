@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy.spatial.distance import cdist
 
-from cbs_analysis.stats.checks import as_numbers
+from cbs_analysis.stats.checks import as_numbers, check_whole, refuse_repeated
 
 
 def similar_areas(features: pd.DataFrame, area: Hashable, k: int = 10) -> pd.DataFrame:
@@ -23,15 +23,12 @@ def similar_areas(features: pd.DataFrame, area: Hashable, k: int = 10) -> pd.Dat
     area: `distance` (in standard deviations), then for each feature, under its name, the square of its
     standardised difference: these add up to the square of `distance`. Areas equally far keep their order in
     `features`. Fewer than `k` others give all of them.
-    Raises ValueError where an area stands twice, `area` is not among them, `k` is below 1, a feature is
-    missing for an area, or is the same for all of them.
+    Raises ValueError where an area is there twice, `area` is not among them, `k` is not an integer from 1 on, a
+    feature is missing for an area, or is the same for all of them.
     Source: `scipy.spatial.distance`, metric `seuclidean`.
     """
-    if k < 1:
-        raise ValueError(f"k is {k}; it must be at least 1")
-    if not features.index.is_unique:
-        twice = features.index[features.index.duplicated()][0]
-        raise ValueError(f"features: {twice} stands twice; give one row an area")
+    check_whole(k, "k", 1)
+    refuse_repeated(features.index, "features", "area")
     if area not in features.index:
         raise ValueError(f"{area} is not among the {len(features)} areas of features")
     if "distance" in features.columns:

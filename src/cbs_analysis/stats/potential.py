@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from cbs_analysis.stats.checks import Array, as_numbers, labels_of, refuse, shared_index
+from cbs_analysis.stats.checks import Array, as_numbers, labels_of, refuse, refuse_repeated, shared_index
 from cbs_analysis.stats.shrinkage import DRAWS, SEED, shrunk
 
 BEST = 0.25
@@ -27,8 +27,9 @@ class Potential:
 
     `target` has the ratio of the best quarter and its limits: target, lower, upper. `units` has a row a unit: ratio
     (shrunk) with ratio_lower and ratio_upper, then potential, lower, upper in events and, with a price, pounds,
-    pounds_lower, pounds_upper. `groups` has those last a row of `weights`, and is None without. `total` has them for
-    all units together. Estimates are means of draws, so that they add up; limits are 95% credible and do not.
+    pounds_lower, pounds_upper, and reason (empty, or why a unit is NaN). `groups` has those last a row of `weights`,
+    and is None without. `total` has them for all units together. Estimates are means of draws, so that they add up;
+    limits are 95% credible and do not.
     """
 
     target: pd.Series
@@ -61,6 +62,8 @@ def best_quarter(
     Source: as `shrinkage.shrunk`; Goldstein and Spiegelhalter (1996), "League tables and their limitations", for ranks
     and their like as functions of draws.
     """
+    if not isinstance(lower_is_better, bool | np.bool_):
+        raise ValueError(f"lower_is_better is {lower_is_better!r}; it must be True or False")
     shared_index(log_ratio, expected, "log_ratio", "expected")
     found = shrunk(log_ratio, standard_error, draws=draws, seed=seed)
     index = found.units.index
@@ -76,6 +79,7 @@ def best_quarter(
 
     target = pd.Series([best.mean(), *np.quantile(best, LIMITS)], index=["target", "lower", "upper"])
     units = _summary(ratios, index, "ratio", "ratio_").join(_amounts(gap * events, pounds, index))
+    units["reason"] = np.where(known, "", "the ratio, its error or the expected events are missing")
     shares = np.where(known, events, 0)[None, :]
     total = _amounts_of_groups(gap, shares, pounds, pd.Index(["all"])).loc["all"].rename(None)
     groups = None
@@ -97,6 +101,8 @@ def _per_unit(values: ArrayLike, name: str, index: pd.Index) -> Array:
 
 def _matched(weights: pd.DataFrame, index: pd.Index) -> Array:
     """Weights with columns in the order of units; a unit that a group has nothing at may be left out."""
+    refuse_repeated(weights.columns, "weights", "unit")
+    refuse_repeated(weights.index, "weights", "group")
     unknown = [column for column in weights.columns if column not in index]
     if unknown:
         raise ValueError(f"weights has a column {unknown[0]!r}, which is not a unit")

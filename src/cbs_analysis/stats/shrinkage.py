@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri
 
-from cbs_analysis.stats.checks import Array, as_numbers, labels_of, refuse, shared_index
+from cbs_analysis.stats.checks import Array, check_whole, labels_of, one_dimension, refuse, shared_index
 from cbs_analysis.stats.funnel import FEWEST_AREAS, LEVELS, status
 
 Mask = NDArray[np.bool_]
@@ -39,7 +39,8 @@ class Shrunk:
 
     `units` has a row a unit, in the order given: effect and standard_error as given, mean, standard_deviation, lower
     and upper (95% credible), and outlier, the chance that the unit is out of the ordinary; NaN where an effect is
-    missing. `draws` is draws by units of true effects. `centre` and `tau` are the ordinary units' mean and spread.
+    missing, and reason says so, empty otherwise. `draws` is draws by units of true effects. `centre` and `tau` are
+    the ordinary units' mean and spread.
     """
 
     units: pd.DataFrame
@@ -64,8 +65,8 @@ def shrunk(
     section 5.7, for the prior of tau; Box and Tiao (1968) for units out of the ordinary.
     """
     values, errors, known = _estimates(effects, standard_errors, "effects", "standard_errors")
-    if draws < 1:
-        raise ValueError(f"draws is {draws}; it must be at least 1")
+    check_whole(draws, "draws", 1)
+    check_whole(seed, "seed", 0)
     grid = _grid(values[known], errors[known], outliers)
     mean, deviation, far = _moments(grid, values[known], errors[known])
     drawn = np.full((draws, len(values)), np.nan)
@@ -76,6 +77,7 @@ def shrunk(
     limits = np.quantile(drawn[:, known], [0.025, 0.975], axis=0)
     units["lower"], units["upper"] = _spread_out(limits[0], known), _spread_out(limits[1], known)
     units["outlier"] = _spread_out(far, known)
+    units["reason"] = np.where(known, "", "the effect or its standard error is missing")
     return Shrunk(units, drawn, float(grid.weight @ grid.centre), float(grid.weight @ grid.tau))
 
 
@@ -111,8 +113,8 @@ def flags(log_ratio: ArrayLike, standard_error: ArrayLike) -> pd.DataFrame:
 def _estimates(effects: ArrayLike, errors: ArrayLike, name: str, error_name: str) -> tuple[Array, Array, Mask]:
     """Both as floats, and which units have both."""
     shared_index(effects, errors, name, error_name)
-    values, chance = np.atleast_1d(as_numbers(effects, name)), np.atleast_1d(as_numbers(errors, error_name))
-    if values.shape != chance.shape or values.ndim != 1:
+    values, chance = one_dimension(effects, name), one_dimension(errors, error_name)
+    if values.shape != chance.shape:
         raise ValueError(f"{name} has shape {values.shape} and {error_name} {chance.shape}; give as many of each")
     refuse(chance <= 0, chance, error_name, "must be above 0", labels_of(errors, effects))
     known = ~(np.isnan(values) | np.isnan(chance))

@@ -1,7 +1,7 @@
-"""Is this month different, or the usual ups and downs? XmR process charts, for anyone who follows a measure.
+"""Is this period different, or the usual ups and downs? XmR process charts, for anyone who follows a measure.
 
-The limits are drawn from how much a measure usually moves from one month to the next. Points and patterns
-that the usual movement does not explain are marked, in the order of rules used in the NHS.
+The limits are drawn from how much a measure usually moves from one week, month, quarter or year to the next. Points
+and patterns that the usual movement does not explain are marked, in the order of rules used in the NHS.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from cbs_analysis.stats.checks import Array, as_numbers
+from cbs_analysis.stats.checks import Array, as_numbers, check_positions, check_whole, rounding
 
 LIMIT_FACTOR = 2.66
 """Three standard deviations in mean moving ranges: 3 / 1.128, for ranges of two points."""
@@ -36,7 +36,7 @@ def xmr(
 
     `values` is one dimension in any unit; a missing value is a gap: no moving range is taken across it and no
     run, trend or pair of points bridges it. `baseline` sets mean and limits from the first so many known
-    points of each stretch. `rebase_at` are positions at which mean and limits start anew, such as a change of
+    points of each stretch. `rebase_at` are positions at which mean and limits start again, such as a change of
     recording. `screen` leaves moving ranges at or above 3.267 times their mean out of the limits.
 
     Columns `value`, `mean`, `lower_process_limit`, `upper_process_limit` in the unit of `values`,
@@ -45,14 +45,16 @@ def xmr(
     assessed` at a gap or without limits) and `warning` (empty, or why a stretch has no limits: fewer than 12
     known points). A Series keeps its index.
 
-    Raises ValueError where `baseline` is below 12, or a `rebase_at` position is not inside the series.
+    Points that differ by rounding alone are equal. Raises ValueError where `baseline` is not an integer of at least 12,
+    or a `rebase_at` position is not inside the series.
     Source: Wheeler (2000), "Understanding Variation"; rules as in NHS England's Making Data Count.
     """
     points = as_numbers(values, "values")
     if points.ndim != 1:
         raise ValueError(f"values has {points.ndim} dimensions; it must be one series in time order")
-    if baseline is not None and baseline < FEWEST_POINTS:
-        raise ValueError(f"baseline is {baseline} points; it must be at least {FEWEST_POINTS}")
+    if baseline is not None:
+        check_whole(baseline, "baseline", FEWEST_POINTS)
+    starts = check_positions(rebase_at, "rebase_at", len(points))
     frame = pd.DataFrame(
         {
             "value": points,
@@ -64,7 +66,7 @@ def xmr(
         },
         index=values.index if isinstance(values, pd.Series) else None,
     )
-    for start, stop in _stretches(len(points), rebase_at):
+    for start, stop in pairwise([0, *starts, len(points)]):
         _fill(frame, slice(start, stop), baseline, screen)
     return frame
 
@@ -75,8 +77,8 @@ def _fill(frame: pd.DataFrame, rows: slice, baseline: int | None, screen: bool) 
     known = int(np.sum(~np.isnan(points)))
     column = frame.columns.get_loc
     if known < FEWEST_POINTS:
-        told = f"{known} points: too few for process limits, which need {FEWEST_POINTS}"
-        frame.iloc[rows, column("warning")] = told
+        warning = f"{known} points: too few for process limits, which need {FEWEST_POINTS}"
+        frame.iloc[rows, column("warning")] = warning
         return
     mean, half_width = _centre_and_half_width(points, baseline, screen)
     frame.iloc[rows, column("mean")] = mean
@@ -92,8 +94,9 @@ def _centre_and_half_width(points: Array, baseline: int | None, screen: bool) ->
     ranges = ranges[~np.isnan(ranges)]
     if not ranges.size:
         return float(np.nanmean(points)), np.nan
-    if screen and ranges.mean() > 0:
-        ranges = ranges[ranges < SCREEN_FACTOR * ranges.mean()]
+    slack = float(rounding(np.nanmax(np.abs(points))))
+    if screen and ranges.mean() > slack:
+        ranges = ranges[ranges < SCREEN_FACTOR * ranges.mean() - slack]
     return float(np.nanmean(points)), LIMIT_FACTOR * float(ranges.mean())
 
 
@@ -102,11 +105,14 @@ def _labels(points: Array, mean: float, half_width: float) -> NDArray[np.object_
     labels = np.full(len(points), NOT_ASSESSED, dtype=object)
     if np.isnan(half_width):
         return labels
+    # Rounding is of the size of the points, however little they move: 13 times 0.1 has a mean just beside 0.1.
+    slack = float(rounding(np.nanmax(np.abs(points))))
     for part in _unbroken(points):
         distance = points[part] - mean
-        outside, side = np.abs(distance) > half_width, np.sign(distance)
-        near = ~outside & (np.abs(distance) > half_width * 2 / 3)
-        trend, pairs, run = _trend(points[part]), _two_in_three(near, side), _run(side)
+        distance[np.abs(distance) <= slack] = 0
+        outside, side = np.abs(distance) > half_width + slack, np.sign(distance)
+        near = ~outside & (np.abs(distance) > half_width * 2 / 3 + slack)
+        trend, pairs, run = _trend(points[part], slack), _two_in_three(near, side), _run(side)
         labels[part] = np.select(
             [
                 outside & (side > 0),
@@ -133,9 +139,10 @@ def _labels(points: Array, mean: float, half_width: float) -> NDArray[np.object_
     return labels
 
 
-def _trend(points: Array) -> Array:
+def _trend(points: Array, slack: float) -> Array:
     """1 or -1 for every point of seven that each rise or each fall, else 0; a rise wins over a fall."""
-    direction = np.sign(np.diff(points))
+    moves = np.diff(points)
+    direction = np.sign(np.where(np.abs(moves) <= slack, 0, moves))
     trend = np.zeros(len(points))
     for way in (-1, 1):
         for start in range(len(points) - RUN + 1):
@@ -161,14 +168,6 @@ def _run(side: Array) -> NDArray[np.bool_]:
         if abs(side[start : start + RUN].sum()) == RUN:
             marked[start : start + RUN] = True
     return marked
-
-
-def _stretches(length: int, rebase_at: Sequence[int]) -> Iterator[tuple[int, int]]:
-    for position in rebase_at:
-        if not 0 < position < length:
-            raise ValueError(f"rebase_at: {position} is not a position inside a series of {length} points")
-    edges = [0, *sorted({int(position) for position in rebase_at}), length]
-    yield from pairwise(edges)
 
 
 def _unbroken(points: Array) -> Iterator[slice]:

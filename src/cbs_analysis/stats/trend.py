@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import logit, ndtri
 
-from cbs_analysis.stats.checks import Array, check_confidence
+from cbs_analysis.stats.checks import Array, check_confidence, exceeds
 from cbs_analysis.stats.groupby import By, Groups
 
 POINTS = 5
@@ -43,7 +43,7 @@ def recent_trend(
     (`increasing`, `decreasing`, `no significant change` or `cannot be calculated`) and `reason`. A trend has
     chi-squared above 9.5495 and a slope of the same sign when any one point is left out. Fewer than five points,
     or one of the last five missing, of no width or without trials, cannot be calculated.
-    Raises ValueError that names the group where a time is missing or stands twice, a lower limit is above the
+    Raises ValueError that names the group where a time is missing or is there twice, a lower limit is above the
     upper or a value not within them, or events are negative or exceed trials; and where neither or both kinds of
     input are given.
     Source: the recent trend of public health profiles in England; Armitage (1955), Biometrics 11: 375-386.
@@ -112,9 +112,11 @@ def _points(values: Array, rows: NDArray[np.intp]) -> Array:
 
 def _with_weights(groups: Groups, value: str, lower: str, upper: str, confidence: float) -> tuple[Array, Array]:
     values, low, high = groups.column(value), groups.column(lower), groups.column(upper)
-    groups.refuse(low > high, low, lower, f"must not be above {upper}")
-    groups.refuse((values < low) | (values > high), values, value, f"must lie from {lower} to {upper}")
-    error = (high - low) / (2 * ndtri((1 + confidence) / 2))
+    groups.refuse(exceeds(low, high), low, lower, f"must not be above {upper}")
+    outside = exceeds(low, values) | exceeds(values, high)
+    groups.refuse(outside, values, value, f"must lie from {lower} to {upper}")
+    width = np.where(exceeds(high, low) | np.isnan(high - low), high - low, 0.0)
+    error = width / (2 * ndtri((1 + confidence) / 2))
     with np.errstate(divide="ignore"):
         weights = 1 / error**2
     return values, np.where(np.isfinite(weights), weights, np.nan)
@@ -123,8 +125,8 @@ def _with_weights(groups: Groups, value: str, lower: str, upper: str, confidence
 def _proportion(groups: Groups, events: str, trials: str) -> tuple[Array, Array]:
     counts, total = groups.column(events), groups.column(trials)
     groups.refuse(counts < 0, counts, events, "must not be negative")
-    groups.refuse(counts > total, counts, events, f"must not exceed {trials}")
-    return counts, np.where(total > 0, total, np.nan)
+    groups.refuse(exceeds(counts, total), counts, events, f"must not exceed {trials}")
+    return np.minimum(counts, total), np.where(total > 0, total, np.nan)
 
 
 def _logit(counts: Array, total: Array) -> Array:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from cbs_analysis.stats.calendar import month_index
+from cbs_analysis.stats.calendar import period_index
 from cbs_analysis.stats.checks import Array, as_numbers, labels_of, refuse
 
 YEAR = 12
@@ -79,7 +79,7 @@ def logs_per_day(counts: Array, days: Array) -> Array:
 def _months(index: pd.Index, name: str) -> pd.PeriodIndex | None:
     if pd.api.types.is_numeric_dtype(index):
         return None
-    months = month_index(index)
+    months = period_index(index)
     for before, after in pairwise(months):
         if after != before + 1:
             raise ValueError(f"{name}: {after} follows {before}; give every month, missing ones as NaN")
