@@ -31,10 +31,9 @@ def working_days(periods: Periods, country: str = "GB", subdivision: str | None 
 
     `periods` are pandas periods (weeks, months, quarters or years, financial ones among them), dates (of which the
     month counts, unless a DatetimeIndex has another frequency), or text: `2011-04`, `2011-Q2`, `2011-W14` (an ISO
-    week), `2011`, `2010/11` (a financial year) or `2010/11 Q1` (a financial quarter). `country` and `subdivision` are those of
-    the `holidays` package: GB with ENG, SCT, WLS or NIR; England by default.
-    Raises ValueError that names a period it cannot read, or a country or subdivision that is not in the package.
-    Source: the `holidays` package.
+    week), `2011`, `2010/11` (a financial year) or `2010/11 Q1` (a financial quarter). `country` and `subdivision` are
+    those of the `holidays` package: GB with ENG, SCT, WLS or NIR; England by default. Raises ValueError that names a
+    period it cannot read, or a country or subdivision that is not in the package. Source: the `holidays` package.
     """
     starts, ends = _bounds(periods)
     if not len(starts):

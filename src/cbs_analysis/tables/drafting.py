@@ -15,9 +15,9 @@ from typing import Any
 
 import pandas as pd
 
-from cbs_analysis.tables import derived
 from cbs_analysis.errors import DataError, UserError
 from cbs_analysis.files import write_atomically
+from cbs_analysis.tables import derived
 from cbs_analysis.tables.csv_files import read_cells, read_header
 from cbs_analysis.tables.descriptions import DESCRIPTION, TO_COMPLETE
 from cbs_analysis.tables.schema_checks import WRITTEN
