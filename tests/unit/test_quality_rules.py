@@ -232,7 +232,7 @@ def changed(tmp_path, before, after):
          "apc_discharge_before_admission: predicate: no column 'dischage_date'; nearest: discharge_date"),
         ("severity: error", "severty: error", "apc_sex_pregnancy: unknown key 'severty'; nearest: severity"),
         ("severity: error", "severity: grave", "apc_sex_pregnancy: severity: input should be 'error'"),
-        ("id: apc_sex_unknown", "id: apc_sex_pregnancy", "apc_sex_pregnancy: id: stands twice"),
+        ("id: apc_sex_unknown", "id: apc_sex_pregnancy", "apc_sex_pregnancy: id: is duplicated"),
         ("fields: [hrg_code]", "fields: [hgr_code]", "fields: no field 'hgr_code' in feed apc; nearest: hrg_code"),
         ("  days: calendar\n", "", "ae_break: days: missing; a rule of kind series needs it"),
         ("kind: row", "kind: total", "apc_sex_pregnancy: measures: missing; a rule of kind total needs it"),

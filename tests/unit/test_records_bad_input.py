@@ -63,7 +63,7 @@ def quarantined(store, place, line, feed="visits"):
         (HEADER.replace("hrg_code", "hrg_cod"), "FILE, line 1: unknown column 'hrg_cod'; nearest: hrg_code"),
         (f"{HEADER},extra", "FILE, line 1: unknown column 'extra'; valid: age, cds_unique_identifier"),
         (HEADER.replace(",age", ""), "FILE, line 1: column 'age' is missing; it belongs after 'provider_code'"),
-        (HEADER.replace(",age", ",provider_code"), "FILE, line 1: column 'provider_code' stands twice"),
+        (HEADER.replace(",age", ",provider_code"), "FILE, line 1: column 'provider_code' is duplicated"),
         (HEADER.replace("provider_code,age", "age,provider_code"), "column 2 is 'age' where 'provider_code' belongs"),
         (HEADER.replace(",", ";"), "columns are told apart by ';', where params/feeds/visits.yml says ','"),
         (HEADER.replace(",", "\t"), r"columns are told apart by '\t'"),
@@ -111,7 +111,7 @@ def test_one_bad_file_keeps_the_good_ones_of_its_submission_out(store, place):
 @pytest.mark.parametrize(
     ("line", "reason", "detail"),
     [
-        (b"B1,RJ1,44", "wrong number of values", "3 values, where 5 are wanted"),
+        (b"B1,RJ1,44", "wrong number of values", "3 values, expected 5"),
         (b"", "an empty line", "the line is empty"),
         (b'B1,RJ1,44,2010-04-03,"AA01', "a quotation mark out of place", "not closed"),
         (b'B1,RJ1,44,2010-04-03,AA"1', "a quotation mark out of place", 'write "A ""B"" C"'),
@@ -119,13 +119,13 @@ def test_one_bad_file_keeps_the_good_ones_of_its_submission_out(store, place):
         (b"B1,RJ1,44,2010-04-03,A\xe91", "not utf-8", "byte 0xe9 at 23 is no utf-8"),
         (b"B1,RJ1,44,2010-04-03,A\x001", "a control character", "character 0x00 at 23"),
         (HEADER.encode(), "a second header", "a line of column names"),
-        (b"B1,RJ1,44,03/04/2010,AA01", "visit_date: not a day", "is '03/04/2010'; a day like 2010-04-30 is wanted"),
+        (b"B1,RJ1,44,03/04/2010,AA01", "visit_date: not a day", "is '03/04/2010'; expected a date like 2010-04-30"),
         (b"B1,RJ1,44,2010-02-30,AA01", "visit_date: not a day", "2010-02-30"),
         (b"B1,RJ1,44,,AA01", "visit_date: empty", "visit_date is empty; a value is required"),
         (b"B1, ,44,2010-04-03,AA01", "provider_code: empty", "provider_code is empty"),
-        (b"B1,RJ1,44.5,2010-04-03,AA01", "age: not a whole number", "age is '44.5'; a whole number is wanted"),
+        (b"B1,RJ1,44.5,2010-04-03,AA01", "age: not a whole number", "age is '44.5'; expected an integer"),
         (b"B1,RJ1,9999999999,2010-04-03,AA01", "age: not a whole number", "9999999999"),
-        (b"B1,RJ1,44,2010-04-03,AA01Z9", "hrg_code: too long", "hrg_code is 'AA01Z9'; at most 5 characters are wanted"),
+        (b"B1,RJ1,44,2010-04-03,AA01Z9", "hrg_code: too long", "hrg_code is 'AA01Z9'; expected at most 5 characters"),
     ],
 )  # fmt: skip
 def test_a_line_that_cannot_be_read_goes_to_quarantine_alone(store, place, line, reason, detail):
@@ -194,7 +194,7 @@ def test_a_mapping_brings_an_extract_with_other_names_codes_dates_and_constants(
     assert (rows["N1"]["provider_code"], rows["N1"]["hrg_code"], rows["N1"]["age"]) == ("RJZ", "AA01", None)
     assert (rows["N3"]["visit_date"], rows["N3"]["hrg_code"]) == (date(2010, 4, 1), None)
     detail = store.quarantine().to_pylist()[0]["detail"]
-    assert detail == "Day (visit_date) is '2010-04-03'; a day like 30/04/2010 is wanted"
+    assert detail == "Day (visit_date) is '2010-04-03'; expected a date like 30/04/2010"
 
 
 def visits(**columns):
@@ -250,7 +250,7 @@ def test_parquet_of_other_columns_or_cut_off_is_refused_whole(store, place):
     wrong = parquet(place, visits(hrg_code=[[1], [2], [3]])).read_bytes()
     assert "column 'hrg_code' is of type list" in refused_whole(store, place, wrong, name="sent.parquet")
     number = parquet(place, visits(hrg_code=[1, 2, 3])).read_bytes()
-    assert "text is wanted for hrg_code" in refused_whole(store, place, number, name="sent.parquet")
+    assert "expected text for hrg_code" in refused_whole(store, place, number, name="sent.parquet")
     more = parquet(place, visits(month=["a", "b", "c"])).read_bytes()
     assert "unknown column 'month'" in refused_whole(store, place, more, name="sent.parquet")
 

@@ -87,7 +87,7 @@ def test_the_sentence_of_an_import_shows_the_sum_and_the_first_refusals(place):
     first, why, such, where = outcome.sentence().split("\n")
     assert first == "visits: 3 rows in = 2 loaded + 0 replaced + 1 quarantined"
     assert why == "Quarantined: 1 age: not a whole number; such as"
-    assert such == "  sent.csv, line 3: age is 'x'; a whole number is wanted"
+    assert such == "  sent.csv, line 3: age is 'x'; expected an integer"
     assert where.startswith("All of them: quarantine/")
 
 

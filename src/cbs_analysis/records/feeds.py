@@ -270,7 +270,7 @@ def _check_value(value: str, field: FeedField | None, dates: tuple[str, ...], sh
     """A value that the mapping itself gives must be one that the field can hold."""
     if field is None:
         if value not in ACTIONS:
-            raise UserError(f"{shown}: {value!r} is no action; {nearest(value, ACTIONS)}")
+            raise UserError(f"{shown}: {value!r} is not a valid action; {nearest(value, ACTIONS)}")
     elif field.type == "integer" and value and whole_number(value) is None:
         raise UserError(f"{shown}: {value!r} is not a whole number")
     elif field.type == "date" and value and day(value, dates) is None:
@@ -282,7 +282,7 @@ def _check_value(value: str, field: FeedField | None, dates: tuple[str, ...], sh
 def _once(names: list[str], shown: str, noun: str) -> None:
     for name in names:
         if names.count(name) > 1:
-            raise UserError(f"{shown}: {noun} {name!r} stands twice; each belongs once")
+            raise UserError(f"{shown}: {noun} {name!r} is duplicated; name each once")
 
 
 def columns_of(
@@ -334,7 +334,7 @@ def _wrong(names: Sequence[str], wanted: Sequence[str], feed: RecordFeed, second
         return f"is no header but a record; put one above it, {feed.delimiter.join(wanted[:3])}..."
     name, times = Counter(names).most_common(1)[0]
     if times > 1:
-        return f"column {name[:60]!r} stands twice; each belongs once"
+        return f"column {name[:60]!r} is duplicated; name each once"
     unknown = [name for name in names if name not in wanted]
     missing = [name for name in wanted if name not in names]
     if unknown:

@@ -239,8 +239,9 @@ def _each_rules_share(records: pd.DataFrame) -> pd.DataFrame:
 def _letter(sheet: Sheet, told: Recipient, months: pd.DataFrame) -> None:
     sheet.title(f"Data quality queries: {told.name}")
     sheet.paragraph(
-        f"We held {told.arrived:,} records of {told.name} ({told.code}), {told.period}, against our rules of data "
-        f"quality. {len(told.rules)} rules found something to ask about, {told.rules['failed'].sum():,} times in all."
+        f"We checked {told.arrived:,} records of {told.name} ({told.code}), {told.period}, "
+        "against our data quality rules. "
+        f"{len(told.rules)} rules found something to ask about, {told.rules['failed'].sum():,} times in all."
     )
     tell_rules(sheet, told)
     sheet.paragraph(
@@ -258,7 +259,7 @@ def _letter(sheet: Sheet, told: Recipient, months: pd.DataFrame) -> None:
         f"sheet By year says how that has changed. {STANDING}"
     )
     tell_value(sheet, told)
-    sheet.paragraph("People stand under a pseudonym, records under your own key. Nothing here names anybody.")
+    sheet.paragraph("Patients are pseudonymised; records have your own key. No patient is named.")
 
 
 def _months(sheet: Sheet, months: pd.DataFrame) -> None:
@@ -327,8 +328,8 @@ def write_pct_feedback(path: Path, found: LetterFindings, errors: pd.DataFrame, 
 def _summary(sheet: Sheet, told: Recipient, errors: pd.DataFrame) -> None:
     sheet.title(f"Data quality feedback: {told.name}")
     sheet.paragraph(
-        f"We held {told.arrived:,} hospital records that {told.name} ({told.code}) pays for, {told.period}, against "
-        f"our rules of data quality. {len(told.rules)} rules found something, {told.rules['failed'].sum():,} times in "
+        f"We checked {told.arrived:,} hospital records that {told.name} ({told.code}) pays for, {told.period}, against "
+        f"our data quality rules. {len(told.rules)} rules found something, {told.rules['failed'].sum():,} times in "
         "all. The most is at stake here:"
     )
     tell_rules(sheet, told)
@@ -349,7 +350,7 @@ def _summary(sheet: Sheet, told: Recipient, errors: pd.DataFrame) -> None:
         "it or anything from it: the pages of the handbook withhold small counts and round the others, and this "
         "workbook does not."
     )
-    sheet.paragraph("People stand under a pseudonym, records under their trust's key. Nothing here names anybody.")
+    sheet.paragraph("Patients are pseudonymised; records have their trust's key. No patient is named.")
 
 
 def _by_trust(sheet: Sheet, errors: pd.DataFrame) -> None:

@@ -294,7 +294,7 @@ def load_rules(params: Path) -> tuple[QualityRule, ...]:
             raise UserError(f"{shown}: must be keys with values, not {values!r}")
         rule = validated(QualityRule, values, f"{FILE}, {values['id']}" if isinstance(values.get("id"), str) else shown)
         if rule.id in rules:
-            raise UserError(f"{FILE}, {rule.id}: id: stands twice; each rule needs its own")
+            raise UserError(f"{FILE}, {rule.id}: id: is duplicated; each rule needs its own")
         _check(rule, params)
         rules[rule.id] = rule
     return tuple(rules.values())

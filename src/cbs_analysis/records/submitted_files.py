@@ -50,7 +50,7 @@ def kind_of(path: Path) -> Literal["csv", "gzip", "parquet"]:
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
     if not first:
-        raise UserError(f"{path}: is empty; records of a feed with a header are wanted")
+        raise UserError(f"{path}: is empty; expected records of a feed, with a header")
     for mark, said in OTHER_KINDS.items():
         if first.startswith(mark):
             raise UserError(f"{path}: is {said}")
@@ -177,7 +177,7 @@ def _csv_lots(path: Path, feed: RecordFeed, net: bool) -> Iterator[RowBatch]:
         yield _Lines(lines, number, columns, feed, splitter).lot()
         number += len(lines)
     if columns is None:
-        raise UserError(f"{path}: is empty; records of a feed are wanted")
+        raise UserError(f"{path}: is empty; expected records of a feed")
 
 
 def _without_bom(lines: list[bytes], feed: RecordFeed, path: Path) -> list[bytes]:
@@ -302,9 +302,9 @@ class _Lines:
             return None
         if len(values) != len(self.header):
             if not text.strip():
-                self._refuse(number, "an empty line", "the line is empty; a record is wanted")
+                self._refuse(number, "an empty line", "the line is empty; expected a record")
                 return None
-            said = f"{len(values)} value{'s' * (len(values) != 1)}, where {len(self.header)} are wanted"
+            said = f"{len(values)} value{'s' * (len(values) != 1)}, expected {len(self.header)}"
             self._refuse(number, "wrong number of values", said)
             return None
         if values[0].strip() == self.header[0] and [value.strip() for value in values] == self.header:

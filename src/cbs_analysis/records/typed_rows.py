@@ -88,7 +88,7 @@ class _Reader:
         words = self._text(given)
         places = {action: place for place, action in enumerate(ACTIONS)}
         found, bad = _by_word(words, lambda word: places.get(word.lower()), pa.int8())
-        wanted = f"one of {', '.join(ACTIONS)} is wanted"
+        wanted = f"expected one of {', '.join(ACTIONS)}"
         self._fault(bad | _is_null(words), f"{ACTION}: no action", ACTION, given, wanted)
         return _numbers(found, -1) == places["delete"]
 
@@ -136,7 +136,7 @@ class _Reader:
             too_long = _flags(pc.greater(pc.utf8_length(words), field.longest))
             if too_long.any():
                 rows = too_long[_places(array)] & ~_is_null(array) if is_code else too_long
-                wanted = f"at most {field.longest} characters are wanted"
+                wanted = f"expected at most {field.longest} characters"
                 self._fault(rows, f"{field.name}: too long", field.name, given, wanted)
         return array
 
@@ -167,11 +167,11 @@ class _Reader:
             with np.errstate(invalid="ignore"):
                 bad = ~np.isnan(numbers) & ((numbers != np.floor(numbers)) | (np.abs(numbers) > LARGEST))
             kept = np.isnan(numbers) | bad
-            self._fault(bad, f"{field.name}: not a whole number", field.name, given, "a whole number is wanted")
+            self._fault(bad, f"{field.name}: not a whole number", field.name, given, "expected an integer")
             return pa.array(np.where(kept, 0, numbers).astype(np.int32), mask=kept)
         self._check_type(given, field.name, "integer", _is_text(given))
         found, bad = _by_word(self._text(given, field.name), whole_number, pa.int32())
-        self._fault(bad, f"{field.name}: not a whole number", field.name, given, "a whole number is wanted")
+        self._fault(bad, f"{field.name}: not a whole number", field.name, given, "expected an integer")
         return found
 
     def _days(self, field: FeedField, given: pa.Array) -> pa.Array:
@@ -185,14 +185,14 @@ class _Reader:
         self._check_type(given, field.name, "date", _is_text(given))
         formats = self.feed.dates
         found, bad = _by_word(self._text(given, field.name), lambda word: day(word, formats), pa.date32())
-        self._fault(bad, f"{field.name}: not a day", field.name, given, f"a day like {like(formats)} is wanted")
+        self._fault(bad, f"{field.name}: not a day", field.name, given, f"expected a date like {like(formats)}")
         return found
 
     def _check_type(self, given: pa.Array, name: str, wanted: str, is_right: bool) -> None:
         if not is_right:
             held = f"{WANTED.get(wanted, wanted)} or text" if wanted != "text" else "text"
             shown = self.names.get(name, name)
-            raise UserError(f"{self.where}: column {shown!r} is of type {given.type}; {held} is wanted for {name}")
+            raise UserError(f"{self.where}: column {shown!r} is of type {given.type}; expected {held} for {name}")
 
     def _fault(self, rows: Mask, reason: str, name: str, given: pa.Array | None, wanted: str) -> None:
         column = self.names.get(name, name)
