@@ -260,7 +260,7 @@ def _measured(pack: Pack, name: str, caveats: list[str]) -> Finding | Note:
         pack,
         result,
         f"{pack.area.name} had {stated(pack, result)} times the {measure.noun} expected",
-        f"{pack.area.name} has too few {measure.noun} in {year} to say.",
+        record_tables.no_figure(pack, measure.noun),
     )
     return CHAPTER.finding(
         pack,

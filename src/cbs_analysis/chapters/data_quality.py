@@ -98,6 +98,7 @@ def errors(pack: Pack) -> Finding | Note:
     failed, records = (record_tables.sum_by_leaf(rows, name) for name in ("with_errors", "records"))
     measured = pack.indicators["spells_with_errors_pct"]
     result = record_tables.estimates_of(pack, failed, records, measured, as_proportion)
+    is_ranked = result.table.loc[[area.code for area in pack.peers], "value"].notna().any()
     noun = record_tables.area_noun(pack)
     return CHAPTER.finding(
         pack,
@@ -116,7 +117,7 @@ def errors(pack: Pack) -> Finding | Note:
                 "Spells that are another again count here; the other chapters leave them out.",
             ],
         ),
-        exhibits=Exhibits(table=_rules_broken(pack), chart=ranked_areas(pack, result, "Spells with an error (%)")),
+        exhibits=Exhibits(table=_rules_broken(pack), chart=ranked_areas(pack, result, "Spells with an error (%)") if is_ranked else None),
     )
 
 
@@ -519,6 +520,5 @@ def _of_spells(pack: Pack, result: AreaEstimates, sentence: str, verb: str) -> s
     """What share of the area's spells it is and how that compares; or that it is none, or too few to say."""
     own = result.own(pack)
     none = f"Not one of {pack.area.name}'s spells {verb} in {activity_year(pack)}."
-    few = f"{pack.area.name} has no figure for {activity_year(pack)}: too few records, or none."
-    otherwise = none if own.numerator == 0 and own.denominator > 0 else few
+    otherwise = none if own.numerator == 0 and own.denominator > 0 else record_tables.no_figure(pack, "records")
     return record_tables.statement(pack, result, sentence.format(stated(pack, result), pack.area.name), otherwise)

@@ -74,6 +74,8 @@ def flow_map(pack: Pack) -> Chart | None:
         return None
     names = record_tables.provider_names(pack)
     known = [code for code in flows.columns if code in names.index and flows[code].sum() >= disclosure.FEWEST_EVENTS]
+    if not known:
+        return None
     places = _places(pack, flows, tiles)
     lines = _lines(pack, flows.loc[own, known], flows.loc[own].sum(axis=1), places, tiles)
     if lines.empty:
@@ -165,8 +167,9 @@ class Grouping:
 
 def compared_groupings(pack: Pack, chapter: Chapter) -> Finding | Note:
     """How far the area's group keeps its people's care within it, and which grouping fits the flows best."""
+    within = _containment(pack)
     groupings = pack.common.once("groupings", lambda: _groupings(pack.common))
-    if len(groupings) < 2:
+    if len(groupings) < 2 or within.empty:
         return Note(NO_GROUPS)
     best = max(groupings, key=lambda each: each.modularity)
     if best.modularity < LEAST_MODULARITY:
@@ -187,7 +190,6 @@ def compared_groupings(pack: Pack, chapter: Chapter) -> Finding | Note:
         "contained": Column("Spells within their group", unit="%", decimals=1),
         "modularity": Column("Modularity", decimals=3),
     }
-    within = _containment(pack)
     return chapter.finding(
         pack,
         "self_containment",
@@ -248,8 +250,12 @@ def _containment(pack: Pack) -> pd.DataFrame:
     """The geography's groups by code: containment, the percentage of their people's spells at their own trusts, and
     own, that of their trusts' spells which are their people's; NaN where they would rest on a count from 1 to 7.
     """
-    groups = _groups_of(pack.geography, set(spells(pack).index))
-    within = markets.self_containment(spells(pack), groups, record_tables.outside(pack))
+    flows = spells(pack)
+    groups = _groups_of(pack.geography, set(flows.index))
+    flows = flows.loc[flows.index.isin(list(groups))]
+    if flows.empty or set(flows.columns) <= set(record_tables.outside(pack)):
+        return pd.DataFrame(columns=["containment", "own"], dtype=float)
+    within = markets.self_containment(flows, groups, record_tables.outside(pack))
     treated = rates.ratio(within["contained"], within["own"])
     return pd.DataFrame(
         {

@@ -250,7 +250,7 @@ def catchments(pack: Pack) -> Finding | Note:
         statement=f"{top['name']} serves {number(top['people'])} of {pack.geography.whole.name}'s people.{after}",
         basis=Basis(
             period=f"{activity_year(pack)} spells, mid-{year} residents",
-            sources=record_tables.present(pack, ["spell_flows", "providers", RESIDENTS, "boroughs"]),
+            sources=record_tables.present(pack, ["spell_flows", "providers", RESIDENTS]),
             methods=["catchments"],
             caveats=[
                 f"{noun[:1].upper()}{noun[1:]}'s residents are shared among trusts as its spells are. Specialist "
@@ -261,7 +261,7 @@ def catchments(pack: Pack) -> Finding | Note:
         exhibits=Exhibits(
             table=Table(
                 f"Catchments of {pack.area.name}'s trusts",
-                frame[list(columns)].astype(object).fillna(WITHHELD).reset_index(drop=True),
+                frame[list(columns)].astype(object).where(frame[list(columns)].notna(), WITHHELD).reset_index(drop=True),
                 columns,
                 notes=(disclosure.NOTE,) if len(shown) < len(frame) else (),
             )

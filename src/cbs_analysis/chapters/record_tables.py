@@ -200,6 +200,12 @@ def statement(pack: Pack, result: AreaEstimates, opening: str, otherwise: str) -
     return f"{opening} in {activity_year(pack)}{', ' + comparison if comparison else ''}."
 
 
+def no_figure(pack: Pack, noun: str) -> str:
+    """Why an area has no value: too few spells, readmissions or whatever the noun says; of a group, any area's gap."""
+    gap = "none" if pack.area.is_leaf else f"{article(area_noun(pack))} without any"
+    return f"{pack.area.name} has no figure for {activity_year(pack)}: too few {noun}, or {gap}."
+
+
 def share_in_words(share: float, decimals: int) -> str:
     """A share in percent; one that would give a small rest away is 'nearly all'."""
     return "nearly all" if np.isnan(share) else f"{number(share, decimals)}%"
