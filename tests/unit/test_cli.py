@@ -49,7 +49,7 @@ def home(make_home, monkeypatch):
         (["findings", "--area", "5LX"], ["5LX", "5LE"]),
         (["findings", "--area", "5LE"], ["5LE", "cbs packs"]),
         (["publish", "--edition", "2012"], ["2012", "2011-12"]),
-        (["publish", "--only", "pfd"], ["'pfd' is no kind of file", "choose from site, workbook, pdf, tables, zip"]),
+        (["publish", "--only", "pfd"], ["'pfd' is not a format", "choose from site, workbook, pdf, tables, zip"]),
     ],
 )
 def test_a_mistake_in_an_option_is_one_line_and_status_2_and_writes_nothing(home, call, arguments, words):
