@@ -58,6 +58,8 @@ def redraw(file: Path, name: str, edition: str, title: str, data: Path, params: 
     taken, without a title one made from the name. Raises UserError or DataError, with nothing written, where the file
     is not such a list, leaves an area out, or the name stands for something else.
     """
+    for table in TABLES[:2]:  # the others are as a stopped run may have left them, and checked with what is added
+        read_table(data, table)
     base = load_geography(load_edition(edition, params).geography, data)
     groups = _groups(file, base)
     name = _name(name or re.sub(r"[^a-z0-9]+", "_", file.stem.lower()).strip("_"))

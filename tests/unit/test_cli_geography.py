@@ -169,6 +169,15 @@ def test_a_name_that_is_taken_or_unknown_is_one_line_and_nothing_is_written(home
     assert six_areas.files(home) == before
 
 
+def test_a_broken_reference_table_is_one_line_and_nothing_is_written(home, redraw):
+    with (home / "data" / "reference" / "areas.csv").open("a", encoding="utf-8") as file:
+        file.write("W7,Gorse\n")
+    before = six_areas.files(home)
+    with pytest.raises(UserError, match=r"areas\.csv, line 11: 2 values, must be 6"):
+        redraw()
+    assert six_areas.files(home) == before
+
+
 def test_other_groups_under_the_same_name_are_refused(home, redraw):
     redraw()
     before = six_areas.files(home)
