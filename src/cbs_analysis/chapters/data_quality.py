@@ -117,7 +117,10 @@ def errors(pack: Pack) -> Finding | Note:
                 "Spells that are another again count here; the other chapters leave them out.",
             ],
         ),
-        exhibits=Exhibits(table=_rules_broken(pack), chart=ranked_areas(pack, result, "Spells with an error (%)") if is_ranked else None),
+        exhibits=Exhibits(
+            table=_rules_broken(pack),
+            chart=ranked_areas(pack, result, "Spells with an error (%)") if is_ranked else None,
+        ),
     )
 
 

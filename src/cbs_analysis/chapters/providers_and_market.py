@@ -261,7 +261,10 @@ def catchments(pack: Pack) -> Finding | Note:
         exhibits=Exhibits(
             table=Table(
                 f"Catchments of {pack.area.name}'s trusts",
-                frame[list(columns)].astype(object).where(frame[list(columns)].notna(), WITHHELD).reset_index(drop=True),
+                frame[list(columns)]
+                .astype(object)
+                .where(frame[list(columns)].notna(), WITHHELD)
+                .reset_index(drop=True),
                 columns,
                 notes=(disclosure.NOTE,) if len(shown) < len(frame) else (),
             )
