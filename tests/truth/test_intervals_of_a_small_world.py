@@ -78,7 +78,7 @@ def _cells(table: object, lsoas: pd.DataFrame) -> pd.DataFrame:
     return case_mix.spell_cells(with_features, with_features.discharge_date.max().execute())
 
 
-def _fitted(found: pd.DataFrame, measure: benchmarking_models.Measure) -> casemix.CaseMix:
+def _fitted(found: pd.DataFrame, measure: benchmarking_models.BenchmarkMeasure) -> casemix.CaseMix:
     counts = [measure.cases, measure.events, *([measure.squared] if measure.squared else [])]
     keys = [*case_mix.COVARIATES, "provider_code", *([measure.within] if measure.within else [])]
     patterns = found[found[measure.cases] > 0].groupby(keys)[counts].sum().reset_index()
