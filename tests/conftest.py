@@ -18,8 +18,8 @@ MakeHome = Callable[..., Path]
 
 def _write_template(path: Path, *cells: str) -> Path:
     notebook = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}})
-    declared = any("sources =" in source for source in cells)
-    parameters = 'area_code = "none"\nedition = "none"' + ("" if declared else "\nsources = []")
+    declared = any("tables =" in source for source in cells)
+    parameters = 'area_code = "none"\nedition = "none"' + ("" if declared else "\ntables = []")
     first = nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]})
     notebook.cells = [first, *(nbformat.v4.new_code_cell(source) for source in cells)]
     for position, cell in enumerate(notebook.cells):

@@ -34,23 +34,23 @@ CHAPTERS = {
     ],
     "leaving": ["import sys", "sys.exit(0)", "2 + 2"],
     "undeclared": [
-        "from cbs_analysis.chapters import open_pack\nsources = ['population_change']\n"
-        "pack = open_pack(area_code, edition, sources)",
+        "from cbs_analysis.chapters import open_pack\ntables = ['population_change']\n"
+        "pack = open_pack(area_code, edition, tables)",
         "import pandas as pd\npd.read_csv(pack.data / 'published' / 'population_change.csv').shape",
         "pd.read_csv(pack.data / 'published' / 'population_by_age.csv').shape",
     ],
     "unopened": [
-        "sources = ['population_change']",
+        "tables = ['population_change']",
         "import os, pathlib\ndata = pathlib.Path(os.environ['CBS_HOME'], 'data')\n"
         "(data / 'published' / 'population_by_age.csv').open()",
     ],
     "unlisted": [
-        "from cbs_analysis.chapters import open_pack\nsources = ['population_change']",
+        "from cbs_analysis.chapters import open_pack\ntables = ['population_change']",
         "pack = open_pack(area_code, edition)",
     ],
     "widened": [
-        "from cbs_analysis.chapters import open_pack\nsources = ['population_change']",
-        "sources.append('population_by_age')\npack = open_pack(area_code, edition, sources)",
+        "from cbs_analysis.chapters import open_pack\ntables = ['population_change']",
+        "tables.append('population_by_age')\npack = open_pack(area_code, edition, tables)",
     ],
 }
 ERRORS = {
@@ -111,7 +111,7 @@ def test_the_run_record_has_every_notebook_and_why_it_failed(notebooks):
 def test_a_figure_that_a_notebook_opens_without_declaring_it_is_named_with_what_to_do(notebooks):
     said = notebooks["undeclared"]["message"]
     assert "data/published/population_by_age.csv is read but not declared" in said
-    assert "`sources` in the notebook" in said
+    assert "`tables` in the notebook" in said
     assert "data/published/population_by_age.csv is read but not declared" in notebooks["unopened"]["message"]
 
 
@@ -119,7 +119,7 @@ def test_a_pack_that_is_opened_with_another_list_than_the_notebook_declares_is_r
     assert "open_pack is given no list of tables" in notebooks["unlisted"]["message"]
     assert "is given ['population_by_age', 'population_change'] of tables" in notebooks["widened"]["message"]
     for chapter in ("unlisted", "widened"):
-        assert "write pack = open_pack(area_code, edition, sources)" in notebooks[chapter]["message"]
+        assert "write pack = open_pack(area_code, edition, tables)" in notebooks[chapter]["message"]
 
 
 def test_a_traceback_is_kept_without_colour_codes(notebooks):

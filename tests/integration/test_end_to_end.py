@@ -76,17 +76,18 @@ def test_a_pack_is_the_same_bytes_as_the_reference_pack(build: Path, area: str) 
 
 def test_findings_as_data_are_those_of_the_notebooks_in_order(build: Path) -> None:
     found = findings(build, "5LE")
-    chapters = load_edition("2011-12", ROOT / "params").chapters
+    edition = load_edition("2011-12", ROOT / "params")
+    chapters = edition.chapter_names
     notebooks = [build / "editions" / "2011-12" / "5LE" / f"{chapter}.ipynb" for chapter in chapters]
     assert found == [finding for path in notebooks for finding in in_notebook(path)]
     assert all(set(finding) >= PROMISED for finding in found)
     indicators = [finding["indicator"] for finding in found if finding["indicator"]]
-    assert sorted(indicators) == sorted(load_indicators(ROOT / "params"))
+    assert sorted(indicators) == sorted(load_indicators(ROOT / "params", edition))
 
 
 def test_stock_papermill_gives_the_same_findings(build: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.ipynb"
-    run("papermill", "notebooks/planned_care.ipynb", str(out), "-p", "area_code", "SEL", build=build)
+    run("papermill", "notebooks/planned_care.ipynb", str(out), "-r", "area_code", "SEL", build=build)
     assert in_notebook(out) == [finding for finding in findings(build, "SEL") if finding["chapter"] == "planned_care"]
 
 

@@ -283,7 +283,7 @@ def _notebook(path: Path, code: str, name: str) -> None:
 def _facts(code: str) -> nbformat.NotebookNode:
     edition = load_edition("small", params_dir())
     geography = load_geography(edition.geography, data_dir())
-    facts = pack_facts(code, edition, geography, load_indicators(params_dir()))
+    facts = pack_facts(code, edition, geography, load_indicators(params_dir(), edition))
     data = {"text/plain": facts.sentence, PACK_MIME: facts.to_json()}
     return nbformat.v4.new_output("execute_result", data=data, execution_count=1)
 
@@ -328,7 +328,9 @@ def _finding(code: str, name: str) -> Finding:
         table=table,
         members=None,
         chart=None,
-        definition=Definition.of(load_indicators(params_dir())["daycase_rate_pct"]),
+        definition=Definition.of(
+            load_indicators(params_dir(), load_edition("small", params_dir()))["daycase_rate_pct"]
+        ),
     )
 
 

@@ -6,7 +6,6 @@ from functools import cache
 from pathlib import Path
 
 import pandas as pd
-from cbs_analysis.tables.prepared import read
 
 from cbs_analysis import pack as packs
 from cbs_analysis import prepared
@@ -15,6 +14,7 @@ from cbs_analysis.evidence.finding import Finding, Note
 from cbs_analysis.geography import Geography
 from cbs_analysis.pack import Pack
 from cbs_analysis.records import writing
+from cbs_analysis.tables.derived import read
 
 LEAF, GROUP, WHOLE, NEIGHBOUR, TRUST, SECOND_TRUST, SPECIALTY = "5LE", "SEL", "LON", "5LD", "RJZ", "RJ1", "320"
 FINDINGS = {

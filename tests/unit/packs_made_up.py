@@ -32,11 +32,12 @@ LICENCE = {"name": "OGL-UK-3.0", "title": "Open Government Licence v3.0", "path"
 def facts(code="5LE", name="2011-12"):
     edition = load_edition(name, params_dir())
     geography = load_geography(edition.geography, data_dir())
-    return pack_facts(code, edition, geography, load_indicators(params_dir()))
+    return pack_facts(code, edition, geography, load_indicators(params_dir(), edition))
 
 
-def definitions():
-    return {key: Definition.of(item) for key, item in load_indicators(params_dir()).items()}
+def definitions(name="2011-12"):
+    known = load_indicators(params_dir(), load_edition(name, params_dir()))
+    return {key: Definition.of(item) for key, item in known.items()}
 
 
 def edited(name="2011-12"):

@@ -8,12 +8,12 @@ import sys
 from types import SimpleNamespace
 
 import pytest
-from cbs_analysis.tables.checking import CheckResult
 from typer.testing import CliRunner
 
 from cbs_analysis import cli
 from cbs_analysis.cli import show
 from cbs_analysis.runner import NotebookRecord
+from cbs_analysis.tables.schema_checks import CheckResult
 
 COMMANDS = ["packs", "verify", "publish", "findings", "areas", "check"]
 HOSTILE = "[red]St Mary's[/] [/] {x} <b>| Ynys Môn"
@@ -35,7 +35,7 @@ def call(monkeypatch, capfd):
 
 @pytest.fixture
 def home(make_home, monkeypatch):
-    monkeypatch.setattr("cbs_analysis.tables.check_all", lambda data: [])
+    monkeypatch.setattr("cbs_analysis.tables.check_tables", lambda data, tables=None: [])
     return make_home(first=["1"])
 
 
@@ -71,7 +71,7 @@ def test_an_option_that_does_not_exist_or_fit_is_status_2(call, arguments):
 
 def test_a_failed_source_is_one_line_and_status_1(home, call, monkeypatch):
     failed = CheckResult("return", "no row twice", "failed", "2 exceptions", ("2008-04 5LE: twice",))
-    monkeypatch.setattr("cbs_analysis.tables.check_all", lambda data: [failed])
+    monkeypatch.setattr("cbs_analysis.tables.check_tables", lambda data, tables=None: [failed])
     assert call("packs") == (1, "", "cbs: return: no row twice: 2008-04 5LE: twice\n")
     assert not (home / "build").exists()
 
@@ -101,12 +101,12 @@ def test_check_lists_every_check_and_names_the_rows_that_failed(home, call, monk
         CheckResult("return", "totals", "known difference", "1 exception", ("2009-06 Q34",)),
         CheckResult("return", HOSTILE, "failed", "1 exception", (HOSTILE,)),
     ]
-    monkeypatch.setattr("cbs_analysis.tables.check_all", lambda data: results)
+    monkeypatch.setattr("cbs_analysis.tables.check_tables", lambda data, tables=None: results)
     status, out, _ = call("check")
     assert status == 1
     assert f"failed: return: {HOSTILE}" in out
     assert "3 checks: 1 passed, 1 known difference, 1 failed" in out
-    monkeypatch.setattr("cbs_analysis.tables.check_all", lambda data: results[:2])
+    monkeypatch.setattr("cbs_analysis.tables.check_tables", lambda data, tables=None: results[:2])
     assert call("check")[0] == 0
 
 

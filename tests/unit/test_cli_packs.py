@@ -42,7 +42,7 @@ class InProcess(Executor):
 
 @pytest.fixture
 def home(make_home, monkeypatch):
-    monkeypatch.setattr("cbs_analysis.tables.check_all", lambda data: [])
+    monkeypatch.setattr("cbs_analysis.tables.check_tables", lambda data, tables=None: [])
     monkeypatch.setattr("cbs_analysis.runner.plan._check_years", lambda edition, data: None)
     monkeypatch.setattr(runner, "worker_pool", InProcess)
     monkeypatch.setattr(InProcess, "worked", [], raising=False)
@@ -212,10 +212,10 @@ def test_an_interrupt_says_how_many_ended_and_keeps_them(home, cbs, monkeypatch)
 
 def test_a_chapter_that_declares_nothing_is_one_line_before_anything_runs(home, cbs):
     path = home / "notebooks" / "good.ipynb"
-    path.write_text(path.read_text(encoding="utf-8").replace("sources = []", ""), encoding="utf-8")
+    path.write_text(path.read_text(encoding="utf-8").replace("tables = []", ""), encoding="utf-8")
     status, _, err = cbs("--area", "5LE")
     assert status == 2
-    assert err.startswith("cbs: notebooks/good.ipynb: no cells set sources; say once")
+    assert err.startswith("cbs: notebooks/good.ipynb: no cells set tables; say once")
     assert InProcess.worked == []
 
 
@@ -265,7 +265,7 @@ def test_what_is_no_address_is_one_line(home, cbs, monkeypatch, address):
 
 def test_a_plan_is_checked_once_and_again_after_any_change(home, monkeypatch):
     asked = []
-    monkeypatch.setattr("cbs_analysis.tables.check_all", lambda data: asked.append(1) or [])
+    monkeypatch.setattr("cbs_analysis.tables.check_tables", lambda data, tables=None: asked.append(1) or [])
     first = make_plan("2011-12")
     assert make_plan("2011-12") == first
     assert len(asked) == 1

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from cbs_analysis.chapters.building import Chapter
 
 from cbs_analysis import pack as packs
 from cbs_analysis import tables
+from cbs_analysis.chapters.findings import Basis, Chapter
 from cbs_analysis.errors import UndeclaredSourceError, UserError
 from cbs_analysis.pack import open_pack
 from cbs_analysis.tables import declared, reference
@@ -56,7 +56,7 @@ def test_a_file_of_a_table_that_is_not_declared_is_refused_by_every_road(data, r
     with pytest.raises(UndeclaredSourceError) as caught:
         ROADS[road](file_of(data, SHUT))
     assert f"data/published/{SHUT}.csv is read but not declared" in str(caught.value)
-    assert "add its table to the list `sources` in the notebook" in str(caught.value)
+    assert "add its table to the list `tables` in the notebook" in str(caught.value)
 
 
 @pytest.mark.parametrize("road", ROADS)
@@ -132,9 +132,7 @@ def test_a_read_of_an_undeclared_table_names_it_even_where_it_was_read_before(da
     age(data)
     tables.read(SHUT, data)
     declared.hold_to([OPEN], data)
-    with pytest.raises(
-        UndeclaredSourceError, match=rf"'{SHUT}' is read but not declared: add it to the list `sources`"
-    ):
+    with pytest.raises(UndeclaredSourceError, match=rf"'{SHUT}' is read but not declared: add it to the list `tables`"):
         tables.read(SHUT, data)
 
 
@@ -142,9 +140,7 @@ def test_a_pack_reads_what_it_was_opened_for_and_the_reference_tables(data):
     pack = open_pack("5LE", "2011-12", [OPEN])
     assert len(pack.read(OPEN))
     assert len(pack.read("areas"))
-    with pytest.raises(
-        UndeclaredSourceError, match=rf"'{SHUT}' is read but not declared: add it to the list `sources`"
-    ):
+    with pytest.raises(UndeclaredSourceError, match=rf"'{SHUT}' is read but not declared: add it to the list `tables`"):
         pack.read(SHUT)
     assert declared._held is None, "outside a notebook only the pack is held, not the process"
 
@@ -171,7 +167,7 @@ def test_a_finding_does_not_cite_a_table_whose_description_is_not_part_of_the_ke
     pack = open_pack("5LE", "2011-12", [OPEN])
     with pytest.raises(UndeclaredSourceError):
         Chapter("care", "monitoring").finding(
-            pack, "one", title="One", statement="One is one.", period="2010/11", sources=[SHUT]
+            pack, "one", title="One", statement="One is one.", basis=Basis("2010/11", [SHUT])
         )
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from cbs_analysis.runner.inputs import Inputs, digest_of_home, named_files
 
 from cbs_analysis import tables
 from cbs_analysis.errors import DataError
 from cbs_analysis.home import data_dir
-from cbs_analysis.tables import catalogue, derived
+from cbs_analysis.runner.cache_keys import digest_of_home, named_files
+from cbs_analysis.tables import derived, descriptions
 
 TABLE = "records_received"
 
@@ -57,7 +57,7 @@ def key_of(home, chapter="chapter"):
 
 def test_the_store_in_use_is_the_one_named_then_the_imported_one_then_the_simulated_one(home, tmp_path, monkeypatch):
     assert derived.store_in_use() == home / "build" / "synthetic-records"
-    assert catalogue.source(TABLE).synthetic
+    assert descriptions.table_description(TABLE).synthetic
     real = make_store(home / "build" / "records", is_synthetic=False, rows=2)
     assert derived.store_in_use() == real
     named = make_store(tmp_path / "named", is_synthetic=True, rows=3)
@@ -72,10 +72,10 @@ def test_tables_of_one_store_never_show_in_a_build_of_another(home, tmp_path, mo
     assert tables.read(TABLE, data_dir())["sent"].tolist() == [1]
     monkeypatch.setenv("CBS_RECORDS", str(make_store(tmp_path / "real", is_synthetic=False, rows=2)))
     assert tables.read(TABLE, data_dir())["sent"].tolist() == [2]
-    assert not catalogue.source(TABLE).synthetic
+    assert not descriptions.table_description(TABLE).synthetic
     monkeypatch.delenv("CBS_RECORDS")
     assert tables.read(TABLE, data_dir())["sent"].tolist() == [1]
-    assert catalogue.source(TABLE).synthetic
+    assert descriptions.table_description(TABLE).synthetic
 
 
 def test_tables_moved_to_another_store_are_refused(home, tmp_path, monkeypatch):
@@ -87,7 +87,7 @@ def test_tables_moved_to_another_store_are_refused(home, tmp_path, monkeypatch):
     with pytest.raises(DataError, match=r"records_received: was derived before the store last changed .*records ready"):
         tables.read(TABLE, data_dir())
     with pytest.raises(DataError, match="was derived before the store last changed"):
-        catalogue.source(TABLE)
+        descriptions.table_description(TABLE)
 
 
 def test_after_another_import_they_are_not_read_until_they_are_derived_again(home):
@@ -112,7 +112,7 @@ def test_whether_a_table_is_synthetic_is_what_the_stores_manifest_says(home):
     for given in ({}, {"synthetic": False}):
         package["resources"][0] |= given
         description.write_text(json.dumps(package), encoding="utf-8")
-        assert catalogue.source(TABLE).synthetic
+        assert descriptions.table_description(TABLE).synthetic
 
 
 def test_the_key_of_a_notebook_that_reads_them_changes_with_the_store(home, tmp_path, monkeypatch):

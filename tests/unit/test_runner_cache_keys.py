@@ -258,37 +258,37 @@ def test_a_digest_tells_apart_what_differs_and_not_what_is_the_same():
 @pytest.mark.parametrize(
     ("cells", "tables"),
     [
-        (['sources = ["a", "b"]'], ("a", "b")),
-        (["sources = ['a', 'b', 'a']"], ("a", "b")),
-        (["sources = []"], ()),
+        (['tables = ["a", "b"]'], ("a", "b")),
+        (["tables = ['a', 'b', 'a']"], ("a", "b")),
+        (["tables = []"], ()),
         (["other = [1]", 'import os\nsources = ["a"]\npack = 1'], ("a",)),
-        (["%matplotlib inline\nimport os", 'sources = ["a"]'], ("a",)),
-        (["def broken(:", "!ls", 'sources = ["a"]'], ("a",)),
-        (['def inner():\n    sources = ["b"]', 'sources = ["a"]'], ("a",)),
-        (['tables = sources = ["a"]'], ("a",)),
-        (['sources: list[str] = ["a"]  # sources ='], ("a",)),
+        (["%matplotlib inline\nimport os", 'tables = ["a"]'], ("a",)),
+        (["def broken(:", "!ls", 'tables = ["a"]'], ("a",)),
+        (['def inner():\n    tables = ["b"]', 'tables = ["a"]'], ("a",)),
+        (['tables = tables = ["a"]'], ("a",)),
+        (['tables: list[str] = ["a"]  # tables ='], ("a",)),
     ],
 )
 def test_the_list_that_a_notebook_sets_is_what_it_declares(tmp_path, write_template, cells, tables):
-    assert declared_tables(write_template(tmp_path / "care.ipynb", *cells, "sources_of = 1")) == tables
+    assert declared_tables(write_template(tmp_path / "care.ipynb", *cells, "tables_of = 1")) == tables
 
 
 @pytest.mark.parametrize(
     ("cells", "said"),
     [
-        (["pack = open_pack(sources=1)  # sources ="], "no cells set sources"),
-        (["%time sources = ['a']  # sources ="], "no cells set sources"),
-        (['sources = ["a"]', 'sources = ["b"]'], "2 cells set sources"),
-        (['sources = ["a"]\nsources = ["b"]'], "2 cells set sources"),
-        (['sources = ["a"]', 'sources += ["b"]'], "2 cells set sources"),
-        (['sources = "a"'], "plain list of table names"),
-        (['sources = ("a", "b")'], "plain list of table names"),
-        (["sources = [1]"], "plain list of table names"),
-        (["sources = [name for name in 'ab']"], "plain list of table names"),
-        (["sources = tables()"], "plain list of table names"),
-        (["sources = None"], "plain list of table names"),
-        (["sources = ['a', *more]"], "plain list of table names"),
-        (["sources = [{[]}]"], "plain list of table names"),
+        (["pack = open_pack(tables=1)  # tables ="], "no cells set tables"),
+        (["%time tables = ['a']  # tables ="], "no cells set tables"),
+        (['tables = ["a"]', 'tables = ["b"]'], "2 cells set tables"),
+        (['tables = ["a"]\nsources = ["b"]'], "2 cells set tables"),
+        (['tables = ["a"]', 'tables += ["b"]'], "2 cells set tables"),
+        (['tables = "a"'], "plain list of table names"),
+        (['tables = ("a", "b")'], "plain list of table names"),
+        (["tables = [1]"], "plain list of table names"),
+        (["tables = [name for name in 'ab']"], "plain list of table names"),
+        (["tables = tables()"], "plain list of table names"),
+        (["tables = None"], "plain list of table names"),
+        (["tables = ['a', *more]"], "plain list of table names"),
+        (["tables = [{[]}]"], "plain list of table names"),
     ],
 )
 def test_a_notebook_that_does_not_declare_plainly_is_named(tmp_path, write_template, cells, said):
@@ -300,8 +300,8 @@ def test_a_notebook_that_does_not_declare_plainly_is_named(tmp_path, write_templ
 
 
 def test_a_declared_table_that_is_none_is_named_with_the_nearest(home, write_template):
-    write_template(home / "notebooks" / "care.ipynb", 'sources = ["activty"]')
-    with pytest.raises(UserError, match=r"notebooks/care.ipynb: sources: 'activty' is not a table; nearest: activity"):
+    write_template(home / "notebooks" / "care.ipynb", 'tables = ["activty"]')
+    with pytest.raises(UserError, match=r"notebooks/care.ipynb: tables: 'activty' is not a table; nearest: activity"):
         parts_of(home)
 
 

@@ -23,10 +23,12 @@ from packs_made_up import (
     words,
 )
 
-from cbs_analysis.chapters import building, open_pack
+from cbs_analysis.chapters import open_pack
+from cbs_analysis.chapters.findings import Basis, Chapter
 from cbs_analysis.evidence.finding import Chart
 from cbs_analysis.evidence.rendering import labelled, svg
 from cbs_analysis.home import data_dir
+from cbs_analysis.pack import Pack
 from cbs_analysis.publishing import handbook_pages
 from cbs_analysis.publishing.areas import area_table
 from cbs_analysis.publishing.chapter_page import chapter_page, how_made, unpacked
@@ -39,7 +41,7 @@ from cbs_analysis.publishing.pack_page import pack_page
 from cbs_analysis.publishing.pdf import write_pdf
 from cbs_analysis.publishing.tables import table_files
 from cbs_analysis.publishing.workbook import write_workbook
-from cbs_analysis.tables import catalogue
+from cbs_analysis.tables import descriptions
 
 PACKAGE = {"resources": []}
 
@@ -59,16 +61,17 @@ def packs(known):
 
 
 def test_a_chapter_labels_a_finding_that_cites_a_synthetic_table(monkeypatch):
-    described = catalogue.source
+    described = descriptions.table_description
     monkeypatch.setattr(
-        building, "source", lambda table: replace(described(table), synthetic=table == "monthly_activity_return")
+        Pack, "about", lambda pack, table: replace(described(table), synthetic=table == "monthly_activity_return")
     )
-    monkeypatch.setattr(building.Pack, "must_declare", lambda *unused: None)
+    monkeypatch.setattr(Pack, "must_declare", lambda *unused: None)
     area = open_pack("5LE", "2011-12")
-    chapter = building.Chapter("planned_care", "provider management")
-    kept = {"title": "T", "statement": "S.", "period": "2010/11"}
-    labelled_one = chapter.finding(area, "one", sources=["population_by_age", "monthly_activity_return"], **kept)
-    plain = chapter.finding(area, "two", sources=["population_by_age"], **kept)
+    chapter = Chapter("planned_care", "provider management")
+    kept = {"title": "T", "statement": "S."}
+    both_tables = Basis("2010/11", ["population_by_age", "monthly_activity_return"])
+    labelled_one = chapter.finding(area, "one", basis=both_tables, **kept)
+    plain = chapter.finding(area, "two", basis=Basis("2010/11", ["population_by_age"]), **kept)
     assert labelled_one.synthetic == SENTENCE
     assert [item.synthetic for item in labelled_one.source] == [False, True]
     assert plain.synthetic == ""

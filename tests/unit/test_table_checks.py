@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from cbs_analysis.tables.checking import CheckResult
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cbs_analysis import tables as sources
 from cbs_analysis.errors import DataError
 from cbs_analysis.tables import activity, life_expectancy, population, reference
+from cbs_analysis.tables.schema_checks import CheckResult
 
 PUBLISHED = Path(__file__).resolve().parents[2] / "data"
 ACTIVITY = "published/monthly_activity_return.csv"
