@@ -7,7 +7,7 @@ as `Index of Multiple Deprivation 2010`: it can be printed, and no dates are kno
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import pandas as pd
@@ -77,12 +77,16 @@ class Frequency:
     per_year: int
 
     def label(self, start: pd.Timestamp) -> str:
-        """A step in words, by its start: 'April 2010', 'January to March 2010', 'week of 5 April 2010', '2010'."""
+        """A step in words, by its start: 'April 2010', 'January to March 2010', 'week of 5 April 2010', '2010', and
+        '2010/11' for a year that does not start in January.
+        """
         if self.name == "month":
             return f"{start:%B %Y}"
         if self.name == "quarter":
             return f"{start:%B} to {start + pd.DateOffset(months=2):%B %Y}"
-        return f"week of {start.day} {start:%B %Y}" if self.name == "week" else f"{start:%Y}"
+        if self.name == "week":
+            return f"week of {start.day} {start:%B %Y}"
+        return f"{start:%Y}" if start.month == 1 else f"{start:%Y}/{(start.year + 1) % 100:02d}"
 
     def short_label(self, start: pd.Timestamp) -> str:
         """The same for a list of several: 'Apr 2010'."""
@@ -95,6 +99,18 @@ class Frequency:
             return self.label(first) if first == last else f"{self.label(first)} to {self.label(last)}"
         end = last + pd.DateOffset(months=2)
         return f"{first:%B} to {end:%B %Y}" if first.year == end.year else f"{first:%B %Y} to {end:%B %Y}"
+
+    def starting(self, month: int) -> "Frequency":
+        """The same in steps of years that start in this month; weeks, months and quarters are as they are."""
+        return replace(self, alias=f"YS-{pd.Timestamp(2000, month, 1):%b}".upper()) if self.name == "year" else self
+
+    @property
+    def period_alias(self) -> str:
+        """The pandas alias of a step as a period, from its first to its last day."""
+        if self.name == "year":
+            first = "JAN" if self.alias == "YS" else self.alias.removeprefix("YS-")
+            return f"Y-{(pd.Timestamp(f'1 {first} 2000') - pd.DateOffset(months=1)):%b}".upper()
+        return {"week": "W-SUN", "month": "M", "quarter": "Q"}[self.name]
 
     def after(self, start: pd.Timestamp) -> pd.Timestamp:
         """The start of the next step."""
@@ -156,12 +172,24 @@ def step_starts(values: pd.Series, frequency: Frequency, year_starts: int = APRI
 
 def _step_start(text: str, frequency: Frequency, year_starts: int) -> pd.Timestamp:
     if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
-        day = pd.Timestamp(text)
+        try:
+            day = pd.Timestamp(text)
+        except ValueError:
+            raise ValueError(f"{text!r} is not a {frequency.name}") from None
         return day - pd.Timedelta(days=day.weekday()) if frequency.name == "week" else _floor(day, frequency)
-    start = parse_period(text, year_starts).start
-    if start is None:
+    period = parse_period(text, year_starts)
+    if period.start is None or period.end is None or not _is_step(period, frequency):
         raise ValueError(f"{text!r} is not a {frequency.name}")
-    return start
+    return period.start
+
+
+def _is_step(period: Period, frequency: Frequency) -> bool:
+    """Whether a period is as long as a step; years together are named by the first."""
+    start, end = period.start, period.end
+    if start is None or end is None or frequency.name == "week":
+        return False
+    months = 12 * (end.year - start.year) + end.month - start.month + 1
+    return months % 12 == 0 if frequency.name == "year" else months == 12 // frequency.per_year
 
 
 def _floor(day: pd.Timestamp, frequency: Frequency) -> pd.Timestamp:

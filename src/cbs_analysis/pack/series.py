@@ -62,7 +62,7 @@ def days_of(frequency: Frequency, day: str, starts: pd.DatetimeIndex) -> np.ndar
     """Working or calendar days in each step that begins on one of these dates."""
     if frequency.name == "month":
         return DAYS[day](starts)
-    return DAYS[day](starts.to_period({"week": "W-SUN", "quarter": "Q", "year": "Y"}[frequency.name]))
+    return DAYS[day](starts.to_period(frequency.period_alias))
 
 
 def series(pack: Pack, name: str) -> Series:
@@ -72,8 +72,15 @@ def series(pack: Pack, name: str) -> Series:
 
 
 def frequency(pack: Pack, table: str) -> Frequency:
-    """The steps that a table's rows are about. Raises UserError where its description names none."""
-    return FREQUENCIES[_time(pack, table).frequency]
+    """The steps that a table's rows are about; years start where those of its rows do.
+
+    Raises UserError where its description names none.
+    """
+    named = FREQUENCIES[_time(pack, table).frequency]
+    if named.name != "year":
+        return named
+    common = pack.common
+    return common.once(("frequency", table), lambda: named.starting(int(_by_step(common, table)[STEP].min().month)))
 
 
 def _time(pack: Pack, table: str) -> ColumnDescription:

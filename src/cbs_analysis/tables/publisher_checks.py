@@ -5,13 +5,14 @@ Which rules a table is checked by stands in its description in `data/datapackage
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from cbs_analysis.errors import DataError, nearest
+from cbs_analysis.periods import FREQUENCIES, Frequency, step_starts
 from cbs_analysis.tables.descriptions import DESCRIPTION, TableDescription
 from cbs_analysis.tables.schema_checks import CheckResult, Status, compared, complete, read_table
 
@@ -40,8 +41,26 @@ class Checked:
         """The column of the areas that rows are about: the first of the key that has kinds of area."""
         return next((column.name for column in self.about.columns if column.area_kinds), "")
 
+    @property
+    def frequency(self) -> Frequency:
+        """The steps of its time; months where the description names none."""
+        return FREQUENCIES.get(self.about.column(self.time).frequency, FREQUENCIES["month"])
+
+    def by_step(self) -> "Checked":
+        """The same with its time as the starts of steps. Raises DataError for a value that names none."""
+        try:
+            starts = step_starts(self.frame[self.time], self.frequency)
+        except ValueError as error:
+            raise DataError(f"{self.data.name}/{self.about.path}: {self.time}: {error}") from None
+        return replace(self, frame=self.frame.assign(**{self.time: starts}))
+
     def when(self, value: Any) -> str:
-        return f"{value:%Y-%m}" if isinstance(value, pd.Timestamp) else str(value)
+        """A time as tables write it: 2010-04, 2010-Q2, a week by the date of its Monday, a year by its first."""
+        if not isinstance(value, pd.Timestamp):
+            return str(value)
+        if self.frequency.name == "quarter":
+            return f"{value.year}-Q{value.quarter}"
+        return format(value, {"week": "%Y-%m-%d", "year": "%Y"}.get(self.frequency.name, "%Y-%m"))
 
     def row(self, row: Any) -> str:
         """A row by its time and its area, as messages name it: '2010-04 5LE'."""
@@ -230,11 +249,12 @@ def agrees_with(
 
 def areas_in_their_time(checked: Checked) -> list[CheckResult]:
     """An area that became another has rows only while it exists, and its successor only from then on."""
+    checked = checked.by_step()
     frame, successions, time, area = checked.frame, checked.successions(), checked.time, checked.area
     ended = frame.merge(successions, left_on=area, right_on="predecessor_code")
     begun = frame.merge(successions.drop_duplicates("successor_code"), left_on=area, right_on="successor_code")
     late, early = ended[ended[time] >= ended["from_month"]], begun[begun[time] < begun["from_month"]]
-    rows = [f"{row[time]:%Y-%m} {row[area]}: outside its time" for _, row in pd.concat([late, early]).iterrows()]
+    rows = [f"{checked.row(row)}: outside its time" for _, row in pd.concat([late, early]).iterrows()]
     return [compared(checked.name, "an area has rows only while it exists", f"{len(ended) + len(begun)} rows", rows)]
 
 
@@ -250,6 +270,7 @@ def sum_of_areas(
     `parent` is the column that says which total a part belongs to (all belong to the one total without it); `since`
     names parts that have rows only from a month on. Differences recorded in the description are known; others fail.
     """
+    checked = checked.by_step()
     frame, time, area = checked.frame, checked.time, checked.area
     columns = measures(checked)
     kind = frame[area].map(checked.areas()["kind"])
@@ -275,10 +296,10 @@ def sum_of_areas(
         wrong: list[str] = []
         for (month, column), number in difference[difference != 0].items():
             text = (
-                f"{month:%Y-%m} {code}: {column} is {values.at[month, column]:,.0f}, "
+                f"{checked.when(month)} {code}: {column} is {values.at[month, column]:,.0f}, "
                 f"its parts {added.at[month, column]:,.0f}"
             )
-            is_known = (code, f"{month:%Y-%m}", column, number) in known
+            is_known = (code, checked.when(month), column, number) in known
             (kept if is_known else wrong).append(text)
         label = names.loc[code].get("org_name", code)
         rule = f"{label} ({code}) {SUM_OF_PARTS} parts"
@@ -289,6 +310,7 @@ def sum_of_areas(
 
 def every_step(checked: Checked, since: Mapping[str, str] | None = None) -> list[CheckResult]:
     """Every area has a row in every month of its time; where it has not, that is a gap."""
+    checked = checked.by_step()
     time, area = checked.time, checked.area
     expected = _rows_expected(checked, since or {})
     both = expected.merge(checked.frame[[time, area]], how="left", indicator=True)
@@ -297,9 +319,17 @@ def every_step(checked: Checked, since: Mapping[str, str] | None = None) -> list
     rows = []
     for step, missing in absent.groupby(time)[area]:
         whole = len(missing) == per_step[step]
-        each = [f"{step:%Y-%m} {code}: no row" for code in missing]
-        rows += [f"{step:%Y-%m}: no row of any area"] if whole else each
-    return [compared(checked.name, "every area has a row in every month", f"{len(expected):,} rows", rows, "gap")]
+        each = [f"{checked.when(step)} {code}: no row" for code in missing]
+        rows += [f"{checked.when(step)}: no row of any area"] if whole else each
+    return [
+        compared(
+            checked.name,
+            f"every area has a row in every {checked.frequency.name}",
+            f"{len(expected):,} rows",
+            rows,
+            "gap",
+        )
+    ]
 
 
 def every_cell(checked: Checked) -> list[CheckResult]:
@@ -310,9 +340,9 @@ def every_cell(checked: Checked) -> list[CheckResult]:
     for column in columns:
         empty = frame[frame[column].isna()]
         for step, codes in empty.groupby(time)[area]:
-            each = [f"{step:%Y-%m} {code}: {column} is empty" for code in codes]
+            each = [f"{checked.when(step)} {code}: {column} is empty" for code in codes]
             whole = len(codes) == size[step]
-            rows += [f"{step:%Y-%m}: {column} is empty for every area"] if whole else each
+            rows += [f"{checked.when(step)}: {column} is empty for every area"] if whole else each
     return [compared(checked.name, "every cell is filled", f"{frame[columns].size:,} cells", rows, "gap")]
 
 
@@ -372,7 +402,8 @@ def _results(
 def _rows_expected(checked: Checked, since: Mapping[str, str]) -> pd.DataFrame:
     """Rows that a table by month and area should have: each area in the months of its time."""
     frame, successions, time, area = checked.frame, checked.successions(), checked.time, checked.area
-    months = list(pd.date_range(frame[time].min(), frame[time].max(), freq="MS"))
+    first = frame[time].min()
+    months = list(pd.date_range(first, frame[time].max(), freq=checked.frequency.starting(first.month).alias))
     ends = successions.set_index("predecessor_code")["from_month"].to_dict()
     begins = successions.groupby("successor_code")["from_month"].max().to_dict()
     begins |= {code: pd.Timestamp(f"{month}-01") for code, month in since.items()}
