@@ -56,12 +56,14 @@ def validated(model: type[Model], values: Mapping[str, Any], shown: str) -> Mode
             if first["input"] is None:  # within braces, YAML takes what follows a comma for a key
                 said += "; text that holds a comma belongs in quotation marks"
         else:
-            said = f"{'.'.join(where)}: {_in_words(where[-1] if where else '', first)}"
+            said = ": ".join(filter(None, [".".join(where), _in_words(where[-1] if where else "", first)]))
         raise UserError(f"{shown}: {said}{more}") from None
 
 
 def _in_words(key: str, error: Mapping[str, Any]) -> str:
     kind, given = error["type"], error["input"]
+    if kind == "value_error":  # of a check of ours, which says what is wrong and what would be right
+        return str(error["ctx"]["error"])
     if kind == "missing":
         return str(error["msg"]).lower()
     if kind == "tuple_type":
