@@ -21,6 +21,13 @@ from cbs_analysis.evidence.finding import Finding, Note
 from cbs_analysis.home import data_dir
 
 EDITION = "2011-12"
+FORECAST = ("elective_ordinary", "elective_daycase", "nonelective", "gp_referrals", "other_referrals",
+            "first_outpatients")  # fmt: skip
+SERIES = {
+    "planned_care": ("gp_referrals", "other_referrals", "first_outpatients", "elective_admissions"),
+    "emergency_care": ("nonelective",),
+    "outlook": FORECAST,
+}
 YEAR = [f"2010-{month:02d}" for month in range(4, 13)] + [f"2011-{month:02d}" for month in range(1, 4)]
 
 
@@ -40,9 +47,14 @@ def pcts_of(code: str) -> set[str]:
     return {leaf for leaf in parents if code in (leaf, parents[leaf], "LON") and leaf not in parents.values()}
 
 
+def pct_of_boroughs() -> dict[str, str]:
+    boroughs = {row["area_code"] for row in rows("reference/areas") if row["kind"] == "borough"}
+    return {row["part_code"]: row["area_code"] for row in rows("reference/area_parts") if row["part_code"] in boroughs}
+
+
 def boroughs_of(code: str) -> set[str]:
     inside = pcts_of(code)
-    return {row["borough_code"] for row in rows("reference/boroughs") if row["pct_code"] in inside}
+    return {borough for borough, pct in pct_of_boroughs().items() if pct in inside}
 
 
 def activity(code: str, measure: str, months: list[str]) -> int:
@@ -65,7 +77,7 @@ def residents(code: str, year: int, low: int = 0, high: int = 90) -> int:
 
 @pytest.mark.parametrize("code", ["5LE", "5C3", "SEL", "LON"])
 def test_rates_are_the_published_counts_over_the_published_people(code: str) -> None:
-    finding = planned_care.gp_referrals(pack(code))
+    finding = planned_care.activity(pack(code), "gp_referrals")
     count, people = activity(code, "gp_referrals_made", YEAR), residents(code, 2010)
     assert (finding.numerator, finding.denominator) == (count, people)
     assert finding.value == pytest.approx(1000 * count / people, rel=1e-12)
@@ -194,22 +206,22 @@ def test_components_of_change_and_the_remainder_make_up_the_whole_change() -> No
 
 
 def test_recording_breaks_are_named_and_the_year_they_touch_is_not_compared() -> None:
-    finding = planned_care.other_referrals(pack("5LF"))
+    finding = planned_care.activity(pack("5LF"), "other_referrals")
     assert finding.flagged
     assert {item.status for item in finding.comparisons} == {"not compared"}
     assert any("double from August 2010" in caveat for caveat in finding.caveats)
-    assert not planned_care.gp_referrals(pack("5LF")).flagged
-    assert not planned_care.other_referrals(pack("LON")).flagged, "Lewisham is under a twentieth of London"
+    assert not planned_care.activity(pack("5LF"), "gp_referrals").flagged
+    assert not planned_care.activity(pack("LON"), "other_referrals").flagged, "Lewisham is under a twentieth of London"
 
 
 def test_havering_has_the_published_admissions_of_april_2008() -> None:
-    table = emergency_care.nonelective(pack("5A4")).table
+    table = emergency_care.activity(pack("5A4"), "nonelective").table
     assert table is not None
     assert table.frame.set_index("month")["count"]["April 2008"] == 1593
 
 
 def test_a_forecast_covers_the_year_ahead_and_its_intervals_nest() -> None:
-    finding = outlook.gp_referrals(pack("5LE"))
+    finding = outlook.forecast(pack("5LE"), "gp_referrals")
     assert finding.table is not None
     frame = finding.table.frame
     assert frame["month"].iloc[0] == "April 2011"
@@ -226,33 +238,39 @@ def test_a_borough_whose_admissions_fell_and_never_came_back_is_cautioned() -> N
 
 
 def test_a_sudden_unexplained_step_is_cautioned_in_the_pct_and_in_its_sector() -> None:
-    assert "steps by +36% in April 2010" in emergency_care.nonelective(pack("5LE")).caution
-    assert "In Southwark the level steps" in emergency_care.nonelective(pack("SEL")).caution
-    assert "not carried" not in " ".join(outlook.other_referrals(pack("5LF")).caveats)
+    assert "steps by +36% in April 2010" in emergency_care.activity(pack("5LE"), "nonelective").caution
+    assert "In Southwark the level steps" in emergency_care.activity(pack("SEL"), "nonelective").caution
+    assert "not carried" not in " ".join(outlook.forecast(pack("5LF"), "other_referrals").caveats)
 
 
 def test_a_year_on_year_change_is_not_given_across_a_recording_break() -> None:
     for code in ("5LF", "5A7", "SEL"):
-        statement = planned_care.other_referrals(pack(code)).statement
+        statement = planned_care.activity(pack(code), "other_referrals").statement
         assert "recording changed" in statement
         assert "% on the year before" not in statement
-    assert "% on the year before" in planned_care.gp_referrals(pack("5LF")).statement
+    assert "% on the year before" in planned_care.activity(pack("5LF"), "gp_referrals").statement
 
 
 def test_a_change_on_the_year_is_not_given_across_an_unexplained_step() -> None:
-    for finding in (emergency_care.nonelective(pack("5LE")), planned_care.first_outpatients(pack("5LA"))):
+    for finding in (
+        emergency_care.activity(pack("5LE"), "nonelective"),
+        planned_care.activity(pack("5LA"), "first_outpatients"),
+    ):
         assert "the level steps, so the year before is no measure of it" in finding.statement
-    assert "is no measure of it" in outlook.first_outpatients(pack("5LA")).statement
-    members = outlook.other_referrals(pack("SEL")).members
+    assert "is no measure of it" in outlook.forecast(pack("5LA"), "first_outpatients").statement
+    members = outlook.forecast(pack("SEL"), "other_referrals").members
     assert members is not None
     assert members.frame.set_index("area")["change"].isna()["Lewisham"]
 
 
 def test_a_comparator_that_steps_is_named_to_those_held_against_it() -> None:
     assert any(
-        "Southwark by +36% in April 2010" in caveat for caveat in emergency_care.nonelective(pack("5LF")).caveats
+        "Southwark by +36% in April 2010" in caveat
+        for caveat in emergency_care.activity(pack("5LF"), "nonelective").caveats
     )
-    assert not any("A comparator holds" in caveat for caveat in emergency_care.nonelective(pack("5LE")).caveats)
+    assert not any(
+        "A comparator holds" in caveat for caveat in emergency_care.activity(pack("5LE"), "nonelective").caveats
+    )
     assert "First outpatient attendances: The level steps" in planned_care.attendances_per_referral(pack("5LA")).caution
 
 
@@ -264,15 +282,24 @@ def test_a_sectors_shortfall_of_day_cases_is_the_sum_of_its_pcts() -> None:
 
 
 def test_england_is_forecast_alike_in_both_editions() -> None:
-    ours = outlook.nonelective(pack("5LE")).comparisons[-1]
-    theirs = outlook.nonelective(pack("ENG", "england-2011-12"))
+    ours = outlook.forecast(pack("5LE"), "nonelective").comparisons[-1]
+    theirs = outlook.forecast(pack("ENG", "england-2011-12"), "nonelective")
     assert ours.comparator == "England"
     assert ours.value == pytest.approx(theirs.value, rel=1e-9)
 
 
 def every(code: str, chapter: str, edition: str = EDITION) -> list[Finding | Note]:
+    return every_finding(pack(code, edition), chapter)
+
+
+def every_finding(opened: Pack, chapter: str) -> list[Finding | Note]:
+    """What each cell of a chapter's notebook gives: functions of a pack alone, and those of a pack and a series."""
     module = importlib.import_module(f"cbs_analysis.chapters.{chapter}")
-    return [getattr(module, name)(pack(code, edition)) for name in module.__all__]
+    alone = [getattr(module, name) for name in module.__all__ if name not in ("activity", "forecast")]
+    of_series = getattr(module, "forecast" if chapter == "outlook" else "activity", None)
+    if chapter == "population_and_need":
+        alone.append(importlib.import_module("cbs_analysis.chapters.paper_2006").paper_2006)
+    return [*(make(opened) for make in alone), *(of_series(opened, name) for name in SERIES.get(chapter, ()))]
 
 
 @pytest.mark.parametrize("chapter", ["population_and_need", "emergency_care", "planned_care", "outlook"])
@@ -298,4 +325,4 @@ def test_the_england_edition_runs_on_parameters_and_reference_data_alone(code: s
     rate = next(finding for finding in found if finding.id == "planned_care.daycase_rate")
     assert isinstance(rate, Finding)
     assert rate.value is not None
-    assert outlook.nonelective(pack(code, "england-2011-12")).value is not None
+    assert outlook.forecast(pack(code, "england-2011-12"), "nonelective").value is not None

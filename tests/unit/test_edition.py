@@ -26,9 +26,10 @@ def params(tmp_path: Path) -> Path:
 
 
 def test_the_shipped_editions_and_indicators_are_valid() -> None:
-    assert load_edition("2011-12", params_dir()).geography == "sector_2009"
-    assert load_edition("england-2011-12", params_dir()).chapters == ("planned_care", "outlook")
-    assert set(load_indicators(params_dir())) >= set(LISTED.split())
+    london = load_edition("2011-12", params_dir())
+    assert london.geography == "sector_2009"
+    assert load_edition("england-2011-12", params_dir()).chapter_names == ("planned_care", "outlook")
+    assert set(load_indicators(params_dir(), london)) >= set(LISTED.split())
 
 
 def test_an_unknown_edition_is_told_the_nearest() -> None:
@@ -36,44 +37,65 @@ def test_an_unknown_edition_is_told_the_nearest() -> None:
         load_edition("2012", params_dir())
 
 
+def _with_line(text: str, line: str) -> str:
+    """The file with the line of the same key replaced, lists under it too; added beneath `periods:` or at the end."""
+    key = line.split(":")[0].lower()
+    lines: list[str] = []
+    dropping = False
+    for old in text.splitlines():
+        if old.split(":")[0] == key:
+            lines.append(line)
+            dropping = old.endswith(":")
+        elif not (dropping and old.startswith("  - ")):
+            dropping = False
+            lines.append(old)
+    return "\n".join(lines if line in lines else [*lines, line]) + "\n"
+
+
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("geografy: sector_2009", "params/editions/2011-12.yml: unknown key 'geografy'; nearest: geography"),
-        ("population_year: soon", "population_year: .*integer.*'soon'"),
-        ("activity_year: 2010-11", "activity_year: a financial year is written like 2010/11, not '2010-11'"),
-        ("activity_year: 2010", "activity_year: a financial year is written like 2010/11, not 2010"),
-        ("activity_year: 2010/12", "activity_year: .*like 2010/11"),
-        ("chapters: [outlook, outlook]", "chapters: .*'outlook' stands twice"),
+        ("geografies: [sector_2009]", "params/editions/2011-12.yml: unknown key 'geografies'; nearest: geographies"),
+        ("geographies: [sector_2009, sector_2009]", "geographies: .*'sector_2009' is duplicated; each geography"),
+        ("activity_year: 2010/11", "activity_year: keys of an older layout; write geographies: .* and periods: "),
+        ("  activity: 2010/12", "periods: activity: a financial year is two consecutive years, such as 2010/11"),
+        ("  activity: 2010-2008", "periods: activity: the years 2010-2008 run backwards"),
+        ("  activity: [2010/11]", r"periods.activity: input should be a valid string"),
+        ("  Activity: 2010/11", "periods: 'Activity' is not a name of small letters, digits and underscores"),
+        ("year_starts: Aprill", "year_starts: .*"),
+        (
+            "chapters: [{name: outlook, geographies: [sector_2010]}]",
+            "chapters: outlook: geography 'sector_2010' is not among the edition's; nearest: sector_2009",
+        ),
+        ("chapters: [outlook, outlook]", "'outlook' is duplicated; each chapter belongs once"),
         ("notes: one text", "notes: must be a list, each line starting with '- ', not 'one text'"),
         ("chapters: [", "params/editions/2011-12.yml, line \\d+: not readable as YAML"),
     ],
 )
 def test_a_wrong_edition_file_is_named_with_its_key_and_value(params: Path, line: str, says: str) -> None:
     path = params / "editions" / "2011-12.yml"
-    kept = [old for old in path.read_text().splitlines() if old.split(":")[0] != line.split(":")[0]]
-    path.write_text("\n".join([*kept, line]))
+    path.write_text(_with_line(path.read_text(), line))
     with pytest.raises(UserError, match=says):
         load_edition("2011-12", params)
 
 
 def test_a_missing_key_is_named(params: Path) -> None:
     path = params / "editions" / "2011-12.yml"
-    path.write_text(path.read_text().replace("geography: sector_2009\n", ""))
-    with pytest.raises(UserError, match="geography: field required"):
+    path.write_text(path.read_text().replace("geographies: [sector_2009]\n", ""))
+    with pytest.raises(UserError, match="geographies: field required"):
         load_edition("2011-12", params)
 
 
 def test_an_indicator_that_is_not_keys_with_values_is_named(params: Path) -> None:
     (params / "indicators.yml").write_text("x: 1\n")
     with pytest.raises(UserError, match=r"params/indicators.yml, x: must be keys with values, not 1"):
-        load_indicators(params)
+        load_indicators(params, load_edition("2011-12", params))
 
 
 def test_a_misspelt_key_is_named_before_the_key_it_leaves_missing(params: Path) -> None:
     path = params / "editions" / "2011-12.yml"
-    path.write_text(path.read_text().replace("geography:", "geografy:"))
-    with pytest.raises(UserError, match="unknown key 'geografy'; nearest: geography"):
+    path.write_text(path.read_text().replace("geographies:", "geografies:"))
+    with pytest.raises(UserError, match="unknown key 'geografies'; nearest: geographies"):
         load_edition("2011-12", params)
 
 

@@ -2,6 +2,7 @@
 
 import math
 import statistics
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -14,9 +15,14 @@ from cbs_analysis.chapters import emergency_care, plausibility
 from cbs_analysis.chapters.emergency_funnel import funnel_chart, judged, sentences
 from cbs_analysis.evidence import charts
 from cbs_analysis.evidence.rendering import vega_lite
+from cbs_analysis.periods import Period, parse_period
 from cbs_analysis.stats import funnel
 
 YEAR = "2008/09"
+
+
+def period() -> Period:
+    return parse_period(YEAR)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +43,7 @@ def spread_by_hand(clean: dict[str, tuple[float, float]]) -> tuple[float, float,
 
 
 def test_average_and_spread_are_those_of_the_unflagged_pcts(clean: dict[str, tuple[float, float]]) -> None:
-    found = judged(pack("5LE"), plausibility.ratios(pack("5LE"), YEAR))
+    found = judged(pack("5LE"), plausibility.ratios(pack("5LE"), period()))
     assert found is not None
     average, phi, tau2 = spread_by_hand(clean)
     assert sorted(found.table.index) == sorted(clean)
@@ -93,8 +99,8 @@ def test_a_flagged_pct_is_not_judged_and_has_no_part() -> None:
 
 
 def test_where_nobody_can_be_believed_no_limits_are_drawn() -> None:
-    standing = plausibility.ratios(pack("5LE"), YEAR)
-    standing.table["flagged"] = True
+    shown = plausibility.ratios(pack("5LE"), period())
+    standing = replace(shown, table=shown.table.assign(flagged=True))
     assert judged(pack("5LE"), standing) is None
     assert sentences(pack("5LE"), None) == ""
     assert funnel_chart(pack("5LE"), standing, None, YEAR) is None

@@ -5,8 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from test_chapters import every_finding
 
 from cbs_analysis.chapters import emergency_care, open_pack, outlook, planned_care
+from cbs_analysis.evidence.finding import Finding
 from cbs_analysis.home import data_dir, params_dir
 
 GONE = "2009-10"
@@ -31,11 +33,11 @@ def test_a_month_missing_everywhere_is_a_gap_that_is_said_and_not_bridged(
     home: Callable[[Callable[[str], bool]], None],
 ) -> None:
     home(lambda line: line.startswith(GONE))
-    finding = planned_care.gp_referrals(open_pack("5LE", "2011-12"))
+    finding = planned_care.activity(open_pack("5LE", "2011-12"), "gp_referrals")
     assert finding.table is not None
     month = finding.table.frame.set_index("month").loc["October 2009"]
     assert month[["count", "value"]].isna().all()
-    assert month["note"] == "missing in the return"
+    assert month["note"] == "missing"
     assert month["special_cause"] == "Not assessed"
     assert any("October 2009" in caveat and "not filled in" in caveat for caveat in finding.caveats)
 
@@ -45,7 +47,7 @@ def test_a_gap_in_the_year_compared_leaves_no_total_and_the_statement_says_why(
 ) -> None:
     home(lambda line: line.startswith("2010-10") and ",5LE," in line)
     pack = open_pack("5LE", "2011-12")
-    finding = planned_care.gp_referrals(pack)
+    finding = planned_care.activity(pack, "gp_referrals")
     assert finding.value is None
     assert "the year is not complete" in finding.statement
     sector = next(item for item in finding.comparisons if item.comparator_code == "SEL")
@@ -56,7 +58,7 @@ def test_a_gap_in_the_year_compared_leaves_no_total_and_the_statement_says_why(
 
 def test_a_forecast_leaves_the_gap_out_and_names_it(home: Callable[[Callable[[str], bool]], None]) -> None:
     home(lambda line: line.startswith(GONE) and ",5LE," in line)
-    finding = outlook.gp_referrals(open_pack("5LE", "2011-12"))
+    finding = outlook.forecast(open_pack("5LE", "2011-12"), "gp_referrals")
     assert finding.value is not None
     assert any("October 2009" in caveat for caveat in finding.caveats)
 
@@ -75,7 +77,7 @@ def test_figures_that_cannot_be_checked_are_flagged_not_believed(
 
 def test_a_missing_month_is_never_read_as_nothing_to_win(home: Callable[[Callable[[str], bool]], None]) -> None:
     home(lambda line: line.startswith("2010-10") and ",5LE," in line)
-    assert "months are missing" in planned_care.daycase_opportunity(open_pack("5LE", "2011-12")).statement
+    assert "figures are missing" in planned_care.daycase_opportunity(open_pack("5LE", "2011-12")).statement
 
 
 def test_a_month_missing_for_everybody_in_the_year_compared_stops_no_finding(
@@ -84,15 +86,16 @@ def test_a_month_missing_for_everybody_in_the_year_compared_stops_no_finding(
     home(lambda line: line.startswith("2010-08"))
     for code in ("5LE", "LON"):
         pack = open_pack(code, "2011-12")
-        for module in (planned_care, emergency_care, outlook):
-            for name in module.__all__:
-                assert "nan" not in getattr(module, name)(pack).statement
-        assert "months are missing" in planned_care.daycase_rate(pack).statement
+        for chapter in ("planned_care", "emergency_care", "outlook"):
+            for finding in every_finding(pack, chapter):
+                assert isinstance(finding, Finding)
+                assert "nan" not in finding.statement
+        assert "figures are missing" in planned_care.daycase_rate(pack).statement
 
 
 def test_too_many_gaps_give_no_forecast_and_a_reason(home: Callable[[Callable[[str], bool]], None]) -> None:
     home(lambda line: ",5LE," in line and line.startswith(("2008", "2009")))
-    finding = outlook.gp_referrals(open_pack("5LE", "2011-12"))
+    finding = outlook.forecast(open_pack("5LE", "2011-12"), "gp_referrals")
     assert finding.value is None
     assert finding.statement.startswith("No forecast of Southwark's GP referrals")
     assert finding.chart is None

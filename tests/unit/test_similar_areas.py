@@ -5,13 +5,11 @@ import statistics
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import get_args
 
 import pytest
 import yaml
-from test_chapters import YEAR, activity, boroughs_of, emergency, residents, rows
+from test_chapters import YEAR, activity, boroughs_of, emergency, pct_of_boroughs, residents, rows
 
-from cbs_analysis import edition as editions
 from cbs_analysis import pack as packs
 from cbs_analysis.chapters import (
     Pack,
@@ -19,12 +17,15 @@ from cbs_analysis.chapters import (
     open_pack,
     planned_care,
     population_and_need,
-    similar,
+    similar_areas,
 )
+from cbs_analysis.edition import SimilarAreas, load_edition
 from cbs_analysis.errors import UserError
 from cbs_analysis.evidence.finding import Finding, Note
 from cbs_analysis.home import params_dir
-from cbs_analysis.stats.neighbours import similar_areas
+from cbs_analysis.pack.checks import check_similar_areas
+from cbs_analysis.pack.similar_areas import FEATURES, features
+from cbs_analysis.stats import neighbours
 
 MakeHome = Callable[..., Path]
 FLAGGED = {"5A9", "5C1", "5C3", "5C4", "5C5"}
@@ -36,13 +37,13 @@ def pack(code: str, edition: str = "2011-12") -> Pack:
 
 
 def pcts() -> list[str]:
-    return sorted(row["pct_code"] for row in {r["pct_code"]: r for r in rows("reference/boroughs")}.values())
+    return sorted(set(pct_of_boroughs().values()))
 
 
 @cache
 def by_hand() -> dict[str, list[float]]:
     """Six features of each PCT, from the published rows."""
-    home = {row["borough_code"]: row["pct_code"] for row in rows("reference/boroughs")}
+    home = pct_of_boroughs()
     people = {code: [0] * 5 for code in pcts()}
     for row in rows("published/population_by_age"):
         if row["mid_year"] == "2010" and row["area_code"] in home:
@@ -104,7 +105,7 @@ def test_each_features_part_is_its_share_of_the_squared_distance() -> None:
 
 
 def test_a_pct_is_held_against_sector_similar_london_and_england_in_that_order() -> None:
-    assert [area.code for area in pack("5LE").comparators] == ["SEL", "similar", "LON", "ENG"]
+    assert [area.code for area in pack("5LE").comparators] == ["SEL", "similar-5LE", "LON", "ENG"]
     assert [area.code for area in pack("5LE").above] == ["SEL", "LON", "ENG"]
     assert [area.code for area in pack("SEL").comparators] == ["LON", "ENG"]
     assert [area.code for area in pack("LON").comparators] == ["ENG"]
@@ -126,7 +127,7 @@ def similar_in(finding: Finding | Note) -> tuple[float | None, tuple[str, ...]]:
 
 
 def test_the_ten_are_added_and_divided_like_a_sector() -> None:
-    value, members = similar_in(planned_care.gp_referrals(pack("5LE")))
+    value, members = similar_in(planned_care.activity(pack("5LE"), "gp_referrals"))
     referrals = sum(activity(code, "gp_referrals_made", YEAR) for code in members)
     assert len(members) == 10
     assert value == pytest.approx(1000 * referrals / sum(residents(code, 2010) for code in members), rel=1e-12)
@@ -182,12 +183,12 @@ def test_a_pct_whose_figures_are_missing_is_no_choice_and_has_none(monkeypatch: 
     changes = opened.read("population_change")
     lambeth = (changes["borough_code"].isin(boroughs_of("5LD"))) & (changes["mid_year"] == 2010)
     opened._tables["population_change"] = changes.assign(births=changes["births"].astype(float).mask(lambeth))
-    finding = similar.similar_areas(opened)
+    finding = similar_areas.similar_areas(opened)
     assert isinstance(finding, Finding)
     assert "Lambeth" not in finding.statement
     assert any("as figures are missing: Lambeth." in caveat for caveat in finding.caveats)
     opened.area = opened.geography.area("5LD")
-    nothing = similar.similar_areas(opened)
+    nothing = similar_areas.similar_areas(opened)
     assert isinstance(nothing, Note)
     assert "Nothing is said of areas like Lambeth" in nothing.text
 
@@ -215,7 +216,7 @@ def test_without_the_choice_there_is_no_such_comparator_and_the_cell_says_so(mak
     assert opened.similar is None
     note = population_and_need.similar_areas(opened)
     assert isinstance(note, Note)
-    assert "no area against those most like it" in note.text
+    assert note.text == "This edition has no comparison with similar areas."
 
 
 @pytest.mark.parametrize(
@@ -223,10 +224,10 @@ def test_without_the_choice_there_is_no_such_comparator_and_the_cell_says_so(mak
     [
         ({"count": 0, "features": ["births_per_1000"]}, r"similar_areas\.count: .*greater than or equal to 1"),
         ({"count": 3, "features": []}, r"similar_areas\.features: .*at least 1 item"),
-        ({"count": 3, "features": ["density"]}, r"similar_areas\.features\.0: .*'births_per_1000'.*not 'density'"),
+        ({"count": 3, "features": ["births"]}, "'births' is not a feature; nearest: births_per_1000"),
         (
             {"count": 3, "features": ["births_per_1000"] * 2},
-            "'births_per_1000' stands twice; each feature belongs once",
+            "'births_per_1000' is duplicated; each feature belongs once",
         ),
         ({"size": 3}, r"unknown key 'similar_areas\.size'"),
     ],
@@ -237,13 +238,34 @@ def test_a_wrong_choice_is_named(make_home: MakeHome, choice: dict[str, object],
         open_pack("5LE", "2011-12")
 
 
+@pytest.mark.parametrize(
+    ("choice", "says"),
+    [
+        (
+            {"count": 3, "features": ["births"]},
+            "params/editions/2011-12.yml: similar_areas: features: 'births' is not a feature; nearest: births_per_1000",
+        ),
+        (
+            {"count": 30, "features": ["births_per_1000"]},
+            "params/editions/2011-12.yml: similar_areas: count: 30 is as many as all others or more: geography "
+            "sector_2009 has 31 areas at its lowest level, so choose at most 29",
+        ),
+    ],
+)
+def test_a_choice_that_does_not_fit_is_refused_before_anything_runs(choice: dict[str, object], says: str) -> None:
+    edition = load_edition("2011-12", params_dir())
+    wrong = edition.model_copy(update={"similar_areas": SimilarAreas.model_validate(choice)})
+    with pytest.raises(UserError) as caught:
+        check_similar_areas(wrong, pack("LON").geography)
+    assert str(caught.value) == says
+
+
 def test_every_feature_that_an_edition_may_name_can_be_worked_out() -> None:
-    assert set(similar.FEATURES) == set(get_args(editions.Feature))
-    chosen = editions.load_edition("2011-12", params_dir()).similar_areas
-    assert chosen is not None
-    frame = similar.features(pack("5LE"), chosen).loc[pcts()]
+    chosen = SimilarAreas(count=10, features=tuple(FEATURES))
+    frame = features(pack("5LE"), chosen).loc[pcts()]
     assert frame.notna().all(axis=None)
-    assert len(similar_areas(frame, "5LE", chosen.count)) == 10
+    assert list(frame.columns) == list(FEATURES)
+    assert len(neighbours.similar_areas(frame, "5LE", chosen.count)) == 10
 
 
 def test_the_same_pack_is_made_twice_alike() -> None:
