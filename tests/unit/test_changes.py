@@ -88,5 +88,5 @@ def test_an_edition_before_that_is_not_there_is_named(make_home):
     home = make_home(planned_care=["1"])
     file = home / "params" / "editions" / "2011-12.yml"
     file.write_text(file.read_text(encoding="utf-8") + "previous: 2010-1\n", encoding="utf-8")
-    with pytest.raises(UserError, match=r"2011-12\.yml: previous: '2010-1' is no other edition of params/editions"):
+    with pytest.raises(UserError, match=r"2011-12\.yml: previous: '2010-1' is not another edition of params/editions"):
         load_edition("2011-12", home / "params")

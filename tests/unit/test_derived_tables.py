@@ -52,7 +52,7 @@ def home(make_home, monkeypatch):
 
 
 def key_of(home, chapter="chapter"):
-    return Inputs(home, "2011-12").parts(chapter)
+    return CacheKeys(home, "2011-12").parts(chapter)
 
 
 def test_the_store_in_use_is_the_one_named_then_the_imported_one_then_the_simulated_one(home, tmp_path, monkeypatch):

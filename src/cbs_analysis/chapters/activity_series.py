@@ -99,7 +99,7 @@ def series_finding(pack: Pack, chapter: Chapter, name: str, caveats: Sequence[st
                 *recording_changes.caveats(pack, chosen),
                 *recording_changes.comparators_that_step(pack, chosen, period.steps(chosen.frequency)),
                 *gap_caveats(frame, chosen),
-                *_limit_caveats(frame),
+                *_limit_caveats(frame, chosen),
             ],
             flag_reason=flag_reason(pack, estimates),
             caution=recording_changes.caution(pack, chosen),
@@ -205,12 +205,12 @@ def _span(frame: pd.DataFrame, chosen: Series) -> str:
     return chosen.frequency.span(pd.DatetimeIndex(frame["month"]))
 
 
-def _limit_caveats(frame: pd.DataFrame) -> list[str]:
+def _limit_caveats(frame: pd.DataFrame, chosen: Series) -> list[str]:
     short = frame["mean"].isna() & frame["value"].notna() & (frame["note"] == "")
     long_break = frame["mean"].isna() & (frame["note"] == "recording break")
     if not (short.any() or long_break.sum() > recording_changes.SHORT_BREAK_STEPS):
         return []
-    return ["Where fewer than 12 months were recorded alike, no process limits are drawn."]
+    return [f"Where fewer than 12 {chosen.frequency.name}s were recorded alike, no process limits are drawn."]
 
 
 def flag_reason(pack: Pack, estimates: AreaEstimates) -> str:
