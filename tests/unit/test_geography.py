@@ -140,7 +140,8 @@ def write_reference(folder: Path, **tables: str) -> Path:
         "parish,parish,parishes\nsystem,system,systems\nnation,nation,nations",
         "areas": "area_code,area_name,kind,organisation_name,tile_column,tile_row\nA,Ashby,authority,,,\n"
         "B,Byfield,authority,,,\nOLD,Old Byfield,authority,,,\nW1,Ward one,ward,,,\nW2,Ward two,ward,,,\n"
-        "W3,Ward three,ward,,,\nP1,Parish one,parish,,,\nP2,Parish two,parish,,,\nS,System,system,,,\nN,Nation,nation,,,",
+        "W3,Ward three,ward,,,\nP1,Parish one,parish,,,\nP2,Parish two,parish,,,\n"
+        "S,System,system,,,\nN,Nation,nation,,,",
         "geographies": "geography,area_code,level,parent_code\nmain,A,authority,S\nmain,B,authority,S\nmain,S,system,",
         "geography_names": "geography,title,year,nation_code,note\nmain,Main,2024,N,Made up.",
         "area_parts": "part_code,area_code,weight\nW1,A,1\nW2,A,0.25\nW2,B,0.75\nW3,B,1\nP1,A,1\nP2,B,1",
@@ -287,5 +288,5 @@ def test_a_table_that_every_geography_needs_is_named_where_it_is_missing(tmp_pat
 
 def test_a_level_without_words_is_refused(tmp_path: Path) -> None:
     tree = "geography,area_code,level,parent_code\nmain,A,authorities,S\nmain,S,system,"
-    with pytest.raises(DataError, match="level 'authorities' of 'A' is not in .*area_kinds.csv; nearest: authority"):
+    with pytest.raises(DataError, match=r"level 'authorities' of 'A' is not in .*area_kinds.csv; nearest: authority"):
         load_geography("main", write_reference(tmp_path, geographies=tree))
