@@ -50,8 +50,19 @@ def test_the_start_of_a_financial_year_moves_no_other_period() -> None:
         assert parse_period(text, 7) == parse_period(text)
 
 
-@pytest.mark.parametrize("text", ["Index of Multiple Deprivation 2010", "2010-13", "2010-00", "2010-Q5", "10/11", "soon", "2010/2011",
-                                  "mid-2010-2012"])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Index of Multiple Deprivation 2010",
+        "2010-13",
+        "2010-00",
+        "2010-Q5",
+        "10/11",
+        "soon",
+        "2010/2011",
+        "mid-2010-2012",
+    ],
+)
 def test_anything_else_is_a_label_without_dates(text: str) -> None:
     period = parse_period(text)
     assert period == Period(text)
