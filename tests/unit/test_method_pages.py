@@ -31,7 +31,7 @@ def public_functions() -> list[str]:
         found += [
             f"{module}.{name}"
             for name, member in members.items()
-            if inspect.isfunction(member) and member.__module__.endswith(f".{module}") and not name.startswith("_")
+            if inspect.isfunction(member) and f".{module}" in member.__module__ and not name.startswith("_")
         ]
     return sorted(set(found) - HELPER_FUNCTIONS)
 
@@ -48,12 +48,11 @@ def prose(page: Path) -> str:
     return "\n\n".join(text(cell) for cell in cells(page, "markdown"))
 
 
-def test_every_public_function_has_exactly_one_page_and_every_page_a_function() -> None:
+def test_every_public_function_is_named_on_exactly_one_page() -> None:
     named = Counter(name for page in PAGES for name in FUNCTION.findall(prose(page)))
     functions = public_functions()
     assert {name: named[name] for name in functions} == dict.fromkeys(functions, 1)
     assert sorted(named) == functions
-    assert len(PAGES) == len(functions)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

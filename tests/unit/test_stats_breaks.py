@@ -80,3 +80,23 @@ def test_a_series_too_short_to_tell_has_none_and_keeps_the_columns():
 def test_an_impossible_input_is_refused_by_name(call, said):
     with pytest.raises(ValueError, match=said):
         call()
+
+
+@pytest.mark.parametrize(
+    ("frequency", "length", "at"), [("W-SUN", 156, 80), ("M", 36, 20), ("Q-MAR", 24, 12), ("Y-MAR", 20, 10)]
+)
+def test_a_step_is_seen_in_periods_of_any_length_and_growth_of_five_percent_a_year_is_none(frequency, length, at):
+    periods = pd.period_range("2001-01-07", periods=length, freq=frequency)
+    per_year = {"W": 52, "M": 12, "Q": 4, "Y": 1}[frequency[0]]
+    growing = pd.Series(1000 * 1.05 ** (np.arange(length) / per_year), index=periods)
+    growing *= np.tile([1.0, 1.02, 0.98, 1.01], length // 4 + 1)[:length]
+    assert step_changes(growing).empty
+    assert step_changes(growing * np.where(np.arange(length) >= at, 1.6, 1))[
+        ["position", "kind"]
+    ].to_numpy().tolist() == [[at, "step"]]
+
+
+@pytest.mark.parametrize("scale", [0.1, 10, 1000])
+def test_scaling_a_series_changes_no_step(scale):
+    counts = np.r_[np.full(18, 1000.0), np.full(18, 1000 * np.exp(0.3))]
+    assert step_changes(counts * scale)["position"].tolist() == step_changes(counts)["position"].tolist() == [18]

@@ -101,9 +101,11 @@ def test_no_activity_at_all_is_no_forecast():
 
 @settings(max_examples=20, deadline=None, derandomize=True)
 @given(st.lists(st.integers(0, 5000), min_size=24, max_size=40).filter(any), st.integers(1, 12))
-@settings(derandomize=True)
 def test_limits_hold_the_value_and_widen_with_confidence(counts, horizon):
     result = forecast(counts, horizon)
+    if result.reason is not None:
+        assert result.frame["value"].isna().all() and "are empty" in result.reason
+        return
     frame = result.frame
     inside = [frame["lower_95"], frame["lower_80"], frame["value"], frame["upper_80"], frame["upper_95"]]
     for low, high in pairwise(inside):
@@ -164,16 +166,73 @@ def test_a_perfect_forecast_has_no_error_and_full_cover():
     [
         (lambda: forecast([1, -2] * 12, 3), "element 1 is -2"),
         (lambda: forecast([1.0] * 24, 0), "horizon is 0"),
+        (lambda: forecast([1.0] * 24, 2.5), "horizon is 2.5; it must be an integer"),
+        (lambda: forecast([1.0] * 24, 12.0), "horizon is 12.0; it must be an integer"),
+        (lambda: forecast([1.0] * 24, 3, levels=(0.8, 0.8)), "levels: level .*0.8.* is there twice"),
+        (lambda: backtest([1.0] * 36, train=24.0), "train is 24.0; it must be an integer"),
         (lambda: forecast([1.0] * 24, 3, exposure=[20] * 24), "must have 27 months"),
         (lambda: forecast([1.0] * 24, 3, levels=(95,)), "between 0 and 1"),
         (lambda: forecast([1.0] * 24, 3, breaks=[24]), "24 is not a position"),
         (lambda: forecast([1.0] * 24, 3, season=np.ones((20, 5))), "must have 24 rows"),
         (lambda: forecast([1.0] * 24, 3, season=np.ones((24, 2))), "give at least 3"),
         (lambda: forecast(known(truth(9)).drop(MONTHS[7]), 3), "2008-12 follows 2008-10"),
-        (lambda: forecast(known(truth(9)), 3, season=group()), "different months"),
+        (lambda: forecast(known(truth(9)), 3, season=group()), "different periods"),
         (lambda: backtest([1.0] * 30), "needs 36 months and the series has 30"),
     ],
 )
 def test_an_impossible_input_is_refused(call, said):
     with pytest.raises(ValueError, match=said):
         call()
+
+
+def test_one_event_in_36_months_is_a_third_of_one_a_year():
+    # By hand: 12 / 36, and of a Poisson count with that mean 0 to 2 in 95 of 100.
+    result = forecast(known(np.r_[np.zeros(35), 1.0]), 12)
+    assert result.total["value"] == pytest.approx(1 / 3)
+    assert (result.total["lower_95"], result.total["upper_95"]) == (0, 2)
+    assert result.warnings == ("events are rare (0.028 a month): the forecast is of a steady rate, by a count model",)
+
+
+@pytest.mark.parametrize("rate", [0.2, 0.5, 1, 3])
+def test_rare_events_are_forecast_without_bias_and_their_limits_hold(rate):
+    random = np.random.default_rng(7)
+    years = [
+        (counts[36:].sum(), forecast(known(counts.astype(float)), 12)) for counts in random.poisson(rate, (400, 48))
+    ]
+    pairs = [(actual, result.total) for actual, result in years if result.reason is None]
+    assert np.mean([total["value"] for _, total in pairs]) == pytest.approx(12 * rate, rel=0.05)
+    inside = [total["lower_95"] <= actual <= total["upper_95"] for actual, total in pairs]
+    assert 0.93 <= np.mean(inside) <= 1.0
+
+
+def test_months_emptied_at_the_end_of_a_busy_series_give_a_reason_and_no_forecast():
+    reason = forecast(known(np.r_[np.full(24, 100.0), np.zeros(24)]), 12).reason
+    assert reason == "12 months are empty in a series of 67 a month, so recording may have stopped"
+
+
+@pytest.mark.parametrize(
+    ("frequency", "per_year", "years"), [("W-SUN", 52, 4), ("M", 12, 4), ("Q-MAR", 4, 6), ("Y-MAR", 1, 12)]
+)
+@pytest.mark.parametrize("borrowed", [True, False])
+def test_a_series_of_season_and_days_alone_is_forecast_exactly_whatever_its_periods(
+    frequency, per_year, years, borrowed
+):
+    periods = pd.period_range("2000-01-03", periods=per_year * years, freq=frequency)
+    days, ahead = working_days(periods), per_year
+    place = np.minimum(periods.week, 52) if per_year == 52 else (periods.month - 1) // (12 // per_year)
+    truth = 50 * days * (1 + 0.1 * np.cos(2 * np.pi * np.asarray(place) / per_year))
+    fitted = pd.Series(truth, index=periods)[:-ahead]
+    season = pd.DataFrame({name: fitted * (1 + name) for name in range(4)}) if borrowed else None
+    result = forecast(fitted, ahead, exposure=days, season=season)
+    assert result.frame["value"].to_numpy() == pytest.approx(truth[-ahead:], rel=1e-6)
+    assert list(result.frame["month"]) == list(periods[-ahead:])
+    test = backtest(pd.Series(truth, index=periods), exposure=days)
+    assert test.reason is None and test.mae == pytest.approx(0, abs=1e-4)
+
+
+def test_a_series_may_be_taken_to_have_no_season():
+    flat = pd.Series(np.tile([90.0, 110.0], 18), index=KNOWN)
+    result = forecast(flat, 12, seasonal_period=1)
+    assert np.ptp(result.frame["value"]) < 0.05 * result.frame["value"].mean()
+    with pytest.raises(ValueError, match="seasonal_period is 4; for a monthly series it must be 12 or 1"):
+        forecast(flat, 12, seasonal_period=4)

@@ -24,7 +24,7 @@ def test_a_season_and_growth_that_all_share_are_found() -> None:
     assert found.season == pytest.approx(BY_CALENDAR_MONTH, abs=1e-9)
     assert 12 * found.growth == pytest.approx(0.06, abs=0.003), "the ends of a rising series are drawn in a little"
     assert found.noise == pytest.approx(0, abs=0.002)
-    assert (found.months, found.growth_is_capped) == (36, False)
+    assert (found.periods, found.growth_is_capped) == (36, False)
 
 
 def test_series_that_step_are_kept_out_of_the_growth_once_that_can_be_seen() -> None:
@@ -52,7 +52,7 @@ def test_the_drift_is_the_scale_whose_limits_would_have_held_four_fifths_of_the_
 
 
 def test_a_sum_of_many_is_quieter_and_drifts_less() -> None:
-    shared = SharedSeason(np.zeros(12), 0.0, noise=0.06, drift=0.1, growth_is_capped=False, months=36, first=None)
+    shared = SharedSeason(np.zeros(12), 0.0, noise=0.06, drift=0.1, growth_is_capped=False, periods=36, first=None)
     assert shared.noise_and_drift(0.06) == pytest.approx((0.06, 0.1))
     noise, drift = shared.noise_and_drift(0.03)
     assert noise == pytest.approx(0.06 * np.sqrt(0.7 / 4 + 0.3 / 2))
@@ -90,7 +90,7 @@ def test_a_group_fitted_once_serves_as_the_series_do() -> None:
 def test_a_group_of_other_months_is_refused() -> None:
     fitted = shared_season(group(), DAYS)
     with pytest.raises(
-        ValueError, match="season is of 36 months from 2008-04 and the series of 24 months from 2008-04"
+        ValueError, match="season is of 36 periods from 2008-04 and the series of 24 periods from 2008-04"
     ):
         backtest(group()["area 3"], exposure=DAYS, season=fitted)
 
@@ -111,7 +111,7 @@ def test_a_season_without_months_takes_those_of_the_series_and_one_of_other_mont
     by_frame = forecast(series, 12, exposure=days, season=frame).frame["value"]
     by_matrix = forecast(series, 12, exposure=days, season=frame.to_numpy()).frame["value"]
     assert by_matrix.to_numpy() == pytest.approx(by_frame.to_numpy())
-    with pytest.raises(ValueError, match="36 months without names and the series of 36 months from 2008-04"):
+    with pytest.raises(ValueError, match="36 periods without names and the series of 36 periods from 2008-04"):
         forecast(series, 12, exposure=days, season=shared_season(frame.to_numpy(), DAYS))
-    with pytest.raises(ValueError, match="36 months from 2008-04 and the series of 36 months without names"):
+    with pytest.raises(ValueError, match="36 periods from 2008-04 and the series of 36 periods without names"):
         forecast(series.to_numpy(), 12, exposure=days, season=frame)

@@ -1,7 +1,8 @@
 """The parts of a forecast, for `forecasts` and `seasons`: a season, a level, growth, noise and drift.
 
 Everything is on the logarithm of activity per day, so a season multiplies and a year's growth is a
-proportion. Matrices have a row a month and a column a series. The constants were chosen on the activity of
+proportion. Matrices have a row a period and a column a series; constants are of months, and of other
+periods as many as make the same time. The constants were chosen on the activity of
 England's primary care trusts in 2009/10 and 2010/11, London's among them, so the errors of those years flatter
 them. The book's page on forecasts says what was compared, and what it showed.
 """
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from cbs_analysis.stats.checks import Array
-from cbs_analysis.stats.forecasting.series import YEAR
+from cbs_analysis.stats.forecasting.series import Frequency
 
 SMOOTHING = 0.15
 """Weight of the latest month in the level; each month before it counts 15% less."""
@@ -35,27 +36,37 @@ SMALLEST_DRIFT = 0.05
 """Scale of the mean error over a year, of the logarithm: never taken to be less, however calm a year was."""
 UNSHARED_DRIFT = 0.11
 """The same for a series with no group to measure it on."""
-DRIFT_AGE = 12.0
-"""The months a level takes to drift, on average, as far as it moves at once when a year begins: errors ten
+DRIFT_AGE = 1.0
+"""The years a level takes to drift, on average, as far as it moves at once when a year begins: errors ten
 months ahead are little larger than errors in the first quarter.
 """
+SHORTEST_STRETCH = 3
+"""Periods over which growth is measured at least: of yearly series, one beside the next says nothing."""
 NEIGHBOURS = 3
 WARM_UP = 6
 
 
-def own_season(logs: Array, month_of_year: NDArray[np.int64], breaks: tuple[int, ...] = ()) -> Array:
-    """Profile by calendar month (12, mean 0) of one series, with its growth and steps at `breaks` taken out.
+def kept_a_period(share: float, frequency: Frequency) -> float:
+    """What is kept from one period to the next, where `share` is kept from one month to the next."""
+    return float(share ** (12 / frequency.per_year))
 
-    Raises ValueError where a calendar month has no known value.
+
+def own_season(logs: Array, of_year: NDArray[np.int64], frequency: Frequency, breaks: tuple[int, ...] = ()) -> Array:
+    """Profile by place in the year (mean 0) of one series, with its growth and steps at `breaks` taken out.
+
+    Raises ValueError where a place in the year has no known value.
     """
+    season = frequency.seasonal_period
+    if season == 1:
+        return np.zeros(1)
     known = ~np.isnan(logs)
-    if len(np.unique(month_of_year[known])) < YEAR:
-        raise ValueError("a calendar month has no known value, so its season cannot be told")
+    if len(np.unique(of_year[known])) < season:
+        raise ValueError(f"a calendar {frequency.noun} has no known value, so its season cannot be told")
     places = np.arange(len(logs))
-    months = (month_of_year[:, None] == np.arange(YEAR)).astype(float)
+    months = (of_year[:, None] == np.arange(season)).astype(float)
     steps = [(places >= at).astype(float) for at in breaks]
     design = np.column_stack([months, places - places.mean(), *steps])
-    effects = np.linalg.lstsq(design[known], logs[known], rcond=None)[0][:YEAR]
+    effects = np.linalg.lstsq(design[known], logs[known], rcond=None)[0][:season]
     return np.asarray(effects - effects.mean())
 
 
@@ -91,82 +102,86 @@ def _median(values: Array, axis: int) -> Array:
     return np.asarray(np.squeeze(np.where(known > 0, (low + high) / 2, np.nan), axis))
 
 
-def growth_of(levels: Array) -> float:
+def growth_of(levels: Array, frequency: Frequency) -> float:
     """A year's growth, the median of the columns: mostly the last year's, partly the last half-year's.
 
-    0 where there are not two years to tell it from.
+    0 where there are not two years to tell it from. Of yearly series, the last three years over the three before.
     """
-    year, half = growth_over(levels, YEAR), growth_over(levels, YEAR // 2)
+    per_year = frequency.per_year
+    year = growth_over(levels, max(per_year, SHORTEST_STRETCH), per_year)
+    half = growth_over(levels, per_year // 2, per_year) if per_year > SHORTEST_STRETCH else year
     known = ~np.isnan(year) & ~np.isnan(half)
     both = (1 - RECENT_SHARE) * year[known] + RECENT_SHARE * half[known]
     return float(np.median(both)) if both.size else 0.0
 
 
-def growth_over(levels: Array, months: int) -> Array:
-    """Mean of the last `months` less mean of as many before, as a whole year's growth, a column each.
+def growth_over(levels: Array, periods: int, per_year: int) -> Array:
+    """Mean of the last `periods` less mean of as many before, as a whole year's growth, a column each.
 
-    NaN where fewer than half the months of either stretch are known.
+    NaN where fewer than half the periods of either stretch are known.
     """
-    recent, earlier = levels[-months:], levels[-2 * months : -months]
+    recent, earlier = levels[-periods:], levels[-2 * periods : -periods]
     known = np.minimum(np.sum(~np.isnan(recent), axis=0), np.sum(~np.isnan(earlier), axis=0))
-    enough = known >= months / 2
+    enough = known >= periods / 2
     growth = np.full(levels.shape[1:], np.nan)
     growth[enough] = np.nanmean(recent[:, enough], axis=0) - np.nanmean(earlier[:, enough], axis=0)
-    return growth * YEAR / months
+    return growth * per_year / periods
 
 
-def grown(growth: float, horizon: int) -> Array:
-    """What growth of `growth` a month adds by each of the months ahead, damped."""
-    return growth * np.cumsum(DAMPING ** np.arange(1, horizon + 1))
+def grown(growth: float, horizon: int, frequency: Frequency) -> Array:
+    """What growth of `growth` a period adds by each of the periods ahead, damped."""
+    return growth * np.cumsum(kept_a_period(DAMPING, frequency) ** np.arange(1, horizon + 1))
 
 
-def level_at_end(levels: Array, growth: float) -> Array:
-    """Level at the last row: recent months weigh most, growth since is added. NaN for an empty column."""
+def level_at_end(levels: Array, growth: float, frequency: Frequency) -> Array:
+    """Level at the last row: recent periods weigh most, growth since is added. NaN for an empty column."""
     age = np.arange(len(levels))[::-1].astype(float)
-    weights = ((1 - SMOOTHING) ** age)[:, None] * ~np.isnan(levels)
+    weights = (kept_a_period(1 - SMOOTHING, frequency) ** age)[:, None] * ~np.isnan(levels)
     with np.errstate(invalid="ignore"):
         shares = weights / weights.sum(axis=0)
     return np.asarray(np.nansum(shares * (levels + growth * age[:, None]), axis=0) + 0 * shares.sum(axis=0))
 
 
-def noise_of(levels: Array, growth: float) -> Array:
-    """Standard deviation of a month about its forecast the month before, a column each, strays drawn in."""
-    ahead = [level_at_end(levels[:at], growth) + growth for at in range(WARM_UP, len(levels))]
+def noise_of(levels: Array, growth: float, frequency: Frequency) -> Array:
+    """Standard deviation of a period about its forecast the period before, a column each, strays drawn in."""
+    ahead = [level_at_end(levels[:at], growth, frequency) + growth for at in range(WARM_UP, len(levels))]
     errors = levels[WARM_UP:] - np.array(ahead)
     reach = 4 * 1.4826 * np.nanmedian(np.abs(errors), axis=0)
     return np.asarray(np.sqrt(np.nanmean(np.clip(errors, -reach, reach) ** 2, axis=0)))
 
 
-def drift_of(levels: Array) -> float:
+def drift_of(levels: Array, frequency: Frequency) -> float:
     """How far the mean of a year lies from its forecast, over the columns and each whole year but the first.
 
     A Student's t scale with 4 degrees of freedom, set so that its 80% limits would have held 80% of the years
     forecast. `UNSHARED_DRIFT` where there is no second year.
     """
-    chance = stdtrit(TAIL, 0.9)
+    chance, per_year = stdtrit(TAIL, 0.9), frequency.per_year
+    first = max(per_year, WARM_UP)
     squares = [
         (np.quantile(errors, 0.8) / chance) ** 2
-        for origin in range(len(levels) - YEAR, YEAR - 1, -YEAR)
-        if (errors := np.abs(year_errors(levels, origin))).size
+        for origin in range(len(levels) - per_year, first - 1, -per_year)
+        if (errors := np.abs(year_errors(levels, origin, frequency))).size
     ]
     return max(float(np.sqrt(np.mean(squares))), SMALLEST_DRIFT) if squares else UNSHARED_DRIFT
 
 
-def year_errors(levels: Array, origin: int) -> Array:
+def year_errors(levels: Array, origin: int, frequency: Frequency) -> Array:
     """Mean error of the year from row `origin`, forecast from the rows before it, of columns half known by then."""
-    before, after = draw_in(levels[:origin]), levels[origin : origin + YEAR]
+    before, after = draw_in(levels[:origin]), levels[origin : origin + frequency.per_year]
     enough = np.minimum(np.sum(~np.isnan(before), axis=0) / len(before), np.mean(~np.isnan(after), axis=0)) >= 0.5
-    growth = float(np.clip(growth_of(before), -LARGEST_GROWTH, LARGEST_GROWTH)) / YEAR
-    expected = level_at_end(before, growth) + np.mean(grown(growth, YEAR))
+    per_year = frequency.per_year
+    growth = float(np.clip(growth_of(before, frequency), -LARGEST_GROWTH, LARGEST_GROWTH)) / per_year
+    expected = level_at_end(before, growth, frequency) + np.mean(grown(growth, per_year, frequency))
     return np.asarray(np.nanmean(after[:, enough], axis=0) - expected[enough])
 
 
-def error_covariance(noise: float, level_variance: float, drift: float, months_ahead: Array) -> Array:
-    """Covariance of the log errors over the months ahead: the noise of each, and the drift that they share.
+def error_covariance(noise: float, level_variance: float, drift: float, ahead: Array, frequency: Frequency) -> Array:
+    """Covariance of the log errors over the periods ahead: the noise of each, and the drift that they share.
 
-    `drift` is for the mean of the first twelve months; it grows with the distance.
+    `drift` is for the mean of the first year; it grows with the distance.
     """
-    year = np.arange(1, YEAR + 1)
-    typical = np.minimum.outer(year, year).mean() + DRIFT_AGE
-    distance = (np.minimum.outer(months_ahead, months_ahead) + DRIFT_AGE) / typical
-    return np.asarray(drift**2 * distance + noise**2 * (level_variance + np.eye(len(months_ahead))))
+    year, age = np.arange(1, frequency.per_year + 1), DRIFT_AGE * frequency.per_year
+    typical = np.minimum.outer(year, year).mean() + age
+    distance = (np.minimum.outer(ahead, ahead) + age) / typical
+    return np.asarray(drift**2 * distance + noise**2 * (level_variance + np.eye(len(ahead))))
