@@ -19,7 +19,7 @@ PAGES = sorted(METHODS.glob("*.ipynb"))
 FUNCTION = re.compile(r"^Function: `(\w+\.\w+)`$", re.MULTILINE)
 LINK = re.compile(r"\]\(([^)#:]+)\)")
 HEADINGS = ["## Formula", "## Worked example", "## When not to use it", "## Source"]
-HELPERS = {"checks", "groups", "monthly_series", "seasonal_level"}
+HELPERS = {"checks", "groupby"}
 """Modules that serve the other modules: they answer no question of their own."""
 HELPER_FUNCTIONS = {"calendar.period_index", "calendar.periods_per_year"}
 

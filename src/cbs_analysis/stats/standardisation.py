@@ -129,7 +129,7 @@ def expected_events(
     reference_events: str | ArrayLike | pd.Series,
     reference_population: str | ArrayLike | pd.Series,
     band: str | None = None,
-) -> pd.Series:
+) -> pd.DataFrame:
     """Events a group would have if each of its age bands had the reference rate.
 
     `frame` has a row a group and band; `by` and `population` are column names. The reference's events and
