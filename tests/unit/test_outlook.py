@@ -46,8 +46,8 @@ def test_the_kind_of_day_and_its_error_are_said() -> None:
 
 def test_the_group_is_fitted_once_for_all_areas(monkeypatch: pytest.MonkeyPatch) -> None:
     fits = []
-    fit = borrowing.borrow
-    monkeypatch.setattr(borrowing, "borrow", lambda *args, **kept: fits.append(1) or fit(*args, **kept))
+    fit = forecasting.shared_season
+    monkeypatch.setattr(forecasting, "shared_season", lambda *args, **kept: fits.append(1) or fit(*args, **kept))
     monkeypatch.setattr(packs, "_opened", {})
     pack = open_pack("5LE", "2011-12")
     for code in ("5LE", "5LF", "SEL", "LON"):

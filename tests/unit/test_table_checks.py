@@ -14,7 +14,6 @@ from cbs_analysis.home import params_dir
 from cbs_analysis.pack import Pack
 from cbs_analysis.pack.series import STEP, counted_columns, counts, every_leaf
 from cbs_analysis.tables import check_tables, read, table_descriptions
-
 from cbs_analysis.tables.schema_checks import CheckResult
 
 PUBLISHED = Path(__file__).resolve().parents[2] / "data"

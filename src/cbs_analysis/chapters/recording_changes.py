@@ -14,7 +14,7 @@ from cbs_analysis.chapters.area_estimates import MATERIAL_SHARE
 from cbs_analysis.evidence.wording import listed, sentence_case, signed
 from cbs_analysis.geography import Area
 from cbs_analysis.pack import Pack
-from cbs_analysis.pack.series import Series, days_of, of_area
+from cbs_analysis.pack.series import Series, days_of, in_periods, of_area
 from cbs_analysis.periods import Frequency, Period
 from cbs_analysis.stats import rates
 from cbs_analysis.stats.breaks import step_changes, step_positions
@@ -76,7 +76,7 @@ def jumps(pack: Pack, chosen: Series, code: str) -> list[Jump]:
 
     def make() -> list[Jump]:
         values = of_area(pack, chosen, code)
-        changes = step_changes(values, chosen.days(values.index))
+        changes = step_changes(in_periods(chosen.frequency, values), chosen.days(values.index))
         rows = zip(changes["position"], changes["kind"], changes["ratio"], strict=True)
         return [Jump(values.index[position], kind == "step", float(ratio)) for position, kind, ratio in rows]
 
@@ -180,7 +180,8 @@ def screened_leaves(pack: Pack, chosen: Series, day: str, leaves: pd.DataFrame) 
     days, result = days_of(chosen.frequency, day, leaves.index), {}
     for code, spans in _spans(pack, chosen, leaves).items():
         edges = {start for span in spans for start in _edges(span, chosen.frequency)}
-        steps = {leaves.index[at] for at in step_positions(leaves[code], days)} - edges
+        own = in_periods(chosen.frequency, leaves[code])
+        steps = {leaves.index[at] for at in step_positions(own, days)} - edges
         result[code] = _screen(leaves[code], spans, steps, chosen.frequency)
     return result
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from cbs_analysis.chapters import recording_changes
 from cbs_analysis.pack import Pack
-from cbs_analysis.pack.series import DAYS, STEP, Series, by_step, days_of, every_leaf, series
+from cbs_analysis.pack.series import DAYS, STEP, Series, by_step, days_of, every_leaf, in_periods, series
 from cbs_analysis.stats import forecasting
 
 
@@ -58,7 +58,7 @@ def _every_area(pack: Pack, chosen: Series) -> pd.DataFrame:
 
 def _borrowed(pack: Pack, chosen: Series, leaves: pd.DataFrame) -> Borrowed:
     days = {name: days_of(chosen.frequency, name, leaves.index) for name in DAYS}
-    values = recording_changes.without_short_breaks(pack, chosen, leaves)
+    values = in_periods(chosen.frequency, recording_changes.without_short_breaks(pack, chosen, leaves))
     choice = forecasting.choose_exposure(values, days, trained(chosen))
     screened = recording_changes.screened_leaves(pack, chosen, choice.chosen, leaves)
     starts = {code: item.starts for code, item in screened.items()}
@@ -83,9 +83,8 @@ def year_ahead(pack: Pack, name: str, code: str) -> forecasting.Forecast:
             screened.values.index[0], periods=len(screened.values) + ahead, freq=chosen.frequency.alias
         )
         season = borrowed(pack, chosen, code).group
-        return forecasting.forecast(
-            screened.values, ahead, exposure=chosen.days(starts), season=season, breaks=screened.starts
-        )
+        values = in_periods(chosen.frequency, screened.values)
+        return forecasting.forecast(values, ahead, exposure=chosen.days(starts), season=season, breaks=screened.starts)
 
     return pack.once(("year ahead", name, code), make)
 
@@ -98,8 +97,9 @@ def backtested(pack: Pack, name: str, code: str) -> forecasting.Backtest:
         chosen = forecast_series(pack, name, code)
         screened = recording_changes.screened(pack, chosen, code)
         days, season = chosen.days(screened.values.index), borrowed(pack, chosen, code).group_a_year_ago
+        values = in_periods(chosen.frequency, screened.values)
         return forecasting.backtest(
-            screened.values, horizon(chosen), trained(chosen), exposure=days, season=season, breaks=screened.starts
+            values, horizon(chosen), trained(chosen), exposure=days, season=season, breaks=screened.starts
         )
 
     return pack.once(("backtested", name, code), make)

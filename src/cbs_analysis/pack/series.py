@@ -6,6 +6,7 @@ table's rows are, in the table's description. A step that is missing is a gap: n
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,8 @@ from cbs_analysis.stats.calendar import calendar_days, working_days
 from cbs_analysis.tables.descriptions import ColumnDescription
 
 STEP = "step"
-Days = Callable[[pd.DatetimeIndex], np.ndarray]
+Counts = TypeVar("Counts", pd.Series, pd.DataFrame)
+Days = Callable[[pd.PeriodIndex], np.ndarray]
 DAYS: Mapping[str, Days] = {"working day": working_days, "calendar day": calendar_days}
 
 
@@ -60,9 +62,12 @@ class Series:
 
 def days_of(frequency: Frequency, day: str, starts: pd.DatetimeIndex) -> np.ndarray:
     """Working or calendar days in each step that begins on one of these dates."""
-    if frequency.name == "month":
-        return DAYS[day](starts)
     return DAYS[day](starts.to_period(frequency.period_alias))
+
+
+def in_periods(frequency: Frequency, values: Counts) -> Counts:
+    """Counts by the start of each step, by the period from its first to its last day: as the statistics read them."""
+    return values.set_axis(pd.DatetimeIndex(values.index).to_period(frequency.period_alias), axis=0)
 
 
 def series(pack: Pack, name: str) -> Series:
