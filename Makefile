@@ -72,7 +72,8 @@ fuzz: $(READY)
 # Executed packs of one PCT, one sector and London, which `make test` runs again and compares with what they hold.
 REFERENCE := 5LE SEL LON
 reference-packs: $(READY)
-	CBS_HOME=$$($(BIN)/python conftest.py) CBS_BUILD=build/reference \
+	home=$$($(BIN)/python conftest.py) && \
+		CBS_HOME=$$home CBS_BUILD=build/reference CBS_RECORDS=$$home/build/synthetic-records \
 		$(BIN)/cbs packs $(addprefix --area ,$(REFERENCE))
 	for area in $(REFERENCE); do mkdir -p tests/notebooks/$$area && \
 		cp build/reference/editions/2011-12/$$area/*.ipynb tests/notebooks/$$area/ || exit 1; done
