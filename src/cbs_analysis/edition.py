@@ -232,6 +232,13 @@ def edition_names(params: Path) -> list[str]:
     return sorted(path.stem for path in (params / "editions").glob("*.yml"))
 
 
+def first_edition(params: Path) -> str:
+    """The first edition by name: the one that is meant where none is named. Raises UserError where there is none."""
+    if not (names := edition_names(params)):
+        raise UserError("params/editions holds no edition; start a home with cbs init, or write one")
+    return names[0]
+
+
 def load_edition(name: str, params: Path) -> Edition:
     """The edition of this name. Raises UserError naming the file, the key and the nearest valid value."""
     if name not in (names := edition_names(params)):

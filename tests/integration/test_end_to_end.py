@@ -14,6 +14,7 @@ import nbformat
 import pytest
 
 from cbs_analysis.edition import load_edition, load_indicators
+from cbs_analysis.home import synthetic_records_dir
 
 ROOT = Path(__file__).resolve().parents[2]
 MIME = "application/vnd.cbs.finding+json"
@@ -27,7 +28,7 @@ def run(*command: str, build: Path) -> str:
     done = subprocess.run(
         [str(Path(sys.executable).with_name(command[0])), *command[1:]],
         cwd=ROOT,
-        env={**os.environ, "CBS_BUILD": str(build)},
+        env={**os.environ, "CBS_BUILD": str(build), "CBS_RECORDS": str(synthetic_records_dir())},
         capture_output=True,
         text=True,
         check=False,

@@ -98,7 +98,7 @@ def small_home(tmp_path_factory):
             {**row, "area_name": HOSTILE, "organisation_name": f"{HOSTILE} PCT"} if row["area_code"] == NAMED else row
         ),
     )
-    tree = [("pct", NAMED, TOP), ("pct", "5LD", TOP), ("london", TOP, "")]
+    tree = [("pct", NAMED, TOP), ("pct", "5LD", TOP), ("region", TOP, "")]
     rows = [{"geography": "small", "area_code": code, "level": level, "parent_code": up} for level, code, up in tree]
     _write_rows(folder / "data" / "reference" / "geographies.csv", lambda row: row, rows)
     names = [{"geography": "small", "title": HOSTILE, "year": "2009", "note": HOSTILE}]
@@ -106,9 +106,10 @@ def small_home(tmp_path_factory):
     params = folder / "params"
     (params / "editions").mkdir(parents=True)
     (params / "areas").mkdir()
-    shutil.copy(home() / "params" / "indicators.yml", params / "indicators.yml")
+    for name in ("indicators.yml", "series.yml"):
+        shutil.copy(home() / "params" / name, params / name)
     edition = yaml.safe_load((home() / "params" / "editions" / "2011-12.yml").read_text(encoding="utf-8"))
-    edition |= {"geography": "small", "chapters": ["planned_care", "outlook"], "title": f"Evidence {HOSTILE}"}
+    edition |= {"geographies": ["small"], "chapters": ["planned_care", "outlook"], "title": f"Evidence {HOSTILE}"}
     (params / "editions" / "small.yml").write_text(yaml.safe_dump(edition), encoding="utf-8")
     local = {"priorities": [HOSTILE], "commentary": f"{HOSTILE}\n```\n# not a heading\n\n{HOSTILE}"}
     (params / "areas" / f"{NAMED}.yml").write_text(yaml.safe_dump(local), encoding="utf-8")

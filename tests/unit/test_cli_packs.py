@@ -43,7 +43,7 @@ class InProcess(Executor):
 @pytest.fixture
 def home(make_home, monkeypatch):
     monkeypatch.setattr("cbs_analysis.tables.check_tables", lambda data, tables=None: [])
-    monkeypatch.setattr("cbs_analysis.runner.plan._check_years", lambda edition, data: None)
+    monkeypatch.setattr("cbs_analysis.pack.checks.check_periods", lambda edition, tables, params, data: None)
     monkeypatch.setattr(runner, "worker_pool", InProcess)
     monkeypatch.setattr(InProcess, "worked", [], raising=False)
     monkeypatch.setattr(InProcess, "is_mended", False)
@@ -131,7 +131,7 @@ def test_explain_says_why_each_would_run_and_runs_none(home, cbs):
     [
         ("notebooks/good.ipynb", "notebook changed"),
         ("params/editions/2011-12.yml", "edition changed"),
-        ("params/indicators.yml", "indicators changed"),
+        ("params/indicators.yml", "indicators and series changed"),
         ("data/reference/areas.csv", "reference tables changed"),
         ("data/published/population_by_age.csv", "as it is"),
     ],
@@ -269,7 +269,7 @@ def test_a_plan_is_checked_once_and_again_after_any_change(home, monkeypatch):
     first = make_plan("2011-12")
     assert make_plan("2011-12") == first
     assert len(asked) == 1
-    path = home / "data" / "published" / "population_change.csv"
+    path = home / "data" / "datapackage.json"
     path.write_text(path.read_text(encoding="utf-8") + "\n", encoding="utf-8")
     make_plan("2011-12")
     assert len(asked) == 2

@@ -34,7 +34,7 @@ def test_text_passes():
 
 
 def test_papermill_is_answered_in_one_line(tmp_path, write_template):
-    cells = ("from cbs_analysis.chapters import open_pack", "pack = open_pack(area_code, edition, sources)")
+    cells = ("from cbs_analysis.chapters import open_pack", "pack = open_pack(area_code, edition, tables)")
     template = write_template(tmp_path / "in.ipynb", *cells)
     with pytest.raises(PapermillExecutionError) as caught:
         papermill.execute_notebook(

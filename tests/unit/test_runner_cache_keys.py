@@ -20,10 +20,10 @@ from cbs_analysis.runner.cache_keys import (
     why,
 )
 
-CARE = 'import own\nsources = ["activity", "people"]'
+CARE = 'import own\ntables = ["activity", "people"]'
 TABLES = {"activity": "published/activity.csv", "people": "published/people.csv", "unread": "published/unread.csv",
           "areas": "reference/areas.csv"}  # fmt: skip
-EVERY_PART = {"notebook", "figures: activity", "figures: people", "edition", "indicators", "reference tables",
+EVERY_PART = {"notebook", "figures: activity", "figures: people", "edition", "indicators and series", "reference tables",
               "lock file", "module cbs_analysis", "module cbs_analysis.chapters",
               "module cbs_analysis.pack", "module cbs_analysis.stats.rates", "module notebooks/own.py", "runner",
               "libraries"}  # fmt: skip
@@ -39,7 +39,7 @@ def home(tmp_path: Path, write_template, monkeypatch) -> Path:
     write_template(home / "notebooks" / "plain.ipynb", "2")
     (home / "params" / "editions").mkdir(parents=True)
     (home / "params" / "areas").mkdir()
-    for name in ("editions/e.yml", "editions/other.yml", "areas/5LE.yml", "indicators.yml"):
+    for name in ("editions/e.yml", "editions/other.yml", "areas/5LE.yml", "indicators.yml", "series.yml"):
         (home / "params" / name).write_text(f"{name}: 1\nchapters: [care, plain]\n")
     for path in TABLES.values():
         (home / "data" / path).parent.mkdir(parents=True, exist_ok=True)
@@ -94,7 +94,8 @@ CHANGES = {
     "the edition": (lambda home: in_edition(home, "title: other"), {"edition"}),
     "a new chapter of the edition": (lambda home: in_edition(home, "chapters: [care, plain, new]"), set()),
     "a note in the edition": (lambda home: in_edition(home, "# a note"), set()),
-    "the indicators": (lambda home: append(home / "params" / "indicators.yml"), {"indicators"}),
+    "the indicators": (lambda home: append(home / "params" / "indicators.yml"), {"indicators and series"}),
+    "the series": (lambda home: append(home / "params" / "series.yml"), {"indicators and series"}),
     "a reference table": (lambda home: append(home / "data" / TABLES["areas"]), {"reference tables"}),
     "a new reference table": (
         lambda home: (home / "data" / "reference" / "new.csv").write_text("x"),
@@ -261,7 +262,7 @@ def test_a_digest_tells_apart_what_differs_and_not_what_is_the_same():
         (['tables = ["a", "b"]'], ("a", "b")),
         (["tables = ['a', 'b', 'a']"], ("a", "b")),
         (["tables = []"], ()),
-        (["other = [1]", 'import os\nsources = ["a"]\npack = 1'], ("a",)),
+        (["other = [1]", 'import os\ntables = ["a"]\npack = 1'], ("a",)),
         (["%matplotlib inline\nimport os", 'tables = ["a"]'], ("a",)),
         (["def broken(:", "!ls", 'tables = ["a"]'], ("a",)),
         (['def inner():\n    tables = ["b"]', 'tables = ["a"]'], ("a",)),
@@ -279,7 +280,7 @@ def test_the_list_that_a_notebook_sets_is_what_it_declares(tmp_path, write_templ
         (["pack = open_pack(tables=1)  # tables ="], "no cells set tables"),
         (["%time tables = ['a']  # tables ="], "no cells set tables"),
         (['tables = ["a"]', 'tables = ["b"]'], "2 cells set tables"),
-        (['tables = ["a"]\nsources = ["b"]'], "2 cells set tables"),
+        (['tables = ["a"]\ntables = ["b"]'], "2 cells set tables"),
         (['tables = ["a"]', 'tables += ["b"]'], "2 cells set tables"),
         (['tables = "a"'], "plain list of table names"),
         (['tables = ("a", "b")'], "plain list of table names"),

@@ -11,7 +11,7 @@ from cbs_analysis.runner import make_plan
 
 @pytest.fixture
 def home_with_checks(make_home) -> Path:
-    return make_home(first=["1"], second=["2"])
+    return make_home(first=['tables = ["monthly_activity_return"]'], second=["2"])
 
 
 @pytest.fixture
@@ -91,14 +91,15 @@ def test_a_mistake_in_any_params_file_is_named_before_anything_runs(home, name, 
 @pytest.mark.parametrize(
     ("name", "old", "new", "words"),
     [
-        ("editions/2011-12.yml", "activity_year: 2010/11", "activity_year: 2015/16",
-         "params/editions/2011-12.yml: activity_year: the figures hold 2008/09 to 2010/11, not 2015/16"),
-        ("editions/2011-12.yml", "population_year: 2010", "population_year: 1950",
-         "population_year: the figures hold 2001 to 2010, not 1950"),
-        ("editions/2011-12.yml", "geography: sector_2009", "geography: sectr_2009",
-         "params/editions/2011-12.yml: geography: 'sectr_2009' is not known; nearest: sector_2009"),
+        ("editions/2011-12.yml", "activity: 2010/11", "activity: 2015/16",
+         "params/editions/2011-12.yml: periods: activity: monthly_activity_return holds April 2008 to March 2011, not "
+         "2015/16"),
+        ("editions/2011-12.yml", "population: mid-2010", "population: mid-1950",
+         "periods: population: population_by_age holds 2001 to 2010, not mid-1950"),
+        ("editions/2011-12.yml", "geographies:\n- sector_2009", "geographies:\n- sectr_2009",
+         "params/editions/2011-12.yml: geography: 'sectr_2009' is not a geography; nearest: sector_2009"),
         ("editions/2011-12.yml", "count: 10", "count: 30",
-         "params/editions/2011-12.yml: similar_areas.count: 30 is as many as all others or more: geography sector_2009 "
+         "params/editions/2011-12.yml: similar_areas: count: 30 is as many as all others or more: geography sector_2009 "
          "has 31 areas at its lowest level, so choose at most 29"),
         ("indicators.yml", "sources: [population_by_age]", "sources: [population_by_aeg]",
          "params/indicators.yml, population: sources: 'population_by_aeg' is not a table; nearest: population_by_age"),

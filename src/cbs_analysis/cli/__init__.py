@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from cbs_analysis.geography import Geography
     from cbs_analysis.runner.batch import Pool
 
-DEFAULT_EDITION = "2011-12"
 INTERRUPTED = 128 + signal.SIGINT
 
 app = typer.Typer(
@@ -41,8 +40,22 @@ app.add_typer(records.app)
 app.add_typer(tables.app)
 app.add_typer(geography_commands.app)
 
+
+def _named_edition(name: str) -> str:
+    from cbs_analysis.edition import first_edition
+    from cbs_analysis.home import params_dir
+
+    return name or first_edition(params_dir())
+
+
 EditionOption = Annotated[
-    str, typer.Option("--edition", metavar="NAME", help="A file of params/editions, without its ending.")
+    str,
+    typer.Option(
+        "--edition",
+        metavar="NAME",
+        callback=_named_edition,
+        help="A file of params/editions, without its ending. [default: the first]",
+    ),
 ]
 
 
@@ -110,7 +123,7 @@ def init(
 
 @app.command()
 def packs(
-    edition: EditionOption = DEFAULT_EDITION,
+    edition: EditionOption = "",
     area: Annotated[
         list[str] | None, typer.Option("--area", metavar="CODE", help="Only this area; may be repeated.")
     ] = None,
@@ -201,7 +214,7 @@ def packs(
 
 @app.command()
 def verify(
-    edition: EditionOption = DEFAULT_EDITION,
+    edition: EditionOption = "",
     area: Annotated[
         list[str] | None, typer.Option("--area", metavar="CODE", help="Only this area; may be repeated.")
     ] = None,
@@ -239,7 +252,7 @@ def verify(
 
 @app.command()
 def publish(
-    edition: EditionOption = DEFAULT_EDITION,
+    edition: EditionOption = "",
     only: Annotated[
         list[str] | None,
         typer.Option("--only", metavar="FORMAT", help=f"{', '.join(('site', *FORMATS))}; may be repeated."),
@@ -291,7 +304,7 @@ def publish(
 @app.command()
 def findings(
     area: Annotated[str, typer.Option("--area", metavar="CODE", help="The area whose pack to read.")],
-    edition: EditionOption = DEFAULT_EDITION,
+    edition: EditionOption = "",
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, every field, numbers unrounded.")] = False,
 ) -> None:
     """Show all findings of an area, read out of its executed notebooks.
@@ -323,7 +336,7 @@ def findings(
 
 @app.command()
 def areas(
-    edition: EditionOption = DEFAULT_EDITION,
+    edition: EditionOption = "",
     geography: Annotated[
         str | None,
         typer.Option("--geography", metavar="NAME", help="A named geography instead of the edition's."),

@@ -29,8 +29,11 @@ def redraw(
         str, typer.Option("--name", metavar="NAME", help="Of the geography and edition. [default: the file's name]")
     ] = "",
     edition: Annotated[
-        str, typer.Option("--edition", metavar="NAME", help="The edition whose areas and choices are taken.")
-    ] = "2011-12",
+        str,
+        typer.Option(
+            "--edition", metavar="NAME", help="The edition whose areas and choices are taken. [default: the first]"
+        ),
+    ] = "",
     title: Annotated[
         str, typer.Option("--title", metavar="TEXT", help="Of the grouping, for readers. [default: from its name]")
     ] = "",
@@ -47,10 +50,11 @@ def redraw(
       cbs packs --edition our_places
       cbs publish --edition our_places
     """
+    from cbs_analysis.edition import first_edition
     from cbs_analysis.home import data_dir, params_dir
     from cbs_analysis.redrawing import redraw as redrawn
 
-    result = redrawn(file, name, edition, title, data_dir(), params_dir())
+    result = redrawn(file, name, edition or first_edition(params_dir()), title, data_dir(), params_dir())
     leaves = len(result.geography.peers)
     groups = ", ".join(f"{area.code} {area.name} ({len(area.members)})" for area in result.groups)
     if result.was_there:

@@ -29,14 +29,19 @@ from cbs_analysis.publishing.chapter_page import chapter_page, chart_library, fa
 from cbs_analysis.publishing.contents import contents, navigation_json, search_entries, toc
 from cbs_analysis.publishing.downloads import Download, offered
 from cbs_analysis.publishing.front_page import front_page
-from cbs_analysis.publishing.handbook_pages import catalogue_page, method_page, read_package, speed_page, written_pages
+from cbs_analysis.publishing.handbook_pages import catalogue_page, method_page, read_package, speed_page
 from cbs_analysis.publishing.indicator_page import indicator_page, indicators_page
 from cbs_analysis.publishing.indicators import IndicatorValues
 from cbs_analysis.publishing.pack_page import pack_page
 from cbs_analysis.publishing.packs import EditionContext, ExecutedPack, before_packs, gather, licence_line
 from cbs_analysis.publishing.theme import ENTRIES, GLOSSARY, NAVIGATION
 
-CHECKOUT = Path(__file__).resolve().parents[3]
+PACKAGE = Path(__file__).resolve().parents[1]
+# What every home's book has: in the wheel beside the package's modules, else in the checkout.
+HANDBOOK = PACKAGE / "shared" if (PACKAGE / "shared").exists() else PACKAGE.parents[1]
+STARTER = PACKAGE / "starter" / "home" / "book"
+CONFIG = "_config.yml"
+LEFT_OUT = re.compile(r"(^|/)(_build/|\.|README)")
 LOG = "site.log"
 STAMP = ".made-from"
 EXAMPLES = "methods"
@@ -55,11 +60,12 @@ EVERY_PAGE = ("_config.yml", "_toc.yml", NAVIGATION, GLOSSARY)
 
 @dataclass(frozen=True)
 class Sources:
-    """Where the parts of a book are that are not made from packs: hand-written pages, `_config.yml`, parameters with
-    the local commentary, executed method pages (one that is not there is shown without results), records of benchmarks.
+    """Where the parts of a book are that are not made from packs: hand-written files by place, `_config.yml`,
+    parameters with the local commentary, executed method pages (one that is not there is shown without results),
+    records of benchmarks.
     """
 
-    book: Path
+    book: Mapping[str, Path]
     config: Path
     params: Path
     examples: Path
@@ -77,16 +83,16 @@ def build_site(edition: str, execute: Execute | None = None) -> Path:
     """
     build = build_dir()
     context, packs = gather(edition)
-    methods = own_or_checkout("book") / "methods"
+    book = hand_written(home())
+    methods = [path for name, path in book.items() if name.startswith("methods/")]
     _check_methods(packs, methods)
     if execute:
-        execute(sorted(methods.glob("*.ipynb")), build / EXAMPLES)
+        execute([path for path in methods if path.suffix == ".ipynb"], build / EXAMPLES)
     files_offered = offered(context, packs)
     staged, fresh, work, site = (build / name for name in ("book", ".book", ".site", "site"))
     shutil.rmtree(fresh, ignore_errors=True)
-    sources = Sources(
-        own_or_checkout("book"), own_or_checkout("_config.yml"), params_dir(), build / EXAMPLES, build / BENCHMARKS
-    )
+    config = next(path for path in (home() / CONFIG, HANDBOOK / CONFIG) if path.exists())
+    sources = Sources(book, config, params_dir(), build / EXAMPLES, build / BENCHMARKS)
     stage(fresh, sources, context, packs, read_package(data_dir()), files_offered)
     files = {**_notebooks(packs), **_offered_files(files_offered)}
     digest = _digest([fresh], [*files.values(), *THEME])
@@ -98,9 +104,19 @@ def build_site(edition: str, execute: Execute | None = None) -> Path:
     return site / "index.html"
 
 
-def _check_methods(packs: Mapping[str, ExecutedPack], methods: Path) -> None:
+def hand_written(home: Path) -> dict[str, Path]:
+    """Every file of a home's book by its place in it: the home's own, else the handbook's own where every home has it:
+    how to read a pack, the glossary, the pages of methods, the style.
+    """
+    own, shared = home / "book", HANDBOOK / "book"
+    folders = [(STARTER, STARTER), *((shared / name, shared) for name in ("methods", "_static")), (own, own)]
+    found = {path.relative_to(book).as_posix(): path for folder, book in folders for path in files_under(folder)}
+    return {name: found[name] for name in sorted(found) if not LEFT_OUT.search(name)}
+
+
+def _check_methods(packs: Mapping[str, ExecutedPack], methods: Iterable[Path]) -> None:
     """Every method that a finding or its indicator names has its page."""
-    pages = [path.stem for path in written_pages(methods)]
+    pages = [path.stem for path in methods]
     for pack in packs.values():
         for finding in pack.findings:
             for method in finding.get("methods", ()):
@@ -125,7 +141,9 @@ def stage(
     `package` describes the data, `files_offered` are those that can be downloaded: of an area by its code, of the
     edition under an empty one.
     """
-    shutil.copytree(sources.book, folder, ignore=shutil.ignore_patterns("_build", ".*", "README*"))
+    for name, path in sources.book.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, folder / name)
     for page in sorted((folder / "methods").glob("*.ipynb")):
         executed = sources.examples / page.name
         _write(page, method_page(executed if executed.exists() else page))
@@ -185,14 +203,6 @@ def _notebooks(packs: Mapping[str, ExecutedPack]) -> dict[str, Path]:
 def _offered_files(offered_by_area: Mapping[str, Iterable[Download]]) -> dict[str, Path]:
     places = {code: f"packs/{code}" if code else "downloads" for code in offered_by_area}
     return {f"{places[code]}/{item.path.name}": item.path for code, items in offered_by_area.items() for item in items}
-
-
-def own_or_checkout(name: str) -> Path:
-    """A part of the book from the home in use, else from the checkout the package lies in."""
-    for folder in (home(), CHECKOUT):
-        if (folder / name).exists():
-            return folder / name
-    raise UserError(f"{name} is missing from {home()}; copy it from the handbook's own checkout")
 
 
 def _digest(folders: Iterable[Path], files: Iterable[Path] = ()) -> str:

@@ -99,7 +99,7 @@ def check_list(tables: Sequence[str] | None) -> None:
         given = "no list" if tables is None else f"{sorted(tables)}"
         raise UndeclaredSourceError(
             f"open_pack is given {given} of tables, and `tables` in the notebook says {sorted(planned)}: write "
-            "pack = open_pack(area_code, edition, sources), and change `tables` nowhere else"
+            "pack = open_pack(area_code, edition, tables), and change `tables` nowhere else"
         )
 
 
