@@ -40,7 +40,8 @@ def write_template() -> Callable[..., Path]:
 def _make_home(home: Path, chapters: dict[str, list[str]]) -> Path:
     shutil.copytree(CHECKOUT / "data", home / "data")
     (home / "params" / "editions").mkdir(parents=True)
-    shutil.copy(CHECKOUT / "params" / "indicators.yml", home / "params")
+    for name in ("indicators.yml", "series.yml"):
+        shutil.copy(CHECKOUT / "params" / name, home / "params")
     edition = yaml.safe_load((CHECKOUT / "params" / "editions" / "2011-12.yml").read_text(encoding="utf-8"))
     edition["chapters"] = list(chapters)
     text = yaml.safe_dump(edition, allow_unicode=True)

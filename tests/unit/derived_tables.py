@@ -1,5 +1,6 @@
 """Tables derived from hospital records, cut down to odd extracts and written and read as a record store does it."""
 
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
@@ -8,13 +9,15 @@ from pathlib import Path
 import pandas as pd
 
 from cbs_analysis import pack as packs
-from cbs_analysis import prepared
 from cbs_analysis.chapters import benchmarking, data_quality, providers_and_market
 from cbs_analysis.evidence.finding import Finding, Note
 from cbs_analysis.geography import Geography
+from cbs_analysis.home import synthetic_records_dir
 from cbs_analysis.pack import Pack
-from cbs_analysis.records import writing
-from cbs_analysis.tables.derived import read
+from cbs_analysis.pack.similar_areas import similar_code
+from cbs_analysis.records import derived_tables
+from cbs_analysis.records.store import Store
+from cbs_analysis.tables import derived
 
 LEAF, GROUP, WHOLE, NEIGHBOUR, TRUST, SECOND_TRUST, SPECIALTY = "5LE", "SEL", "LON", "5LD", "RJZ", "RJ1", "320"
 FINDINGS = {
@@ -40,7 +43,7 @@ def whole() -> Pack:
 
 @cache
 def every_table() -> Frames:
-    return {table: whole().read(table) for table in prepared.TABLES}
+    return {table: whole().read(table) for table in derived.TABLES}
 
 
 def rows_of(frames: Frames, column: str, *values: str) -> Frames:
@@ -115,28 +118,34 @@ def extracts() -> dict[str, Frames]:
 
 def stored(frames: Frames, folder: Path) -> dict[str, pd.DataFrame]:
     """The tables as a chapter reads them once a store has written them."""
-    writing.write(frames, folder, "odd", is_synthetic=True, period="2010-04 to 2011-03")
-    return {table: read(table, folder) for table in prepared.TABLES}
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(synthetic_records_dir() / derived.MANIFEST, folder)
+    derived_tables.write(frames, Store(folder), "odd", "2010-04 to 2011-03")
+    return {table: derived.read(table, folder) for table in derived.TABLES}
 
 
 def packs_of(tables: dict[str, pd.DataFrame], geography: Geography | None = None, **edition: object) -> list[Pack]:
-    """Packs of a leaf, with similar areas, a group and the whole; of a geography of a single leaf only that."""
-    geography = geography or whole().geography
+    """Packs of a leaf, with one similar area, a group and the whole; of a geography of a single leaf only that."""
+    geography = geography or with_one_similar_area()
     choices = whole().edition.model_copy(update=edition)
     common = replace(
         whole(), area=geography.whole, geography=geography, edition=choices, everyones=None, _tables=tables, _made={}
     )
-    opened = [
+    return [
         replace(common, area=geography.areas[code], everyones=common, _made={})
         for code in (LEAF, GROUP, WHOLE)
         if code in geography.areas
     ]
-    return [opened[0].with_similar([NEIGHBOUR]), *opened[1:]] if NEIGHBOUR in geography.areas else opened
+
+
+def with_one_similar_area() -> Geography:
+    geography = whole().geography
+    return geography.with_groups([replace(geography.groups[similar_code(LEAF)], members=(NEIGHBOUR,))])
 
 
 def single_leaf() -> Geography:
     geography = whole().geography
-    return replace(geography, areas={LEAF: replace(geography.areas[LEAF], parent=None)})
+    return replace(geography, areas={LEAF: replace(geography.areas[LEAF], parent=None)}, groups={})
 
 
 def results(pack: Pack) -> dict[str, Finding | Note]:

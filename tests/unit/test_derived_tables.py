@@ -13,7 +13,7 @@ import pytest
 from cbs_analysis import tables
 from cbs_analysis.errors import DataError
 from cbs_analysis.home import data_dir
-from cbs_analysis.runner.cache_keys import digest_of_home, named_files
+from cbs_analysis.runner.cache_keys import CacheKeys, digest_of_home, named_files
 from cbs_analysis.tables import derived, descriptions
 
 TABLE = "records_received"
@@ -46,7 +46,7 @@ def make_store(folder: Path, is_synthetic: bool, rows: int = 1) -> Path:
 @pytest.fixture
 def home(make_home, monkeypatch):
     monkeypatch.delenv("CBS_RECORDS", raising=False)
-    folder = make_home(chapter=[f"sources = ['{TABLE}']"], other=["sources = []"])
+    folder = make_home(chapter=[f"tables = ['{TABLE}']"], other=["tables = []"])
     make_store(folder / "build" / "synthetic-records", is_synthetic=True)
     return folder
 

@@ -23,8 +23,8 @@ from cbs_analysis.runner.cache_keys import (
 CARE = 'import own\ntables = ["activity", "people"]'
 TABLES = {"activity": "published/activity.csv", "people": "published/people.csv", "unread": "published/unread.csv",
           "areas": "reference/areas.csv"}  # fmt: skip
-EVERY_PART = {"notebook", "figures: activity", "figures: people", "edition", "indicators and series", "reference tables",
-              "lock file", "module cbs_analysis", "module cbs_analysis.chapters",
+EVERY_PART = {"notebook", "figures: activity", "figures: people", "edition", "indicators and series",
+              "reference tables", "lock file", "module cbs_analysis", "module cbs_analysis.chapters",
               "module cbs_analysis.pack", "module cbs_analysis.stats.rates", "module notebooks/own.py", "runner",
               "libraries"}  # fmt: skip
 

@@ -99,8 +99,8 @@ def test_a_mistake_in_any_params_file_is_named_before_anything_runs(home, name, 
         ("editions/2011-12.yml", "geographies:\n- sector_2009", "geographies:\n- sectr_2009",
          "params/editions/2011-12.yml: geography: 'sectr_2009' is not a geography; nearest: sector_2009"),
         ("editions/2011-12.yml", "count: 10", "count: 30",
-         "params/editions/2011-12.yml: similar_areas: count: 30 is as many as all others or more: geography sector_2009 "
-         "has 31 areas at its lowest level, so choose at most 29"),
+         "params/editions/2011-12.yml: similar_areas: count: 30 is as many as all others or more: geography "
+         "sector_2009 has 31 areas at its lowest level, so choose at most 29"),
         ("indicators.yml", "sources: [population_by_age]", "sources: [population_by_aeg]",
          "params/indicators.yml, population: sources: 'population_by_aeg' is not a table; nearest: population_by_age"),
     ],

@@ -106,7 +106,7 @@ def prepare(store: Store, data: Path, params: Path, on_step: Callable[[str], obj
     period = f"{months.min()} to {months.max()}"
     on_step("tables")
     try:
-        _write(frames, store, key, period)
+        write(frames, store, key, period)
     except OSError as error:
         raise UserError(
             f"record store {store.folder}: derived tables cannot be written: {error.strerror or error}"
@@ -175,7 +175,7 @@ def cleansed(held: OpenedStore, again: dict[str, pd.DataFrame], feed: str) -> An
     return table.anti_join(lookup, ["provider_code", KEY]).view()
 
 
-def _write(frames: Mapping[str, pd.DataFrame], store: Store, key: str, period: str) -> None:
+def write(frames: Mapping[str, pd.DataFrame], store: Store, key: str, period: str) -> None:
     """Write every derived table, then the description, which is what makes them count.
 
     `key` says what they were made from. Raises KeyError where a table is missing, OSError where nothing can be written.
