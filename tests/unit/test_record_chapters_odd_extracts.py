@@ -20,12 +20,13 @@ from derived_tables import (
     single_leaf,
     stored,
     whole,
+    with_one_similar_area,
 )
 
 from cbs_analysis.chapters import benchmarking, data_quality, providers_and_market, record_tables
 from cbs_analysis.evidence.finding import Finding, Note
 from cbs_analysis.evidence.tables import WITHHELD
-from cbs_analysis.geography import SIMILAR
+from cbs_analysis.geography import Area, similar_code
 
 NO_NUMBER = re.compile(r"\b(nan|NaN|inf)\b|not available")
 YEAR = "2010/11"
@@ -99,17 +100,28 @@ def test_no_word_of_the_published_edition_is_said_of_another_geography(tmp_path)
     tables = stored(frames, tmp_path)
     providers = whole().read("providers")
     tables["providers"] = providers.assign(short_name=[f"Hospital {code}" for code in providers["provider_code"]])
-    geography = whole().geography
-    levels = {geography.areas[LEAF].level: "integrated_care_board", geography.areas[GROUP].level: "county"}
-    areas = {
-        code: replace(area, name=f"Area {code}", level=levels.get(area.level, "land"))
-        for code, area in geography.areas.items()
-    }
-    named = replace(geography, areas=areas, title="Counties", national=replace(geography.national, name="Nation"))
+    geography = with_one_similar_area()
+    words = {geography.areas[LEAF].level: ("integrated care board", "integrated care boards")}
+    words[geography.areas[GROUP].level] = ("county", "counties")
+
+    def renamed(area: Area) -> Area:
+        one, several = words.get(area.level, ("land", "lands"))
+        return replace(
+            area, name=f"Area {area.code}", level=one.replace(" ", "_"), level_name=one, level_plural=several
+        )
+
+    [(code, similar)] = geography.groups.items()
+    named = replace(
+        geography,
+        areas={code: renamed(area) for code, area in geography.areas.items()},
+        groups={code: replace(similar, name="Similar integrated care boards")},
+        title="Counties",
+        nation=replace(geography.nation, name="Nation"),
+    )
     # What the data say: when beds were counted, leads named and people estimated, and what published groupings are.
     given = [record_tables.period_of(whole(), table) for table in ("beds", "lead_commissioners_2006")]
     given += ["Five sectors of 2006", "Six sectors of 2009/10", "mid-2010"]
-    for pack in packs_of(tables, named, activity_year="2030/31"):
+    for pack in packs_of(tables, named, periods={**whole().edition.periods, "activity": "2030/31"}):
         for name, result in results(pack).items():
             assert isinstance(result, Finding), name
             data = result.to_json()
@@ -184,5 +196,5 @@ def test_rows_that_could_not_be_read_cannot_be_worked_out_from_those_sent(tmp_pa
 
 def test_the_similar_group_is_part_of_what_is_tested(tmp_path):
     leaf, group, everyone = packs_of(stored(extracts()["nothing"], tmp_path))
-    assert leaf.geography.areas[SIMILAR].members == (NEIGHBOUR,)
+    assert leaf.geography.groups[similar_code(LEAF)].members == (NEIGHBOUR,)
     assert (leaf.area.is_leaf, group.area.code, everyone.area.is_whole) == (True, GROUP, True)
