@@ -257,7 +257,13 @@ def hostile(finding):
         name: f"{odd}{finding[name]}" for name in ("title", "statement", "caution", "period", "chart_description")
     }
     found["comparisons"] = [{**item, "comparator": odd} for item in finding["comparisons"]]
-    found["source"] = [dict.fromkeys(item, odd) for item in finding["source"]]
+    found["source"] = [
+        {
+            name: [dict.fromkeys(licence, odd) for licence in value] if isinstance(value, list) else odd
+            for name, value in item.items()
+        }
+        for item in finding["source"]
+    ]
     for name in ("key_figures", "table", "members"):
         if table := finding[name]:
             fields = [{**field, "title": odd} for field in table["schema"]["fields"]]

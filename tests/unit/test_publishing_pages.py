@@ -375,9 +375,8 @@ def _names(entries):
 
 
 def test_a_method_without_a_page_is_named_with_the_finding_that_names_it(edited, tmp_path):
-    (tmp_path / "rates.md").write_text("# Rates\n", encoding="utf-8")
     pack = executed(whole_finding("rate", methods=["rates", "ratse"]))
     with pytest.raises(
         UserError, match=r"planned_care\.rate: methods: 'ratse' has no page in book/methods; nearest: rates"
     ):
-        site._check_methods({"5LE": pack}, tmp_path)
+        site._check_methods({"5LE": pack}, [tmp_path / "rates.md"])
